@@ -1,0 +1,1 @@
+"""The referee: plans trials, runs them, records, compares, reports."""

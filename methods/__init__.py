@@ -1,0 +1,1 @@
+"""The answers: MIRROR, its ablations and every baseline. Imports `tasks` only."""

@@ -1,0 +1,108 @@
+"""The contract of a method: one frozen declaration and two verbs."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.cohort import Cohort
+from tasks.embeddings import Embeddings
+
+State = dict[str, NDArray[Any]]
+
+
+class Budget(StrEnum):
+    """How much computation a run may spend; sizes and epochs, never which methods."""
+
+    SMOKE = "smoke"
+    DEFAULT = "default"
+    PAPER = "paper"
+
+
+@dataclass(frozen=True)
+class Config:
+    """What a method can be told; subclasses add fields, every one with a default."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a fit is given besides the data.
+
+    Attributes:
+        seed: The only source of randomness of the fit.
+        device: A torch device, `cpu` or `cuda`.
+        log: Called once an epoch with the epoch and its mean losses by name.
+    """
+
+    seed: int
+    device: str = "cpu"
+    log: Callable[[int, Mapping[str, float]], None] = lambda epoch, losses: None  # noqa: ARG005
+
+
+class Method(ABC):
+    """Learns representations of patients from their modalities.
+
+    A method is constructed from its configuration alone, then fitted once.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    @abstractmethod
+    def fit(self, train: Cohort, context: Context) -> None:
+        """Learn from the training patients; `train` carries neither outcome nor label."""
+
+    @abstractmethod
+    def embed(self, cohort: Cohort) -> Embeddings:
+        """Embed every patient of `cohort`, deterministically and in evaluation mode.
+
+        The embedding of a patient depends on that patient and on what was fitted, on nobody else.
+        A patient without a modality that is needed gets a row of NaN.
+        """
+
+    @abstractmethod
+    def state(self) -> State:
+        """Everything that was fitted, flat, by dotted name: scalers, selected genes, weights."""
+
+    @abstractmethod
+    def restore(self, state: State) -> None:
+        """The inverse of `state`, on a method of the same configuration that was not fitted."""
+
+
+@dataclass(frozen=True)
+class MethodSpec:
+    """The declaration of a method: what the registry, the tables and the sweep know of it.
+
+    Attributes:
+        name: As on the command line, for example `mirror`.
+        summary: One line.
+        family: The group it stands with in tables, for example `contrastive`.
+        citation: Paper or package it is written from.
+        build: Makes the method from a configuration.
+        config: Default configuration.
+        budgets: What a budget changes of the default configuration, field by field.
+        parent: The method that this one is an ablation of; `delta` is what it changes.
+        delta: Fields of the parent's configuration that differ: the diff is the ablation.
+    """
+
+    name: str
+    summary: str
+    family: str
+    citation: str
+    build: Callable[[Any], Method]
+    config: Config
+    budgets: Mapping[Budget, Mapping[str, Any]] = field(default_factory=dict)
+    parent: str | None = None
+    delta: Mapping[str, Any] = field(default_factory=dict)
+
+    def config_for(self, budget: Budget) -> Config:
+        """The configuration that is run under a budget."""
+        return replace(self.config, **self.budgets.get(budget, {}), **self.delta)
+
+    def derive(self, name: str, summary: str, **delta: Any) -> "MethodSpec":
+        """An ablation: this method with `delta` applied to its configuration."""
+        return replace(self, name=name, summary=summary, parent=self.name, delta=delta)

@@ -1,0 +1,1 @@
+"""Encoders: from a bag or a vector to one embedding."""

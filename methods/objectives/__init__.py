@@ -1,0 +1,1 @@
+"""Objectives: alignment, retention, style clustering."""

@@ -1,0 +1,1 @@
+"""Readers of files as users have them: one module per on-disk format."""
