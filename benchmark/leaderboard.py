@@ -1,0 +1,276 @@
+"""The leaderboard: a pure function from records to markdown, deterministic to the byte."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+import pandas as pd
+
+from benchmark.standings import (
+    FEWEST_TASKS,
+    REFERENCE,
+    Gap,
+    Measure,
+    Ranking,
+    Row,
+    Standing,
+    gaps,
+    rankings,
+    settle,
+    standings,
+)
+from benchmark.stats import Estimate
+
+NONE = "-"
+
+_PREAMBLE = """\
+# Leaderboard
+
+How to read it:
+
+- **Protocol.** `strict`: folds of patients; whatever is fitted (genes, scalers, encoders, heads
+  and their penalties) sees training patients only, and every test patient is scored once. `paper`
+  re-enacts a published protocol, leaks included. Protocols and budgets never share a table.
+- The **score** is the mean of the table's first metric over folds and seeds, **±** its standard
+  deviation over them. ↑: higher is better, ↓: lower is better.
+- The **95 % interval** is that of the mean, by the corrected resampled t of Nadeau and Bengio:
+  seeds are averaged within a fold, and folds share training patients, so they do not count as
+  independent.
+- **Δ** is the difference to `{reference}` on the same folds and seeds, with its corrected
+  interval; **p** tests it, adjusted by Holm for the methods in the table.
+- **●** is the best score; **=** marks methods that **cannot be told apart** from it (p ≥ 0.05,
+  corrected likewise): do not rank them by their scores.
+- **⚠ 4/5** marks a row with scores in 4 of 5 folds x seeds: it stands last and has no rank. A
+  count beside another metric says the same of it.
+- Over tasks, **p** is Wilcoxon's signed-rank test, adjusted by Holm; it needs {fewest} tasks.
+"""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table, as an entry.
+
+    Attributes:
+        header: What stands above it.
+        cell: The text of a row.
+        shown: Whether a table has it.
+        right: Whether it is aligned to the right.
+    """
+
+    header: str
+    cell: Callable[[Standing, Row], str]
+    shown: Callable[[Standing], bool] = lambda table: True  # noqa: ARG005
+    right: bool = True
+
+
+def number(x: float, digits: int = 3, *, sign: bool = False) -> str:
+    """A number of fixed digits without a minus before zero; a dash for NaN."""
+    if np.isnan(x):
+        return NONE
+    text = f"{x:+.{digits}f}" if sign else f"{x:.{digits}f}"
+    return text.lstrip("+-") if float(text) == 0.0 else text
+
+
+def interval(estimate: Estimate, *, sign: bool = False) -> str:
+    """`low to high`, or a dash where there is none."""
+    if np.isnan(estimate.low):
+        return NONE
+    return f"{number(estimate.low, sign=sign)} to {number(estimate.high, sign=sign)}"
+
+
+def p_value(p: float) -> str:
+    """Three digits, or that it is less than can be shown with them."""
+    return "<0.001" if p < 0.001 else number(p)
+
+
+def score(row: Row) -> str:
+    """Mean ± standard deviation."""
+    spread = "" if np.isnan(row.spread) else f" ± {number(row.spread)}"
+    return number(row.score.mean) + spread
+
+
+def mark(table: Standing, row: Row) -> str:
+    """● the best, = tied with it, ⚠ incomplete with its count, or nothing."""
+    if row.cells < table.cells:
+        return f"⚠ {row.cells}/{table.cells}"
+    if row is table.rows[0]:
+        return "●"
+    return "=" if row.tied else ""
+
+
+def seconds(x: float) -> str:
+    """Seconds of a fit, one digit below ten."""
+    return number(x, 1 if x < 10 else 0)
+
+
+def size(parameters: int | None) -> str:
+    """A number of parameters, as 950, 12 k or 3.4 M."""
+    if parameters is None:
+        return NONE
+    if parameters < 1_000:
+        return str(parameters)
+    return f"{parameters / 1e3:.0f} k" if parameters < 1_000_000 else f"{parameters / 1e6:.1f} M"
+
+
+def directed(measure: Measure) -> str:
+    """A metric's name and its direction."""
+    return f"{measure.name} {'↑' if measure.higher_is_better else '↓'}"
+
+
+def _has_reference(table: Standing) -> bool:
+    return table.has_reference
+
+
+_BEFORE = (
+    Column("", mark, right=False),
+    Column("method", lambda _, row: f"`{row.method}`", right=False),
+    Column("family", lambda _, row: _escape(row.family), right=False),
+)
+_SCORE = (
+    Column("95 % interval", lambda _, row: interval(row.score)),
+    Column(
+        f"Δ to {REFERENCE}",
+        lambda _, row: number(row.difference.mean, sign=True),
+        _has_reference,
+    ),
+    Column("of Δ", lambda _, row: interval(row.difference, sign=True), _has_reference),
+    Column("p", lambda _, row: p_value(row.difference.p), _has_reference),
+)
+_AFTER = (
+    Column("fit, s", lambda _, row: seconds(row.seconds)),
+    Column("parameters", lambda _, row: size(row.parameters)),
+)
+
+
+def columns(table: Standing) -> tuple[Column, ...]:
+    """The columns that a table shows: the declared ones, and one for each of its other metrics."""
+    primary = Column(f"{directed(table.primary)} ± sd", lambda _, row: score(row))
+    others = tuple(_other(i, measure) for i, measure in enumerate(table.others))
+    every = (*_BEFORE, primary, *_SCORE, *others, *_AFTER)
+    return tuple(column for column in every if column.shown(table))
+
+
+def _other(i: int, measure: Measure) -> Column:
+    def cell(table: Standing, row: Row) -> str:
+        mean, cells = row.others[i]
+        partial = 0 < cells < row.cells
+        return f"{number(mean)} ({cells}/{table.cells})" if partial else number(mean)
+
+    return Column(directed(measure), cell)
+
+
+def conditions(table: Standing) -> str:
+    """What holds for every row of a table, in one line: protocol, budget, cohort, counts."""
+    fewest, most = table.n_patients
+    patients = f"{most:,} patients" if fewest == most else f"{fewest:,} to {most:,} patients"
+    events = "" if table.n_events is None else f", {table.n_events:,} events"
+    seeds = f"{len(table.seeds)} seed{'s' if len(table.seeds) > 1 else ''}"
+    return (
+        f"protocol {table.protocol} · budget {table.budget} · {table.cohort}: {patients}{events}"
+        f" scored · {table.n_folds} folds x {seeds}"
+    )
+
+
+def render(records: pd.DataFrame, predictions: pd.DataFrame | None = None) -> str:
+    """Write the leaderboard.
+
+    Args:
+        records: A row per (trial, task, metric), in any order.
+        predictions: Accepted for a table of patients' resamples; not read yet.
+
+    Returns:
+        Markdown, ending in a newline; it depends on the records alone.
+    """
+    del predictions
+    text = [_PREAMBLE.format(reference=REFERENCE, fewest=FEWEST_TASKS)]
+    if records.empty:
+        return "\n".join([*text, "There are no records.\n"])
+    settled = settle(records)
+    tables = standings(settled)
+    for (source, licence), section in groupby(tables, key=lambda t: (t.source, t.licence)):
+        text += _section(source, licence, tuple(section))
+    return "\n".join([*text, *_foot(gaps(settled, tables))])
+
+
+def _section(source: str, licence: str, tables: tuple[Standing, ...]) -> list[str]:
+    cohorts = ", ".join(sorted({table.cohort for table in tables}))
+    text = [f"## {source}\n", f"Cohorts: {cohorts}. Source: {source}. Licence: {licence}.\n"]
+    settings = sorted({(table.protocol, table.budget) for table in tables}, reverse=True)
+    for protocol, budget in settings:
+        chosen = [t for t in tables if (t.protocol, t.budget) == (protocol, budget)]
+        text += [
+            f"### Overview, protocol {protocol}, budget {budget}\n",
+            f"Mean rank over {len(chosen)} task{'s' if len(chosen) > 1 else ''}; 1 is the best.\n",
+            _overview(rankings(chosen), len(chosen)),
+        ]
+    for table in tables:
+        text += _task(table)
+    return text
+
+
+def _overview(rows: Iterable[Ranking], n_tasks: int) -> str:
+    header = ("method", "mean rank", "tasks", "best or tied", f"p against {REFERENCE}")
+    cells = (
+        (
+            f"`{row.method}`",
+            number(row.mean_rank, 2),
+            f"{row.tasks}/{n_tasks}",
+            f"{row.best}/{row.tasks}",
+            p_value(row.p),
+        )
+        for row in rows
+    )
+    return _grid(header, cells, (False, True, True, True, True))
+
+
+def _task(table: Standing) -> list[str]:
+    shown = columns(table)
+    text = [f"### {table.task}\n", f"{conditions(table)}\n"]
+    if table.circular:
+        text.append(
+            f"⚠ **Circular**: the label was called from `{table.circular}`; a method that sees"
+            f" `{table.circular}` is tested on its own input.\n"
+        )
+    text.append(
+        _grid(
+            tuple(column.header for column in shown),
+            (tuple(column.cell(table, row) for column in shown) for row in table.rows),
+            tuple(column.right for column in shown),
+        )
+    )
+    if table.notes:
+        text.append("".join(f"- {_escape(note)}\n" for note in table.notes))
+    return text
+
+
+def _foot(missing: tuple[Gap, ...]) -> list[str]:
+    text = ["## What is missing, and why\n"]
+    if not missing:
+        return [*text, "Nothing.\n"]
+    header = ("status", "methods", "protocol", "budget", "folds x seeds", "what", "tasks", "reason")
+    cells = (
+        (
+            gap.status,
+            ", ".join(f"`{method}`" for method in gap.methods),
+            gap.protocol,
+            gap.budget,
+            str(gap.cells),
+            gap.metrics or "every metric",
+            ", ".join(gap.tasks),
+            _escape(gap.reason),
+        )
+        for gap in missing
+    )
+    right = tuple(name == "folds x seeds" for name in header)
+    return [*text, _grid(header, cells, right)]
+
+
+def _escape(text: str) -> str:
+    """Text that stays in its cell, whatever a reason or a note contains."""
+    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
+
+
+def _grid(header: tuple[str, ...], rows: Iterable[tuple[str, ...]], right: tuple[bool, ...]) -> str:
+    rule = ("---:" if to_the_right else ":---" for to_the_right in right)
+    return "".join(f"| {' | '.join(row)} |\n" for row in (header, rule, *rows))

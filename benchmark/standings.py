@@ -1,0 +1,390 @@
+"""Records to standings: how the methods compare on each task, and what is missing."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from benchmark.stats import Estimate, average_ranks, holm, nadeau_bengio, wilcoxon
+
+REFERENCE = "mirror"
+"""The method that the others are compared with."""
+
+ALPHA = 0.05
+
+FEWEST_TASKS = 6
+"""Of fewer the signed-rank test cannot reach p < 0.05, whatever the differences."""
+
+_CELL = ["fold", "seed"]
+_TABLE = ["task", "protocol", "budget", "n_folds"]
+_DIGITS = 9
+"""Numbers are compared after rounding to this, so that a last bit decides nothing."""
+
+_NO_ESTIMATE = Estimate(np.nan, np.nan, np.nan, np.nan)
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A metric of a task and its direction."""
+
+    name: str
+    higher_is_better: bool
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method on one task.
+
+    Attributes:
+        method: Its name.
+        family: The group it belongs to.
+        cells: Folds x seeds with a value of the primary metric.
+        spread: Standard deviation of the primary metric over those cells; NaN for one cell.
+        score: Mean of the primary metric with its corrected interval.
+        difference: Score minus the reference's over the cells of both, corrected likewise, p
+            adjusted by Holm over the table; NaN for the reference itself or without one.
+        tied: Whether it cannot be told from the best.
+        others: Of every other metric its mean, NaN where it has none, and its number of cells.
+        seconds: Mean time of one fit.
+        parameters: Number of trained parameters, None where it has none.
+    """
+
+    method: str
+    family: str
+    cells: int
+    spread: float
+    score: Estimate
+    difference: Estimate
+    tied: bool
+    others: tuple[tuple[float, int], ...]
+    seconds: float
+    parameters: int | None
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The methods on one task under one protocol and budget, best first, incomplete ones last.
+
+    Attributes:
+        task: KIND/COHORT/LABEL.
+        cohort: Its cohort.
+        protocol: How patients were split and what the fits saw.
+        budget: How much computation a method may spend.
+        source: Where the cohort's data come from.
+        licence: Of those data.
+        notes: What the cohort left out, a line each.
+        circular: The modality that the label was called from, or empty.
+        n_folds: Folds of the split.
+        seeds: That any method was run with.
+        n_patients: Fewest and most test patients over all folds that a method scored.
+        n_events: Events among the most; None where the task has no events.
+        primary: The metric that orders the rows.
+        others: The other metrics, in the order of `Row.others`.
+        rows: A row per method.
+    """
+
+    task: str
+    cohort: str
+    protocol: str
+    budget: str
+    source: str
+    licence: str
+    notes: tuple[str, ...]
+    circular: str
+    n_folds: int
+    seeds: tuple[int, ...]
+    n_patients: tuple[int, int]
+    n_events: int | None
+    primary: Measure
+    others: tuple[Measure, ...]
+    rows: tuple[Row, ...]
+
+    @property
+    def cells(self) -> int:
+        """Folds x seeds that a complete row has."""
+        return self.n_folds * len(self.seeds)
+
+    @property
+    def complete(self) -> tuple[Row, ...]:
+        """The rows with a value in every cell; only they have a rank."""
+        return tuple(row for row in self.rows if row.cells == self.cells)
+
+    @property
+    def has_reference(self) -> bool:
+        """Whether the reference method is among the rows."""
+        return any(row.method == REFERENCE for row in self.rows)
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """How a method fares over the tasks of a section.
+
+    Attributes:
+        method: Its name.
+        mean_rank: Over the tasks where it is complete, among the complete methods; 1 the best.
+        tasks: How many tasks those are.
+        best: Tasks in which it is the best or tied with it.
+        p: Signed-rank test of its differences to the reference over tasks, Holm-adjusted; NaN
+            over fewer than `FEWEST_TASKS`.
+    """
+
+    method: str
+    mean_rank: float
+    tasks: int
+    best: int
+    p: float
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Scores that are not there, of methods that lack the same ones for the same reason.
+
+    Attributes:
+        protocol: Under which protocol.
+        budget: Under which budget.
+        status: skipped, failed, or missing where there is no record at all.
+        metrics: Which metrics, comma-separated; empty for all.
+        reason: As recorded.
+        tasks: In which tasks.
+        cells: In how many folds x seeds of each method, over the tasks.
+        methods: Whose they are.
+    """
+
+    protocol: str
+    budget: str
+    status: str
+    metrics: str
+    reason: str
+    tasks: tuple[str, ...]
+    cells: int
+    methods: tuple[str, ...]
+
+
+def settle(records: pd.DataFrame) -> pd.DataFrame:
+    """Order the records and leave one per (task, method, protocol, budget, cell, metric).
+
+    Several trials that agree are one. Where they contradict each other none is believed: the
+    score is a failed one whose reason says so.
+    """
+    key = [*_TABLE, "method", *_CELL, "metric"]
+    ordered = records.sort_values([*key, "trial"], kind="stable", ignore_index=True)
+    ordered["value"] = ordered["value"].astype("float64").round(_DIGITS)
+    repeated = ordered.duplicated(key, keep=False)
+    if not repeated.any():
+        return ordered
+    same = ordered[repeated].groupby(key)["value"].transform("nunique") <= 1
+    contradicted = same.index[~same]
+    ordered.loc[contradicted, "value"] = np.nan
+    ordered.loc[contradicted, "status"] = "failed"
+    ordered.loc[contradicted, "reason"] = "records of several trials contradict each other"
+    # Trials that agree may still have failed once and succeeded once: the success is kept.
+    ordered["_lost"] = ordered["value"].isna()
+    kept = ordered.sort_values([*key, "_lost", "trial"], kind="stable").drop_duplicates(key)
+    return kept.drop(columns="_lost").reset_index(drop=True)
+
+
+def standings(records: pd.DataFrame) -> tuple[Standing, ...]:
+    """Compare the methods of every (task, protocol, budget, number of folds) apart.
+
+    Args:
+        records: A row per (trial, task, metric), settled; any order.
+
+    Returns:
+        Ordered by source, task, protocol, budget and number of folds.
+    """
+    tables = [_standing(table) for _, table in records.groupby(_TABLE, sort=True)]
+    return tuple(sorted(tables, key=lambda t: (t.source, t.licence, t.task)))
+
+
+def _standing(table: pd.DataFrame) -> Standing:
+    first = table.iloc[0]
+    metrics = table.drop_duplicates("metric")
+    measures = {
+        bool(primary): tuple(
+            Measure(str(name), bool(higher))
+            for name, higher in zip(part["metric"], part["higher_is_better"], strict=True)
+        )
+        for primary, part in metrics.groupby("primary")
+    }
+    (primary,), others = measures[True], measures.get(False, ())
+    seeds = tuple(sorted(int(seed) for seed in table["seed"].unique()))
+    # Of every method what it scored in each fold, whatever the seed.
+    sizes = table.groupby(["method", "fold"])[["n_patients", "n_events"]].max()
+    totals = sizes[sizes["n_patients"] > 0].groupby("fold")
+    events = totals["n_events"].max().sum(min_count=1)
+    return Standing(
+        task=str(first["task"]),
+        cohort=str(first["cohort"]),
+        protocol=str(first["protocol"]),
+        budget=str(first["budget"]),
+        source=str(first["source"]),
+        licence=str(first["licence"]),
+        notes=tuple(line for line in str(first["notes"]).split("\n") if line),
+        circular=str(first["circular"]),
+        n_folds=int(first["n_folds"]),
+        seeds=seeds,
+        n_patients=(
+            int(totals["n_patients"].min().sum()),
+            int(totals["n_patients"].max().sum()),
+        ),
+        n_events=None if pd.isna(events) else int(events),
+        primary=primary,
+        others=others,
+        rows=_rows(table, primary, others, int(first["n_folds"]), len(seeds)),
+    )
+
+
+def _rows(
+    table: pd.DataFrame,
+    primary: Measure,
+    others: tuple[Measure, ...],
+    n_folds: int,
+    n_seeds: int,
+) -> tuple[Row, ...]:
+    values = table.groupby(["method", "metric"])["value"]
+    means, counts = values.mean().round(_DIGITS).to_dict(), values.count().to_dict()
+    costs = table.drop_duplicates(["method", *_CELL]).groupby("method")
+    seconds = costs["fit_seconds"].mean()
+    parameters = costs["parameters"].max()
+    families = costs["family"].first()
+    scored = table[table["metric"] == primary.name]
+    cells = scored.pivot_table("value", _CELL, "method").reindex(
+        columns=sorted(table["method"].unique())
+    )
+    sign = 1.0 if primary.higher_is_better else -1.0
+    counted = cells.count()
+    order = sorted(
+        cells.columns,
+        key=lambda m: (
+            counted[m] < n_folds * n_seeds,
+            np.nan_to_num(-sign * means.get((m, primary.name), np.nan), nan=np.inf),
+            m,
+        ),
+    )
+    reference = _differences(cells, order, REFERENCE, n_folds)
+    best = _differences(cells, order, order[0], n_folds)
+    return tuple(
+        Row(
+            method=method,
+            family=str(families[method]),
+            cells=int(counted[method]),
+            spread=float(cells[method].std()),
+            score=_estimate(cells[method], n_folds),
+            difference=reference[method],
+            # Not told apart unless the test says so: one fold alone tells nothing.
+            tied=bool(counted[method]) and not best[method].p < ALPHA,
+            others=tuple(
+                (float(means.get((method, m.name), np.nan)), int(counts.get((method, m.name), 0)))
+                for m in others
+            ),
+            seconds=float(seconds[method]),
+            parameters=None if pd.isna(parameters[method]) else int(parameters[method]),
+        )
+        for method in order
+    )
+
+
+def _estimate(cells: "pd.Series[float]", n_folds: int) -> Estimate:
+    """Mean and corrected interval over folds.
+
+    Seeds are averaged within a fold first: they share its patients, so that counting each as a
+    fold of its own would make the interval narrow by repeating a deterministic method.
+    """
+    folds = cells.dropna().groupby("fold").mean()
+    if folds.empty:
+        return _NO_ESTIMATE
+    share = 1.0 / (n_folds - 1) if n_folds > 1 else np.inf
+    estimate = nadeau_bengio(folds.to_numpy().round(_DIGITS), share)
+    return Estimate(*(round(x, _DIGITS) for x in vars(estimate).values()))
+
+
+def _differences(
+    cells: pd.DataFrame, methods: Iterable[str], to: str, n_folds: int
+) -> dict[str, Estimate]:
+    """Every method's paired difference to one of them, p adjusted by Holm."""
+    if to not in cells:
+        return dict.fromkeys(methods, _NO_ESTIMATE)
+    found = {
+        method: _NO_ESTIMATE if method == to else _estimate(cells[method] - cells[to], n_folds)
+        for method in methods
+    }
+    adjusted = holm([estimate.p for estimate in found.values()])
+    return {
+        method: Estimate(estimate.mean, estimate.low, estimate.high, round(float(p), _DIGITS))
+        for (method, estimate), p in zip(found.items(), adjusted, strict=True)
+    }
+
+
+def rankings(tables: Iterable[Standing]) -> tuple[Ranking, ...]:
+    """Mean ranks over tables of one protocol and budget, best first."""
+    tables = tuple(tables)
+    methods = sorted({row.method for table in tables for row in table.rows})
+    scores = np.full((len(tables), len(methods)), np.nan)
+    best = dict.fromkeys(methods, 0)
+    for i, table in enumerate(tables):
+        sign = 1.0 if table.primary.higher_is_better else -1.0
+        for row in table.complete:
+            scores[i, methods.index(row.method)] = sign * row.score.mean
+            best[row.method] += row.tied
+    ranks = average_ranks(scores)
+    p = np.full(len(methods), np.nan)
+    if REFERENCE in methods:
+        differences = scores - scores[:, [methods.index(REFERENCE)]]
+        for j, method in enumerate(methods):
+            shared = differences[~np.isnan(differences[:, j]), j]
+            if method != REFERENCE and shared.size >= FEWEST_TASKS:
+                p[j] = wilcoxon(shared)
+    adjusted = holm(p)
+    rows = (
+        Ranking(
+            method=method,
+            mean_rank=round(float(ranks[j]), _DIGITS),
+            tasks=int((~np.isnan(scores[:, j])).sum()),
+            best=best[method],
+            p=round(float(adjusted[j]), _DIGITS),
+        )
+        for j, method in enumerate(methods)
+    )
+    return tuple(sorted(rows, key=lambda r: (np.isnan(r.mean_rank), r.mean_rank, r.method)))
+
+
+def gaps(records: pd.DataFrame, tables: Iterable[Standing]) -> tuple[Gap, ...]:
+    """Everything that is not in the tables, grouped by reason.
+
+    A method is missing from a task if it was run on another under the same protocol and budget.
+
+    Args:
+        records: As given to `standings`.
+        tables: What it returned.
+    """
+    cell = [*_TABLE, "method", *_CELL]
+    n_metrics = records.groupby(_TABLE)["metric"].nunique().to_dict()
+    where: dict[tuple[str, str, str, str, str, str], list[tuple[str, int]]] = {}
+    # The metrics that one cell lost for one reason, then the cells that lost the same ones.
+    lost = records[records["status"] != "ok"].sort_values([*cell, "metric"])
+    per_cell = lost.groupby([*cell, "status", "reason"])["metric"]
+    named = per_cell.agg(names=", ".join, count="size").reset_index()
+    groups = [*_TABLE, "method", "status", "reason", "names", "count"]
+    counts = named.groupby(groups).size().rename("cells").reset_index()
+    for row in counts.itertuples(index=False):
+        task, protocol, budget, folds, method, status, reason, names, count, cells = row
+        which = "" if count == n_metrics[task, protocol, budget, folds] else names
+        group = (protocol, budget, method, status, which, reason)
+        where.setdefault(group, []).append((task, cells))
+    recorded = records.drop_duplicates(cell).groupby([*_TABLE, "method"]).size().to_dict()
+    run = records.groupby(["protocol", "budget"])["method"].unique().to_dict()
+    for table in tables:
+        setting = (table.protocol, table.budget)
+        for method in run[setting]:
+            absent = table.cells - recorded.get((table.task, *setting, table.n_folds, method), 0)
+            if absent:
+                group = (*setting, method, "missing", "", "no record")
+                where.setdefault(group, []).append((table.task, absent))
+    same: dict[tuple[str, str, str, str, str, tuple[str, ...], int], list[str]] = {}
+    for (protocol, budget, method, *why), found in sorted(where.items()):
+        status, metrics, reason = why
+        tasks = tuple(sorted({task for task, _ in found}))
+        lacking = (protocol, budget, status, metrics, reason, tasks, sum(n for _, n in found))
+        same.setdefault(lacking, []).append(method)
+    return tuple(Gap(*lacking, tuple(methods)) for lacking, methods in sorted(same.items()))
