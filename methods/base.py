@@ -64,6 +64,11 @@ class Method(ABC):
         A patient without a modality that is needed gets a row of NaN.
         """
 
+    @property
+    def n_parameters(self) -> int | None:
+        """Trainable parameters, or None where the word has no meaning."""
+        return None
+
     @abstractmethod
     def state(self) -> State:
         """Everything that was fitted, flat, by dotted name: scalers, selected genes, weights."""
@@ -103,6 +108,8 @@ class MethodSpec:
         """The configuration that is run under a budget."""
         return replace(self.config, **self.budgets.get(budget, {}), **self.delta)
 
-    def derive(self, name: str, summary: str, **delta: Any) -> "MethodSpec":
-        """An ablation: this method with `delta` applied to its configuration."""
-        return replace(self, name=name, summary=summary, parent=self.name, delta=delta)
+    def derive(self, name: str, summary: str, family: str, **delta: Any) -> "MethodSpec":
+        """A variant: this method with `delta` applied to its configuration."""
+        return replace(
+            self, name=name, summary=summary, family=family, parent=self.name, delta=delta
+        )

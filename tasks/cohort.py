@@ -45,6 +45,11 @@ class VectorModality:
         kept = tuple(self.patients[i] for i in rows)
         return VectorModality(kept, self.values[rows], self.features)
 
+    def rows(self, patients: Iterable[str]) -> NDArray[np.float32]:
+        """The values of `patients` in their order, float32 [n, width]."""
+        index = {patient: row for row, patient in enumerate(self.patients)}
+        return self.values[[index[patient] for patient in patients]]
+
     def fingerprint(self) -> str:
         """SHA-256 of the patients, the feature names and the values."""
         digest = hashlib.sha256(repr((self.patients, self.features)).encode())

@@ -1,0 +1,28 @@
+# Each target does all its own set-up on a machine with Python 3.11, make and git.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: demo test check install
+
+install: $(INSTALLED)
+
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+# Every method on the embedded cohorts, and the leaderboard on the screen.
+demo: $(INSTALLED)
+	$(BIN)/mirror-bench run --methods all --tasks survival --budget smoke --seeds 0 --results .demo/results
+	$(BIN)/mirror-bench leaderboard --results .demo/results --output .demo/leaderboard.md
+
+test: check
+	$(BIN)/pytest
+
+check: $(INSTALLED)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/mirror-bench leaderboard --check

@@ -1,0 +1,78 @@
+"""Embeddings by trial key: what was fitted once is not fitted again to score another task."""
+
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tasks.embeddings import Embeddings
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What fitting and embedding gave and cost.
+
+    Attributes:
+        embeddings: Of training and test patients.
+        losses: Mean loss of each epoch, by name.
+        parameters: Trainable parameters, None where the word has no meaning.
+        fit_seconds: Wall time of the fit.
+        embed_seconds: Wall time of embedding all patients.
+    """
+
+    embeddings: Embeddings
+    losses: Mapping[str, list[float]]
+    parameters: int | None
+    fit_seconds: float
+    embed_seconds: float
+
+
+class EmbeddingCache:
+    """A folder of `.npz` files; losing it costs time, never a number."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def read(self, key: str) -> Fit | None:
+        """The fit of a trial, or None if it is not there or cannot be read."""
+        try:
+            with np.load(self.folder / f"{key}.npz", allow_pickle=False) as arrays:
+                facts = json.loads(str(arrays["facts"]))
+                embeddings = Embeddings(
+                    tuple(arrays["patients"].tolist()),
+                    arrays["joint"],
+                    arrays.get("wsi"),
+                    arrays.get("rna"),
+                )
+        except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+            return None
+        return Fit(embeddings, **facts)
+
+    def write(self, key: str, fit: Fit) -> None:
+        """Keep a fit; a cache that cannot be written is done without."""
+        embeddings = fit.embeddings
+        facts = {
+            "losses": dict(fit.losses),
+            "parameters": fit.parameters,
+            "fit_seconds": fit.fit_seconds,
+            "embed_seconds": fit.embed_seconds,
+        }
+        arrays = {
+            "patients": np.array(embeddings.patients),
+            "joint": embeddings.joint,
+            "facts": np.array(json.dumps(facts)),
+        }
+        sides = {"wsi": embeddings.wsi, "rna": embeddings.rna}
+        arrays |= {side: values for side, values in sides.items() if values is not None}
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=self.folder, suffix=".tmp", delete=False) as file:
+                np.savez(file, **arrays)  # type: ignore[arg-type]
+            os.replace(file.name, self.folder / f"{key}.npz")  # noqa: PTH105
+        except OSError:
+            return

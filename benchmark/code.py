@@ -1,0 +1,67 @@
+"""Fingerprint of a method's source: editing a method makes its records those of an older one."""
+
+import ast
+import hashlib
+import importlib.util
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+from methods.base import MethodSpec
+
+
+def code_fingerprint(spec: MethodSpec) -> str:
+    """Hash the syntax of the method's module and of all it imports from its own package.
+
+    Comments, docstrings and layout do not count; a change of arithmetic does. The contracts
+    (`methods.base`, `tasks`) are left out: their versions are the tasks' and the splits'.
+    """
+    digest = hashlib.sha256()
+    for module in sorted(_closure(spec.build.__module__)):
+        digest.update(_module_digest(module).encode())
+    return digest.hexdigest()[:16]
+
+
+@cache
+def _closure(module: str) -> frozenset[str]:
+    """`module` and the modules of its package that it imports, directly or not."""
+    package = module.split(".")[0]
+    seen: set[str] = set()
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        if name in seen or name == "methods.base":
+            continue
+        seen.add(name)
+        waiting.extend(i for i in _imports(name) if i.split(".")[0] in {package, "methods"})
+    return frozenset(seen)
+
+
+def _source(module: str) -> Path | None:
+    spec = importlib.util.find_spec(module)
+    return Path(spec.origin) if spec is not None and spec.origin else None
+
+
+def _imports(module: str) -> Iterator[str]:
+    path = _source(module)
+    if path is None:
+        return
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+@cache
+def _module_digest(module: str) -> str:
+    path = _source(module)
+    if path is None:
+        return module
+    tree = ast.parse(path.read_bytes())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and (
+            ast.get_docstring(node) is not None
+        ):
+            node.body = node.body[1:]
+    return hashlib.sha256(f"{module}:{ast.dump(tree)}".encode()).hexdigest()

@@ -1,0 +1,165 @@
+"""The plan: methods x cohorts x folds x seeds become trials, each with its key."""
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmark.code import code_fingerprint
+from benchmark.records import Attempt
+from methods.base import Budget, MethodSpec
+from tasks.base import Split, Status, Task
+from tasks.cohort import Cohort
+from tasks.splits import make_splits, split_fingerprint
+
+PROTOCOL = "strict"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One fit, one embedding, every task scored on it.
+
+    Attributes:
+        key: Hash of everything that changes the number, of nothing else.
+        method: Name in the registry.
+        config: The method's configuration, field by field.
+        budget: Under which `config` was chosen.
+        cohort: Name.
+        folder: Where the cohort is read from; not part of the key.
+        split: The outer fold's patients.
+        n_folds: Number of outer folds.
+        seed: The repeat; with method, cohort and fold it gives the seed of the fit.
+        tasks: Names of the tasks to score, those already recorded left out.
+        attempt: 1, or one more than the last attempt that is recorded.
+        data: Fingerprint of the cohort.
+        code: Fingerprint of the method's source.
+    """
+
+    key: str
+    method: str
+    config: Mapping[str, Any]
+    budget: Budget
+    cohort: str
+    folder: Path
+    split: Split
+    n_folds: int
+    seed: int
+    tasks: tuple[str, ...]
+    attempt: int
+    data: str
+    code: str
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a user asked for.
+
+    Attributes:
+        methods: Declarations.
+        tasks: Instances.
+        cohorts: The loaded cohorts with their folders.
+        n_folds: Outer folds.
+        seeds: Repeats.
+        budget: Sizes and epochs.
+    """
+
+    methods: Sequence[MethodSpec]
+    tasks: Sequence[Task]
+    cohorts: Sequence[tuple[Path, Cohort]]
+    n_folds: int
+    seeds: Sequence[int]
+    budget: Budget
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The trials that are missing, and how many (trial, task) pairs are there already."""
+
+    trials: tuple[Trial, ...]
+    n_done: int
+
+
+def make_plan(
+    request: Request,
+    attempts: Mapping[tuple[str, str], Attempt],
+    *,
+    overwrite: bool,
+    retry_failed: bool,
+) -> Plan:
+    """Lay out the trials of a request, less what the records have.
+
+    Args:
+        request: What to run.
+        attempts: (trial key, task name) -> the last attempt.
+        overwrite: Do again what is there.
+        retry_failed: Do again what failed.
+
+    Returns:
+        The plan, its trials in an order of no consequence.
+    """
+    by_cohort: dict[str, list[Task]] = defaultdict(list)
+    for task in request.tasks:
+        by_cohort[task.cohort].append(task)
+    trials, n_done = [], 0
+    for folder, cohort in request.cohorts:
+        tasks = by_cohort[cohort.name]
+        if not tasks:
+            continue
+        data = cohort.fingerprint()
+        splits = make_splits(cohort, request.n_folds)
+        for spec in request.methods:
+            config = asdict(spec.config_for(request.budget))
+            code = code_fingerprint(spec)
+            for split in splits:
+                for seed in request.seeds:
+                    axes = {
+                        "protocol": PROTOCOL,
+                        "method": spec.name,
+                        "config": config,
+                        "code": code,
+                        "cohort": cohort.name,
+                        "data": data,
+                        "split": split_fingerprint((split,)),
+                        "seed": seed,
+                    }
+                    key = trial_key(axes)
+                    missing, attempt = [], 1
+                    for task in tasks:
+                        last = attempts.get((key, task.name))
+                        if last is None:
+                            missing.append(task.name)
+                        elif overwrite or last.version != task.version or (
+                            retry_failed and last.status == Status.FAILED
+                        ):
+                            missing.append(task.name)
+                            attempt = max(attempt, last.number + 1)
+                        else:
+                            n_done += 1
+                    if missing:
+                        trials.append(
+                            Trial(
+                                key=key,
+                                method=spec.name,
+                                config=config,
+                                budget=request.budget,
+                                cohort=cohort.name,
+                                folder=folder,
+                                split=split,
+                                n_folds=request.n_folds,
+                                seed=seed,
+                                tasks=tuple(sorted(missing)),
+                                attempt=attempt,
+                                data=data,
+                                code=code,
+                            )
+                        )
+    return Plan(tuple(trials), n_done)
+
+
+def trial_key(axes: Mapping[str, Any]) -> str:
+    """16 hexadecimal digits of the SHA-256 of the axes, whatever their order."""
+    text = json.dumps(axes, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,232 @@
+"""The store of results: append-only, one line a finished trial, and the tables read from it.
+
+A results folder holds `records/*.jsonl` and `predictions/*.jsonl`. Each run appends to segments of
+its own, a trial's predictions first and its record last, each as one write followed by fsync: a
+trial is in the store as a whole or not at all, whenever the power goes. A torn last line is
+skipped by the reader. Everything else (tables, leaderboards) is derived from these files.
+"""
+
+import fcntl
+import json
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from tasks.errors import InputError
+
+TIDY = (
+    "task",
+    "cohort",
+    "method",
+    "protocol",
+    "fold",
+    "seed",
+    "metric",
+    "value",
+    "higher_is_better",
+    "n_patients",
+    "n_events",
+    "status",
+    "reason",
+    "trial",
+)
+"""The columns of `mirror-bench results`, in their order."""
+
+DESCRIPTION = (
+    "family",
+    "summary",
+    "budget",
+    "source",
+    "licence",
+    "n_folds",
+    "primary",
+    "fit_seconds",
+    "parameters",
+    "notes",
+    "circular",
+)
+"""Further columns of `Store.records`, for the leaderboard."""
+
+PREDICTION = ("task", "cohort", "method", "protocol", "fold", "seed", "patient")
+"""The first columns of `mirror-bench predictions`; the task's own follow."""
+
+Line = dict[str, Any]
+"""One JSON line; `benchmark.trial` writes its fields."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What is recorded of one trial and task: how often tried, how it ended, which version."""
+
+    number: int
+    status: str
+    version: int
+
+
+class Store:
+    """A results folder.
+
+    Args:
+        folder: Made when first written to.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def results(self) -> list[tuple[Line, Line]]:
+        """(trial, task) of every scored pair, the last attempt of each, in a canonical order."""
+        latest: dict[tuple[str, str], tuple[Line, Line]] = {}
+        for trial in _read(self.folder / "records"):
+            for task in trial["tasks"]:
+                key = (task["task"], trial["trial"])
+                if key not in latest or trial["attempt"] > latest[key][0]["attempt"]:
+                    latest[key] = (trial, task)
+        return [latest[key] for key in sorted(latest)]
+
+    def records(self) -> pd.DataFrame:
+        """A row per (trial, task, metric) with the columns `TIDY` and `DESCRIPTION`, sorted."""
+        rows = [
+            (
+                task["task"],
+                *(trial[name] for name in ("cohort", "method", "protocol", "fold", "seed")),
+                score["metric"],
+                score["value"],
+                score["higher_is_better"],
+                task["n_patients"],
+                task["n_events"],
+                score["status"],
+                score["reason"],
+                trial["trial"],
+                *(trial[name] for name in ("family", "summary", "budget", "source", "licence")),
+                trial["n_folds"],
+                score["primary"],
+                trial["fit_seconds"],
+                trial["parameters"],
+                "\n".join(trial["notes"]),
+                task["circular"],
+            )
+            for trial, task in self.results()
+            for score in task["scores"]
+        ]
+        frame = pd.DataFrame(rows, columns=[*TIDY, *DESCRIPTION])
+        counts = {"n_patients": "Int64", "n_events": "Int64", "parameters": "Int64"}
+        frame = frame.astype({**counts, "value": "float64"})
+        order = ["cohort", "task", "protocol", "budget", "method", "seed", "fold", "metric"]
+        return frame.sort_values(order, ignore_index=True)
+
+    def predictions(self) -> pd.DataFrame:
+        """A row per (trial, task, test patient) of the trials that the records hold, sorted."""
+        trials = {(task["task"], trial["trial"]): trial for trial, task in self.results()}
+        frames: dict[tuple[str, str], pd.DataFrame] = {}
+        for part in _read(self.folder / "predictions"):
+            key = (part["task"], part["trial"])
+            trial = trials.get(key)
+            if trial is not None and trial["attempt"] == part["attempt"]:
+                described = {name: trial[name] for name in PREDICTION[1:-1]}
+                # Two segments may hold the same trial after a merge; the copies are equal.
+                frames[key] = pd.DataFrame({"task": part["task"], **described, **part["columns"]})
+        if not frames:
+            return pd.DataFrame(columns=list(PREDICTION))
+        frame = pd.concat([frames[key] for key in sorted(frames)], ignore_index=True)
+        return frame.sort_values(list(PREDICTION), ignore_index=True, kind="stable")
+
+    def attempts(self) -> dict[tuple[str, str], Attempt]:
+        """(trial, task name) -> its last attempt: what a run need not do again."""
+        return {
+            (trial["trial"], task["task"]): Attempt(
+                trial["attempt"], task["status"], task["version"]
+            )
+            for trial, task in self.results()
+        }
+
+    @contextmanager
+    def locked(self, waiting: Callable[[], None]) -> Iterator[None]:
+        """Hold the folder for one run, so that two runs compute no trial twice.
+
+        The lock is the kernel's: a killed run leaves none behind.
+
+        Args:
+            waiting: Called once if another run holds the folder.
+
+        Raises:
+            InputError: If the folder cannot be written.
+        """
+        try:
+            for name in ("records", "predictions"):
+                (self.folder / name).mkdir(parents=True, exist_ok=True)
+            lock = (self.folder / ".lock").open("w")
+        except OSError as error:
+            raise InputError(
+                f"{self.folder}: expected a results folder that can be written, "
+                f"found: {error.strerror}"
+            ) from error
+        with lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                waiting()
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def writer(self) -> "Writer":
+        """A writer with segments of its own."""
+        return Writer(self.folder, f"{uuid.uuid4().hex[:12]}.jsonl")
+
+
+class Writer:
+    """Appends finished trials to one segment.
+
+    Args:
+        folder: The results folder, with `records/` and `predictions/` in it.
+        segment: File name used in both.
+    """
+
+    def __init__(self, folder: Path, segment: str) -> None:
+        self._records = folder / "records" / segment
+        self._predictions = folder / "predictions" / segment
+
+    def append(self, trial: Line, predictions: list[Line]) -> None:
+        """Write a finished trial; when this returns, it is on the disk."""
+        if predictions:
+            _append(self._predictions, predictions)
+        _append(self._records, [trial])
+
+
+def _append(path: Path, lines: list[Line]) -> None:
+    text = "".join(json.dumps(line, allow_nan=False) + "\n" for line in lines).encode()
+    created = not path.exists()
+    with path.open("ab", buffering=0) as file:
+        start = file.tell()
+        try:
+            if file.write(text) != len(text):
+                raise OSError(f"{path}: the disk took only a part of a record")
+            os.fsync(file.fileno())
+        except OSError:
+            file.truncate(start)
+            raise
+    if created:
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _read(folder: Path) -> Iterator[Line]:
+    for path in sorted(folder.glob("*.jsonl")):
+        with path.open("rb") as file:
+            for number, text in enumerate(file, start=1):
+                if not text.endswith(b"\n"):
+                    break  # The run was killed while it wrote this line: it was never finished.
+                try:
+                    yield json.loads(text)
+                except json.JSONDecodeError as error:
+                    raise InputError(
+                        f"{path}: line {number}: expected one JSON object, found {text[:40]!r}"
+                    ) from error

@@ -1,0 +1,201 @@
+"""`mirror-bench run`: from a user's words to records on the disk."""
+
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from benchmark.plan import PROTOCOL, Plan, Request, make_plan
+from benchmark.records import Line, Store
+from benchmark.screen import show
+from methods.base import Budget
+from methods.registry import select_methods
+from tasks.base import Status
+from tasks.cache_dir import cache_dir
+from tasks.cohort import Cohort
+from tasks.errors import InputError
+from tasks.load import find_cohorts, load_cohort
+from tasks.registry import select_tasks
+from tasks.synthetic import embedded_cohorts
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """The command line of `run`, parsed.
+
+    Attributes:
+        methods: `all`, or names and globs between commas.
+        tasks: `all`, kinds, or KIND/COHORT/LABEL globs between commas.
+        cohorts: Names between commas, or None for all that are found.
+        data: A folder of cohorts, or None for the embedded ones.
+        folds: Outer folds.
+        seeds: Repeats of the initialisation.
+        budget: Sizes and epochs.
+        workers: Trials at a time.
+        address: A Ray cluster, or None.
+        results: The results folder.
+        tracking_uri: An MLflow server or database, or None for a file in `results`.
+        overwrite: Do again what is there.
+        retry_failed: Do again what failed.
+        device: A torch device.
+    """
+
+    methods: str
+    tasks: str
+    cohorts: str | None
+    data: Path | None
+    folds: int
+    seeds: tuple[int, ...]
+    budget: Budget
+    workers: int
+    address: str | None
+    results: Path
+    tracking_uri: str | None
+    overwrite: bool
+    retry_failed: bool
+    device: str
+
+
+def run(options: RunOptions, console: Console) -> int:
+    """Run what is missing, record it, and show the table.
+
+    Returns:
+        The exit code: 0, 1 if a trial failed, 130 after Ctrl-C.
+
+    Raises:
+        InputError: If the user's input is wrong; nothing has been computed then.
+    """
+    methods = select_methods(options.methods)
+    cohorts = _load(options, console)
+    tasks = select_tasks(options.tasks, [cohort for _, cohort in cohorts])
+    request = Request(methods, tasks, cohorts, options.folds, options.seeds, options.budget)
+    store = Store(options.results.resolve())
+
+    def waiting() -> None:
+        console.print("Another run is using this results folder; waiting for it to end.")
+
+    with store.locked(waiting):
+        plan = make_plan(
+            request,
+            store.attempts(),
+            overwrite=options.overwrite,
+            retry_failed=options.retry_failed,
+        )
+        console.print(
+            f"{len(methods)} methods, {len(tasks)} tasks, {len(cohorts)} cohorts, protocol "
+            f"{PROTOCOL}: {plan.n_done} results recorded before, {len(plan.trials)} trials to run."
+        )
+        interrupted = bool(plan.trials) and _sweep(options, plan, store, console)
+    return _account(store, request, console, interrupted=interrupted)
+
+
+def _load(options: RunOptions, console: Console) -> list[tuple[Path, Cohort]]:
+    if options.data is None:
+        console.print("No --data given: running on the embedded planted (synthetic) cohorts.")
+        folders: Sequence[Path] = embedded_cohorts(cache_dir())
+    else:
+        folders = find_cohorts(options.data)
+    loaded = []
+    for folder in folders:
+        with console.status(f"reading {folder.name}"):
+            loaded.append((folder.resolve(), load_cohort(folder)))
+    repeated = [name for name, n in Counter(c.name for _, c in loaded).items() if n > 1]
+    if repeated:
+        raise InputError(f"{options.data}: two cohorts are both named {repeated[0]!r}")
+    if options.cohorts is not None:
+        wanted = {name.strip() for name in options.cohorts.split(",")}
+        there = {cohort.name for _, cohort in loaded}
+        if wanted - there:
+            raise InputError(
+                f"unknown cohort {sorted(wanted - there)[0]!r}; found: {', '.join(sorted(there))}"
+            )
+        loaded = [(folder, cohort) for folder, cohort in loaded if cohort.name in wanted]
+    for _, cohort in loaded:
+        console.print(f"[bold]{cohort.name}[/bold]", highlight=False)
+        for note in cohort.notes:
+            console.print(f"  {note}", highlight=False, markup=False)
+    return loaded
+
+
+def _sweep(options: RunOptions, plan: Plan, store: Store, console: Console) -> bool:
+    """Run the plan; True if the user interrupted it."""
+    # Here and not above: Ray and MLflow cost seconds that a run with nothing to do need not pay.
+    from benchmark.sweep import run_sweep  # noqa: PLC0415
+    from benchmark.tracking import Tracker  # noqa: PLC0415
+
+    uri, artifacts = options.tracking_uri, None
+    if uri is None:
+        uri = f"sqlite:///{store.folder / 'mlflow.db'}"
+        artifacts = (store.folder / "mlartifacts").as_uri()
+    tracker = Tracker(
+        uri,
+        artifacts,
+        {"methods": options.methods, "tasks": options.tasks, "budget": options.budget},
+    )
+    writer = store.writer()
+    interrupted = False
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with (
+        tempfile.TemporaryDirectory(prefix="mirror-bench-", ignore_cleanup_errors=True) as scratch,
+        Progress(*columns, console=console) as progress,
+    ):
+        bar = progress.add_task("starting workers", total=len(plan.trials))
+
+        def finished(record: Line, predictions: list[Line]) -> None:
+            writer.append(record, predictions)
+            tracker.log(record, predictions)
+            progress.update(bar, advance=1, description=f"{record['method']} {record['cohort']}")
+
+        try:
+            run_sweep(
+                plan.trials,
+                finished,
+                folder=Path(scratch),
+                cache=store.folder / "cache",
+                workers=options.workers,
+                device=options.device,
+                address=options.address,
+            )
+        except KeyboardInterrupt:
+            interrupted = True
+    tracker.close()
+    if tracker.lost:
+        console.print(f"MLflow ({uri}) lost part of this sweep; no record is lost: {tracker.lost}")
+    return interrupted
+
+
+def _account(store: Store, request: Request, console: Console, *, interrupted: bool) -> int:
+    records = store.records()
+    asked = records[
+        records["task"].isin([task.name for task in request.tasks])
+        & records["method"].isin([spec.name for spec in request.methods])
+        & records["seed"].isin(list(request.seeds))
+        & (records["n_folds"] == request.n_folds)
+        & (records["budget"] == request.budget)
+    ]
+    show(asked, console)
+    if interrupted:
+        console.print("Interrupted. What is finished is recorded; the same command goes on from it.")
+        return 130
+    failed = asked[asked["status"] == Status.FAILED].drop_duplicates(["trial", "task"])
+    if len(failed):
+        console.print(f"{len(failed)} results failed; --retry-failed tries them again:")
+        for (method, reason), group in failed.groupby(["method", "reason"]):
+            console.print(f"  {method} ({len(group)}): {reason}", markup=False)
+        return 1
+    return 0
+
+
+def default_workers() -> int:
+    """As many trials at a time as this process may use CPUs."""
+    return len(os.sched_getaffinity(0))

@@ -1,0 +1,200 @@
+"""One trial: fit once, embed once, score every task on the embeddings."""
+
+import platform
+import time
+import traceback
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+from threadpoolctl import threadpool_limits
+
+from benchmark.cache import EmbeddingCache, Fit
+from benchmark.plan import PROTOCOL, Trial
+from benchmark.records import Line
+from methods.base import Context, MethodSpec
+from methods.registry import all_methods
+from tasks.base import Outcome, Score, Status, Task
+from tasks.cohort import Cohort
+from tasks.load import load_cohort
+from tasks.registry import all_tasks
+from tasks.seeds import derive_seed
+
+DEPENDENCIES = ("mirror-bench", "torch", "numpy", "scikit-learn", "scikit-survival")
+
+
+def run_trial(trial: Trial, cache: Path, device: str) -> tuple[Line, list[Line]]:
+    """Run a trial; whatever goes wrong in it becomes its reason, never an exception.
+
+    Args:
+        trial: What to run.
+        cache: Folder of embeddings; a trial that was embedded before is not fitted again.
+        device: A torch device.
+
+    Returns:
+        The record and the predictions, as `benchmark.records` stores them.
+    """
+    # One thread: sums are added in one order, whatever else the machine does.
+    torch.set_num_threads(1)
+    with threadpool_limits(1):
+        cohort = _cohort(trial.folder)
+        spec = all_methods()[trial.method]
+        tasks = [task for task in all_tasks((cohort,)) if task.name in trial.tasks]
+        try:
+            fit = fit_and_embed(trial, spec, cohort, EmbeddingCache(cache), device)
+        except Exception as error:  # noqa: BLE001  a method may raise anything; it is its row
+            reason = _reason(error)
+            results = [_failed(task, cohort, reason) for task in tasks]
+            return _record(trial, spec, cohort, device, None, results), []
+        results, predictions = [], []
+        for task in tasks:
+            try:
+                outcome = task.evaluate(fit.embeddings, cohort, trial.split)
+            except Exception as error:  # noqa: BLE001
+                results.append(_failed(task, cohort, _reason(error)))
+                continue
+            results.append(_scored(task, cohort, outcome))
+            if outcome.predictions:
+                predictions.append(
+                    {
+                        "trial": trial.key,
+                        "attempt": trial.attempt,
+                        "task": task.name,
+                        "columns": dict(outcome.predictions),
+                    }
+                )
+        return _record(trial, spec, cohort, device, fit, results), predictions
+
+
+def failed_record(trial: Trial, reason: str) -> Line:
+    """The record of a trial that could not say itself what became of it."""
+    cohort = _cohort(trial.folder)
+    tasks = [task for task in all_tasks((cohort,)) if task.name in trial.tasks]
+    results = [_failed(task, cohort, reason) for task in tasks]
+    return _record(trial, all_methods()[trial.method], cohort, "", None, results)
+
+
+def fit_and_embed(
+    trial: Trial, spec: MethodSpec, cohort: Cohort, cache: EmbeddingCache, device: str
+) -> Fit:
+    """Fit on the training patients' features alone, then embed everybody, or take it from cache."""
+    cached = cache.read(trial.key)
+    if cached is not None:
+        return cached
+    losses: dict[str, list[float]] = {}
+
+    def log(epoch: int, values: Mapping[str, float]) -> None:
+        for name, value in values.items():
+            losses.setdefault(name, []).append(value)
+
+    method = spec.build(type(spec.config)(**trial.config))
+    seed = derive_seed("init", trial.method, trial.cohort, trial.split.fold, trial.seed)
+    start = time.perf_counter()
+    method.fit(cohort.subset(trial.split.train), Context(seed, device, log))
+    fitted = time.perf_counter()
+    everybody = (*trial.split.train, *trial.split.test)
+    embeddings = method.embed(cohort.subset(everybody))
+    embedded = time.perf_counter()
+    fit = Fit(embeddings, losses, method.n_parameters, fitted - start, embedded - fitted)
+    cache.write(trial.key, fit)
+    return fit
+
+
+@lru_cache(maxsize=2)
+def _cohort(folder: Path) -> Cohort:
+    """A worker keeps the last cohorts' tables; bags stay on the disk."""
+    return load_cohort(folder)
+
+
+def _reason(error: Exception) -> str:
+    """One line: the error and the place in our code that raised it."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    text = " ".join(str(error).split()) or "no message"
+    return f"{type(error).__name__}: {text} ({Path(frame.filename).name}:{frame.lineno})"
+
+
+def _scored(task: Task, cohort: Cohort, outcome: Outcome) -> Line:
+    statuses = {score.status for score in outcome.scores}
+    primary = outcome.scores[0]
+    return {
+        **_identity(task, cohort),
+        "status": Status.OK if Status.OK in statuses else primary.status,
+        "reason": "" if Status.OK in statuses else primary.reason,
+        "n_patients": outcome.n_patients,
+        "n_events": outcome.n_events,
+        "scores": [_score(score, task) for score in outcome.scores],
+    }
+
+
+def _failed(task: Task, cohort: Cohort, reason: str) -> Line:
+    scores = [Score(metric, None, Status.FAILED, reason) for metric in task.metrics]
+    return {
+        **_identity(task, cohort),
+        "status": Status.FAILED,
+        "reason": reason,
+        "n_patients": None,
+        "n_events": None,
+        "scores": [_score(score, task) for score in scores],
+    }
+
+
+def _identity(task: Task, cohort: Cohort) -> Line:
+    label = cohort.labels.get(task.label)
+    return {
+        "task": task.name,
+        "version": task.version,
+        "circular": (label.derived_from or "") if label is not None else "",
+    }
+
+
+def _score(score: Score, task: Task) -> Line:
+    return {
+        "metric": score.metric.name,
+        "value": score.value,
+        "higher_is_better": score.metric.higher_is_better,
+        "primary": score.metric == task.metrics[0],
+        "status": score.status,
+        "reason": score.reason,
+    }
+
+
+def _record(
+    trial: Trial,
+    spec: MethodSpec,
+    cohort: Cohort,
+    device: str,
+    fit: Fit | None,
+    results: list[Line],
+) -> Line:
+    return {
+        "trial": trial.key,
+        "attempt": trial.attempt,
+        "method": spec.name,
+        "family": spec.family,
+        "summary": spec.summary,
+        "config": dict(trial.config),
+        "budget": trial.budget,
+        "protocol": PROTOCOL,
+        "cohort": cohort.name,
+        "source": cohort.source,
+        "licence": cohort.licence,
+        "notes": list(cohort.notes),
+        "fold": trial.split.fold,
+        "n_folds": trial.n_folds,
+        "seed": trial.seed,
+        "data": trial.data,
+        "code": trial.code,
+        "versions": _versions(),
+        "device": device,
+        "fit_seconds": fit.fit_seconds if fit else None,
+        "embed_seconds": fit.embed_seconds if fit else None,
+        "parameters": fit.parameters if fit else None,
+        "losses": dict(fit.losses) if fit else {},
+        "tasks": results,
+    }
+
+
+def _versions() -> dict[str, str]:
+    return {"python": platform.python_version()} | {name: version(name) for name in DEPENDENCIES}
