@@ -168,7 +168,7 @@ def conditions(table: Standing) -> str:
     seeds = f"{len(table.seeds)} seed{'s' if len(table.seeds) > 1 else ''}"
     return (
         f"protocol {table.protocol} · budget {table.budget} · {table.cohort}: {patients}{events}"
-        f" scored · {table.n_folds} folds x {seeds}"
+        f" · {table.n_folds} folds x {seeds}"
     )
 
 
@@ -196,7 +196,7 @@ def render(records: pd.DataFrame, predictions: pd.DataFrame | None = None) -> st
 def _section(source: str, licence: str, tables: tuple[Standing, ...]) -> list[str]:
     cohorts = ", ".join(sorted({table.cohort for table in tables}))
     text = [f"## {source}\n", f"Cohorts: {cohorts}. Source: {source}. Licence: {licence}.\n"]
-    settings = sorted({(table.protocol, table.budget) for table in tables}, reverse=True)
+    settings = sorted({(table.protocol, table.budget) for table in tables}, key=_strict_first)
     for protocol, budget in settings:
         chosen = [t for t in tables if (t.protocol, t.budget) == (protocol, budget)]
         text += [
@@ -207,6 +207,11 @@ def _section(source: str, licence: str, tables: tuple[Standing, ...]) -> list[st
     for table in tables:
         text += _task(table)
     return text
+
+
+def _strict_first(setting: tuple[str, str]) -> tuple[bool, str, str]:
+    protocol, budget = setting
+    return (protocol != "strict", protocol, budget)
 
 
 def _overview(rows: Iterable[Ranking], n_tasks: int) -> str:

@@ -191,10 +191,14 @@ def standings(records: pd.DataFrame) -> tuple[Standing, ...]:
         records: A row per (trial, task, metric), settled; any order.
 
     Returns:
-        Ordered by source, task, protocol, budget and number of folds.
+        Ordered by source, task, protocol (strict first), budget and number of folds.
     """
     tables = [_standing(table) for _, table in records.groupby(_TABLE, sort=True)]
-    return tuple(sorted(tables, key=lambda t: (t.source, t.licence, t.task)))
+    return tuple(sorted(tables, key=_place))
+
+
+def _place(table: Standing) -> tuple[str | bool, ...]:
+    return (table.source, table.licence, table.task, table.protocol != "strict")
 
 
 def _standing(table: pd.DataFrame) -> Standing:
