@@ -1,0 +1,1 @@
+"""Heads: small supervised models fitted on frozen embeddings of training patients."""

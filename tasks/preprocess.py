@@ -1,0 +1,152 @@
+"""Scaling of raw features, fitted on training patients alone."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.cohort import BagModality
+
+State = Mapping[str, NDArray[Any]]
+
+TAIL = 0.01  # fraction of the training patients cut off at either end
+# A spread below this fraction of a feature's size is rounding of float32, not information.
+CONSTANT = 1e-6
+
+
+@dataclass(frozen=True)
+class VectorScaler:
+    """Scales one vector per patient: pick features, clip, impute, standardise.
+
+    JUSTIFY
+
+    Attributes:
+        kept: Columns kept, rising, [width].
+        low: 1st percentile of each kept column over training patients, [width].
+        high: 99th percentile, [width].
+        median: What a missing cell becomes, [width].
+        mean: Of the clipped and imputed column, [width].
+        scale: Its standard deviation, more than zero, [width].
+    """
+
+    kept: NDArray[np.int64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    median: NDArray[np.float64]
+    mean: NDArray[np.float64]
+    scale: NDArray[np.float64]
+
+    @classmethod
+    def fit(cls, values: NDArray[np.floating], n_features: int | None = None) -> "VectorScaler":
+        """Fit on the rows of training patients.
+
+        Args:
+            values: [n_patients, n_columns]; NaN is a missing cell.
+            n_features: Keep the columns of highest variance, after clipping, so that a single
+                outlier does not buy a column its place; None keeps all.
+
+        Returns:
+            A scaler without the columns that are constant or missing throughout.
+        """
+        X = values.astype(np.float64)
+        X[:, np.isnan(X).all(axis=0)] = 0.0  # constant, and so dropped below
+        low, median, high = np.nanquantile(X, [TAIL, 0.5, 1 - TAIL], axis=0)
+        X = _clip_and_impute(X, low, high, median)
+        mean, scale = X.mean(axis=0), X.std(axis=0)
+        order = np.argsort(-scale, kind="stable")
+        order = order[scale[order] > CONSTANT * np.abs(X).max(axis=0)[order]]
+        kept = np.sort(order[:n_features])
+        return cls(kept, low[kept], high[kept], median[kept], mean[kept], scale[kept])
+
+    @property
+    def width(self) -> int:
+        """Features kept."""
+        return len(self.kept)
+
+    def transform(self, values: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Scale any patients' rows: float32 [n, width], nothing missing."""
+        X = values[:, self.kept].astype(np.float64)
+        X = _clip_and_impute(X, self.low, self.high, self.median)
+        return ((X - self.mean) / self.scale).astype(np.float32)
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Everything that was fitted, by name."""
+        return dict(vars(self))
+
+    @classmethod
+    def from_state(cls, state: State) -> "VectorScaler":
+        """The inverse of `state`."""
+        return cls(**state)
+
+
+@dataclass(frozen=True)
+class InstanceScaler:
+    """Standardises the instances of bags.
+
+    Every patient weighs the same, however many slides it has: the patient is the unit of the
+    study, and a resection with 50,000 patches must not set the scale for biopsies.
+
+    Attributes:
+        kept: Columns kept, rising, [width].
+        mean: Mean over patients of their bags' means, [width].
+        scale: Standard deviation about it, more than zero, [width].
+    """
+
+    kept: NDArray[np.int64]
+    mean: NDArray[np.float64]
+    scale: NDArray[np.float64]
+
+    @classmethod
+    def fit(cls, modality: BagModality) -> "InstanceScaler":
+        """Fit on training patients, one bag in memory at a time.
+
+        Args:
+            modality: The bags of the training patients alone.
+
+        Returns:
+            A scaler without the columns that are constant.
+        """
+        mean, spread, peak = (np.zeros(modality.width) for _ in range(3))
+        for n, patient in enumerate(modality.patients, start=1):
+            bag = modality.read(patient)
+            centre = bag.mean(axis=0, dtype=np.float64)
+            within = bag.var(axis=0, dtype=np.float64)
+            peak = np.maximum(peak, np.maximum(bag.max(axis=0), -bag.min(axis=0)))
+            # Welford's update, for a patient that has a variance of its own
+            away = centre - mean
+            mean = mean + away / n
+            spread = spread + within + away * (centre - mean)
+        scale = np.sqrt(spread / len(modality.patients))
+        kept = np.flatnonzero(scale > CONSTANT * peak)
+        return cls(kept, mean[kept], scale[kept])
+
+    @property
+    def width(self) -> int:
+        """Features kept."""
+        return len(self.kept)
+
+    def transform(self, values: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Scale any patient's instances: float32 [n_instances, width]."""
+        mean, scale = self.mean.astype(np.float32), self.scale.astype(np.float32)
+        return (values[:, self.kept].astype(np.float32, copy=False) - mean) / scale
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Everything that was fitted, by name."""
+        return dict(vars(self))
+
+    @classmethod
+    def from_state(cls, state: State) -> "InstanceScaler":
+        """The inverse of `state`."""
+        return cls(**state)
+
+
+def _clip_and_impute(
+    X: NDArray[np.float64],
+    low: NDArray[np.float64],
+    high: NDArray[np.float64],
+    median: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Clip each column into its bounds and put its median where a cell is missing."""
+    return np.where(np.isnan(X), median, np.clip(X, low, high))

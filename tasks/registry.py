@@ -1,0 +1,61 @@
+"""The kinds of task there are, and which instances a command line means."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+
+from tasks.base import Task
+from tasks.cohort import Cohort
+from tasks.errors import InputError
+from tasks.survival import Survival
+
+KINDS: tuple[type[Task], ...] = (Survival,)
+
+
+def all_tasks(cohorts: Iterable[Cohort]) -> tuple[Task, ...]:
+    """Every instance that these cohorts allow, kind by kind, cohort by cohort."""
+    listed = tuple(cohorts)
+    return tuple(task for kind in KINDS for cohort in listed for task in kind.instances(cohort))
+
+
+def select_tasks(patterns: str, cohorts: Iterable[Cohort]) -> tuple[Task, ...]:
+    """The instances that `all|KIND|KIND/INSTANCE,..` names.
+
+    `all` and a kind (or a glob of kinds) mean default instances; a pattern with a slash is a
+    glob of full names, such as `survival/*/dss`, and finds the others too.
+
+    Returns:
+        Instances in the order of `all_tasks`, each once.
+
+    Raises:
+        InputError: A pattern matches nothing; the message has near matches.
+    """
+    available = all_tasks(cohorts)
+    chosen: set[str] = set()
+    for pattern in (part.strip() for part in patterns.split(",")):
+        found = [task.name for task in available if _matches(pattern, task)]
+        if not found:
+            raise InputError(_nothing(pattern, available))
+        chosen.update(found)
+    return tuple(task for task in available if task.name in chosen)
+
+
+def _matches(pattern: str, task: Task) -> bool:
+    """Whether one pattern means this instance."""
+    if "/" in pattern:
+        return fnmatchcase(task.name, pattern)
+    return task.default and (pattern == "all" or fnmatchcase(task.kind, pattern))
+
+
+def _nothing(pattern: str, available: tuple[Task, ...]) -> str:
+    """The message for a pattern that matches nothing."""
+    kinds = [kind.kind for kind in KINDS]
+    names = [task.name for task in available]
+    near = get_close_matches(pattern, names if "/" in pattern else ["all", *kinds])
+    if pattern in kinds:
+        expected = "no cohort here has what this kind of task needs"
+    elif near:
+        expected = f"did you mean {', '.join(near)}?"
+    else:
+        expected = f"expected all, {', '.join(kinds)} or one of {', '.join(names) or 'no instance'}"
+    return f"--tasks: no task matches {pattern!r}: {expected}"
