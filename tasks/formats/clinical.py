@@ -1,0 +1,388 @@
+"""Clinical files as their sources write them -> time-to-event endpoints.
+
+In a cohort 1 means that the event happened and times are months; sources differ in both
+(PORPOISE and its family write 1 for censored), so every reader states what it reads.
+"""
+
+import math
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from tasks.barcode import parse_barcode
+from tasks.cohort import DAYS_PER_MONTH, Endpoint
+from tasks.errors import InputError
+from tasks.formats.gdc import read_gdc_cases
+from tasks.formats.tables import is_missing, near, read_text_table
+from tasks.manifest import ClinicalFormat, ClinicalSource, DeclaredColumns, TimeUnit
+
+
+@dataclass(frozen=True)
+class FollowUp:
+    """One row's word on one endpoint.
+
+    Attributes:
+        patient: TCGA-SS-PPPP.
+        time: Months; None if missing.
+        event: Whether it happened; None if missing.
+    """
+
+    patient: str
+    time: float | None
+    event: bool | None
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Where one endpoint stands in a table, and how to read it.
+
+    Attributes:
+        time: Column of the times.
+        per_month: How many of the column's units make a month.
+        event: Column of the status.
+        status: Whether the event happened, by a status cell; raises KeyError for an unknown one.
+        expected: What a status may be, for the error.
+    """
+
+    time: str
+    per_month: float
+    event: str
+    status: Callable[[str], bool]
+    expected: str
+
+
+def _binary(cell: str, event: float) -> bool:
+    try:
+        value = float(cell)
+    except ValueError:
+        raise KeyError(cell) from None
+    if value not in (0.0, 1.0):
+        raise KeyError(cell)
+    return value == event
+
+
+def _one_is_event(cell: str) -> bool:
+    return _binary(cell, 1.0)
+
+
+def _one_is_censored(cell: str) -> bool:
+    return _binary(cell, 0.0)
+
+
+def _patient(path: Path, row: int, column: str, cell: str) -> str:
+    return parse_barcode(cell, f"{path}: row {row}, column {column!r}").patient
+
+
+def _months(path: Path, patient: str, columns: Columns, cell: str) -> float | None:
+    if is_missing(cell):
+        return None
+    try:
+        time = float(cell)
+    except ValueError:
+        time = math.inf
+    if not math.isfinite(time):
+        raise InputError(
+            f"{path}: patient {patient}, column {columns.time!r}: expected a number, found {cell!r}"
+        )
+    return time / columns.per_month
+
+
+def _event(path: Path, patient: str, columns: Columns, cell: str) -> bool | None:
+    if is_missing(cell):
+        return None
+    try:
+        return columns.status(cell.strip())
+    except KeyError:
+        raise InputError(
+            f"{path}: patient {patient}, column {columns.event!r}: expected {columns.expected}, "
+            f"found {cell!r}"
+        ) from None
+
+
+def _rows(
+    path: Path, table: pd.DataFrame, owners: Iterable[str], columns: Columns, of: Collection[str]
+) -> Iterator[FollowUp]:
+    """One endpoint's rows, of the cohort's patients alone."""
+    for patient, time, event in zip(owners, table[columns.time], table[columns.event], strict=True):
+        if patient in of:
+            yield FollowUp(
+                patient,
+                _months(path, patient, columns, time),
+                _event(path, patient, columns, event),
+            )
+
+
+def build_endpoint(
+    path: Path, name: str, rows: Iterable[FollowUp], patients: Collection[str]
+) -> tuple[Endpoint, tuple[str, ...]]:
+    """Make one endpoint of the rows of many.
+
+    Rows of a patient that agree are one, and a row that lacks time or status yields to one that has
+    both. A patient with neither is absent: missing is never time zero.
+
+    Raises:
+        InputError: If two rows of a patient contradict each other.
+    """
+    known: dict[str, tuple[float, bool]] = {}
+    seen: set[str] = set()
+    for row in rows:
+        seen.add(row.patient)
+        if row.time is None or row.event is None:
+            continue
+        outcome = (row.time, row.event)
+        if known.setdefault(row.patient, outcome) != outcome:
+            found = " and ".join(
+                f"{time:.4g} months {'with' if event else 'without'} event"
+                for time, event in (known[row.patient], outcome)
+            )
+            raise InputError(
+                f"{path}: patient {row.patient}, {name}: expected one outcome, found {found}"
+            )
+    kept = tuple(patient for patient in sorted(known) if known[patient][0] >= 0)
+    endpoint = Endpoint(
+        kept,
+        np.array([known[patient][0] for patient in kept], dtype=np.float64),
+        np.array([known[patient][1] for patient in kept], dtype=np.bool_),
+    )
+    reasons = {
+        "no row in the clinical file": len(set(patients) - seen),
+        "no time or no status": len(seen) - len(known),
+        "negative time": len(known) - len(kept),
+    }
+    notes = [f"{name}: {len(kept)} patients of {len(patients)}, {int(endpoint.event.sum())} events"]
+    notes += [f"{name}: {n} patients left out: {why}" for why, n in reasons.items() if n]
+    return endpoint, tuple(notes)
+
+
+_Rows = Mapping[str, list[FollowUp]]
+
+
+def _table_rows(
+    path: Path,
+    table: pd.DataFrame,
+    id_column: str,
+    endpoints: Mapping[str, Columns],
+    patients: Collection[str],
+) -> _Rows:
+    owners = [
+        _patient(path, i, id_column, cell) for i, cell in enumerate(table[id_column], start=1)
+    ]
+    return {
+        name: list(_rows(path, table, owners, columns, patients))
+        for name, columns in endpoints.items()
+    }
+
+
+def _present(path: Path, table: pd.DataFrame, known: Mapping[str, Columns]) -> dict[str, Columns]:
+    """The endpoints whose two columns are there; half of one is an error, and so is none."""
+    names = set(map(str, table.columns))
+    found = {}
+    for name, columns in known.items():
+        there = [column for column in (columns.time, columns.event) if column in names]
+        if len(there) == 1:
+            absent = columns.event if there == [columns.time] else columns.time
+            raise InputError(
+                f"{path}: expected a column {absent!r} beside {there[0]!r}, found none"
+                f"{near(absent, names)}"
+            )
+        if there:
+            found[name] = columns
+    if not found:
+        first = next(iter(known.values()))
+        raise InputError(
+            f"{path}: expected columns such as {first.time!r} and {first.event!r}, "
+            f"found {', '.join(sorted(names)[:8])}{near(first.time, names)}"
+        )
+    return found
+
+
+def _tcga_cdr(path: Path, patients: Collection[str]) -> tuple[_Rows, tuple[str, ...]]:
+    """TCGA Clinical Data Resource (Liu et al., Cell 2018): 1 = event, days; OS, DSS, DFI, PFI."""
+    id_column = "bcr_patient_barcode"
+    table = read_text_table(path, (id_column,), sheet="TCGA-CDR")
+    known = {
+        name.lower(): Columns(f"{name}.time", DAYS_PER_MONTH, name, _one_is_event, "0 or 1")
+        for name in ("OS", "DSS", "DFI", "PFI")
+    }
+    present = _present(path, table, known)
+    notes: tuple[str, ...] = ()
+    if "Redaction" in table:
+        redacted = table["Redaction"].str.strip().str.casefold() == "redacted"
+        owners = {parse_barcode(cell, str(path)).patient for cell in table[id_column][redacted]}
+        if dropped := len(owners & set(patients)):
+            notes = (f"clinical: {dropped} patients left out of every endpoint: redacted",)
+        table = table[~redacted]
+    return _table_rows(path, table, id_column, present, patients), notes
+
+
+# Status words of exports older than the prefixes 0: and 1:.
+_CBIOPORTAL_WORDS = {
+    "deceased": True,
+    "living": False,
+    "recurred": True,
+    "progressed": True,
+    "recurred/progressed": True,
+    "recurred or progressed": True,
+    "progression": True,
+    "diseasefree": False,
+    "disease free": False,
+    "censored": False,
+    "progression free": False,
+    "dead with tumor": True,
+    "alive or dead tumor free": False,
+}
+
+
+def _cbioportal_status(cell: str) -> bool:
+    if match := re.match(r"([01])\s*(:|$)", cell):
+        return match[1] == "1"
+    return _CBIOPORTAL_WORDS[cell.casefold()]
+
+
+def _cbioportal(path: Path, patients: Collection[str]) -> _Rows:
+    """A cBioPortal study's data_clinical_patient.txt, or the website's "clinical data" download."""
+    table = read_text_table(path)
+    downloaded = "Patient ID" in table
+    id_column = "Patient ID" if downloaded else "PATIENT_ID"
+    if id_column not in table:
+        raise InputError(
+            f"{path}: expected a column 'PATIENT_ID' (study file) or 'Patient ID' (download), "
+            f"found {', '.join(map(str, table.columns[:8]))}"
+        )
+    if downloaded:
+        pairs = {
+            "os": ("Overall Survival (Months)", "Overall Survival Status"),
+            "dss": ("Months of disease-specific survival", "Disease-specific Survival status"),
+            "dfi": ("Disease Free (Months)", "Disease Free Status"),
+            "pfi": ("Progress Free Survival (Months)", "Progression Free Status"),
+        }
+    else:
+        # cBioPortal's survival "S" is the interval "I" of the TCGA-CDR
+        words = {"os": "OS", "dss": "DSS", "dfi": "DFS", "pfi": "PFS"}
+        pairs = {name: (f"{word}_MONTHS", f"{word}_STATUS") for name, word in words.items()}
+    expected = "a status that begins with 0: or 1:, or an older word such as DECEASED or LIVING"
+    known = {
+        name: Columns(time, 1.0, event, _cbioportal_status, expected)
+        for name, (time, event) in pairs.items()
+    }
+    return _table_rows(path, table, id_column, _present(path, table, known), patients)
+
+
+def _porpoise(path: Path, patients: Collection[str]) -> _Rows:
+    """PORPOISE, MCAT, SurvPath (months) and MMP (days): a row a slide, 1 = CENSORED."""
+    table = read_text_table(path, ("case_id",))
+    expected = "0 (event) or 1 (censored)"
+    suffixes = {"os": "", "dss": "_dss", "pfi": "_pfi", "dfi": "_dfi"}
+    if any(column in table for column in ("os_survival_days", "os_censorship")):
+        known = {
+            name: Columns(
+                f"{name}_survival_days",
+                DAYS_PER_MONTH,
+                f"{name}_censorship",
+                _one_is_censored,
+                expected,
+            )
+            for name in suffixes
+        }
+    else:
+        known = {
+            name: Columns(
+                f"survival_months{end}", 1.0, f"censorship{end}", _one_is_censored, expected
+            )
+            for name, end in suffixes.items()
+        }
+    return _table_rows(path, table, "case_id", _present(path, table, known), patients)
+
+
+def _same(cell: str) -> str:
+    """A status in one spelling: 1, 1.0 and "1" are one, and so are TRUE and true."""
+    try:
+        return repr(float(cell))
+    except ValueError:
+        return cell.strip().casefold()
+
+
+def _declared(path: Path, columns: DeclaredColumns, patients: Collection[str]) -> _Rows:
+    """A table whose columns the manifest declares; any of its values but two is an error."""
+    table = read_text_table(path, (columns.id, columns.time, columns.event))
+    event = _same(columns.event_value)
+    words = {_same(cell): cell for cell in table[columns.event] if not is_missing(cell)}
+    if event in ("0.0", "1.0"):
+        known = {"0.0", "1.0"}
+        expected = "0 or 1"
+    else:
+        known = set(words)
+        expected = f"{columns.event_value!r} (event) or one other value"
+        if event not in words:
+            listed = ", ".join(repr(word) for word in sorted(words.values())[:8]) or "nothing"
+            listed += near(columns.event_value, words.values())
+            raise InputError(
+                f"{path}: column {columns.event!r}: expected the declared event_value "
+                f"{columns.event_value!r}, found {listed}"
+            )
+        if len(words) > 2:
+            listed = ", ".join(repr(word) for word in sorted(words.values())[:8])
+            raise InputError(
+                f"{path}: column {columns.event!r}: expected {expected}, found {listed}"
+            )
+
+    def status(cell: str) -> bool:
+        word = _same(cell)
+        if word not in known:
+            raise KeyError(cell)
+        return word == event
+
+    per_month = DAYS_PER_MONTH if columns.time_unit is TimeUnit.DAYS else 1.0
+    endpoints = {"os": Columns(columns.time, per_month, columns.event, status, expected)}
+    return _table_rows(path, table, columns.id, endpoints, patients)
+
+
+def _gdc(path: Path, patients: Collection[str]) -> _Rows:
+    rows = []
+    for position, case in enumerate(read_gdc_cases(path), start=1):
+        patient = _patient(path, position, "submitter_id", case.submitter_id)
+        if patient in patients:
+            time = None if case.days is None else case.days / DAYS_PER_MONTH
+            rows.append(FollowUp(patient, time, case.dead))
+    return {"os": rows}
+
+
+def read_endpoints(
+    source: ClinicalSource, patients: Collection[str]
+) -> tuple[dict[str, Endpoint], tuple[str, ...]]:
+    """Read the endpoints of the cohort's patients.
+
+    Args:
+        source: The clinical file and its layout.
+        patients: The cohort's patients; others are ignored.
+
+    Returns:
+        Endpoints by name (`os`, `dss`, `dfi`, `pfi`; those the file has), and notes on numbers of
+        patients and events and on what was left out.
+
+    Raises:
+        InputError: If the file is not of its declared layout, a status or time is not what the
+            layout allows, or a patient has two outcomes.
+    """
+    notes: tuple[str, ...] = ()
+    if source.format is ClinicalFormat.TCGA_CDR:
+        by_name, notes = _tcga_cdr(source.path, patients)
+    elif source.format is ClinicalFormat.CBIOPORTAL:
+        by_name = _cbioportal(source.path, patients)
+    elif source.format is ClinicalFormat.PORPOISE:
+        by_name = _porpoise(source.path, patients)
+    elif source.format is ClinicalFormat.GDC:
+        by_name = _gdc(source.path, patients)
+    else:
+        if source.columns is None:
+            raise InputError(f"{source.path}: expected declared columns, found none")
+        by_name = _declared(source.path, source.columns, patients)
+    endpoints = {}
+    for name, rows in by_name.items():
+        endpoints[name], facts = build_endpoint(source.path, name, rows, patients)
+        notes += facts
+    return endpoints, notes

@@ -1,0 +1,91 @@
+"""The clinical JSON of the GDC data portal: a list of cases."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tasks.errors import InputError
+from tasks.formats.tables import one_line
+
+_STATUS = {"dead": True, "alive": False}
+_UNKNOWN = frozenset({"", "unknown", "not reported"})
+
+
+@dataclass(frozen=True)
+class Case:
+    """Overall survival of one case.
+
+    Attributes:
+        submitter_id: The case's barcode.
+        days: To death if dead, else to the last follow-up; None if missing.
+        dead: None if unknown.
+    """
+
+    submitter_id: str
+    days: float | None
+    dead: bool | None
+
+
+def _number(path: Path, case: str, key: str, value: object) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InputError(f"{path}: case {case}, {key}: expected a number of days, found {value!r}")
+    return float(value)
+
+
+def _parts(path: Path, name: str, case: dict[str, Any], key: str) -> list[dict[str, Any]]:
+    """The objects below a key; none if it is absent or null."""
+    parts = case.get(key) or []
+    if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
+        raise InputError(f"{path}: case {name}, {key}: expected a list of objects, found another")
+    return parts
+
+
+def _case(path: Path, position: int, case: object) -> Case:
+    name = case.get("submitter_id") if isinstance(case, dict) else None
+    if not isinstance(case, dict) or not isinstance(name, str):
+        raise InputError(
+            f"{path}: case {position}: expected an object with submitter_id, found none"
+        )
+    demographic = case.get("demographic") or {}
+    if not isinstance(demographic, dict):
+        raise InputError(f"{path}: case {name}, demographic: expected an object, found another")
+    word = str(demographic.get("vital_status") or "").strip()
+    if word.casefold() in _UNKNOWN:
+        return Case(name, None, None)
+    if word.casefold() not in _STATUS:
+        raise InputError(
+            f"{path}: case {name}, vital_status: expected Alive or Dead, found {word!r}"
+        )
+    if dead := _STATUS[word.casefold()]:
+        days = _number(path, name, "days_to_death", demographic.get("days_to_death"))
+        return Case(name, days, dead)
+    # recent releases leave the diagnosis' own follow-up null and keep the follow-ups apart
+    seen = [
+        _number(path, name, key, part.get(key))
+        for parts, key in (
+            ("diagnoses", "days_to_last_follow_up"),
+            ("follow_ups", "days_to_follow_up"),
+        )
+        for part in _parts(path, name, case, parts)
+    ]
+    return Case(name, max((days for days in seen if days is not None), default=None), dead)
+
+
+def read_gdc_cases(path: Path) -> Iterator[Case]:
+    """Read overall survival of each case.
+
+    Raises:
+        InputError: If the file is no list of cases, or a status or time is not what GDC writes.
+    """
+    try:
+        cases = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: expected JSON, found: {one_line(error)}") from error
+    if not isinstance(cases, list):
+        raise InputError(f"{path}: expected a list of cases, found {type(cases).__name__}")
+    for position, case in enumerate(cases, start=1):
+        yield _case(path, position, case)

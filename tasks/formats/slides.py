@@ -1,0 +1,149 @@
+"""Per-slide feature files: HDF5 of TRIDENT, CLAM and UNI2-h, and tensors saved by torch."""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.errors import InputError
+from tasks.formats.tables import near, one_line
+
+HDF5_SUFFIXES = (".h5", ".hdf5")
+TORCH_SUFFIXES = (".pt", ".pth")
+_CHUNK_BYTES = 8 << 20
+
+_Shape = tuple[int, ...]
+
+
+def _layout(path: Path, shape: _Shape, kind: str) -> tuple[int, int, bool]:
+    """Instances, width and whether a leading axis of one is there (UNI2-h).
+
+    The axis is dropped only where there are three, so that a slide of one instance stays one.
+    """
+    leading = len(shape) == 3 and shape[0] == 1
+    body = shape[1:] if leading else shape
+    if body and body[0] == 0 and len(body) <= 2:
+        return 0, 0, leading
+    if len(body) != 2 or body[1] == 0:
+        raise InputError(
+            f"{path}: expected features of shape [N, D] or [1, N, D], found {list(shape)}"
+        )
+    if kind not in "fiu":
+        raise InputError(f"{path}: expected features that are numbers, found another type")
+    return body[0], body[1], leading
+
+
+def _hdf5_chunks(path: Path) -> Iterator[NDArray[np.float32]]:
+    try:
+        # files on shared, read-only storage often cannot be locked
+        with h5py.File(path, "r", locking=False) as file:
+            features = file.get("features")
+            if not isinstance(features, h5py.Dataset):
+                keys = list(file)
+                shown = ", ".join(keys[:8]) or "nothing"
+                raise InputError(
+                    f"{path}: expected a dataset `features`, found {shown}{near('features', keys)}"
+                )
+            n, width, leading = _layout(path, features.shape or (), features.dtype.kind)
+            rows = max(1, _CHUNK_BYTES // max(1, 4 * width))
+            for start in range(0, n, rows):
+                part = np.s_[start : start + rows]
+                chunk = features[0, part] if leading else features[part]
+                yield np.ascontiguousarray(chunk, dtype="<f4")
+    except (OSError, RuntimeError, KeyError, ValueError) as error:
+        raise InputError(f"{path}: expected a whole HDF5 file, found: {one_line(error)}") from error
+
+
+def _torch_chunks(path: Path) -> Iterator[NDArray[np.float32]]:
+    import torch  # noqa: PLC0415 - seconds to import, and only `.pt` needs it
+
+    try:
+        tensor = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        # torch's own message advises to load the file without protection: not repeated here
+        code = re.search(r"GLOBAL ([\w.]+)", str(error))
+        found = f"a pickle that calls for {code[1]}, not run" if code else "none that can be read"
+        raise InputError(f"{path}: expected a tensor saved by torch.save, found {found}") from error
+    if not isinstance(tensor, torch.Tensor) or tensor.layout is not torch.strided:
+        found = type(tensor).__name__
+        raise InputError(f"{path}: expected a dense tensor alone, found {found}")
+    kind = "c" if tensor.is_complex() else "b" if tensor.dtype == torch.bool else "f"
+    n, _, leading = _layout(path, tuple(tensor.shape), kind)
+    if n:
+        values = tensor.detach()[0] if leading else tensor.detach()
+        yield np.ascontiguousarray(values.to(torch.float32).numpy(), dtype="<f4")
+
+
+def _chunks(path: Path) -> Iterator[NDArray[np.float32]]:
+    """The features of a slide, float32 [n, width] piece by piece; nothing if it has none."""
+    if path.suffix.lower() in HDF5_SUFFIXES:
+        return _hdf5_chunks(path)
+    return _torch_chunks(path)
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What one pass over a slide file found.
+
+    Attributes:
+        n_instances: Number of instances; zero if the slide has none.
+        width: Features per instance; zero if it has none.
+        content: SHA-256 of the features as little-endian float32, row by row.
+    """
+
+    n_instances: int
+    width: int
+    content: str
+
+
+def scan_slide(path: Path) -> Scan:
+    """Read a slide file once, in pieces.
+
+    Raises:
+        InputError: If the file is not readable, has no `features`, or these are not two-dimensional
+            or not finite.
+    """
+    digest = hashlib.sha256()
+    n = width = 0
+    for chunk in _chunks(path):
+        finite = np.isfinite(chunk)
+        if not finite.all():
+            row, column = (int(i) for i in np.argwhere(~finite)[0])
+            raise InputError(
+                f"{path}: instance {n + row}, feature {column}: expected a finite number, "
+                f"found {chunk[row, column]}"
+            )
+        digest.update(chunk)
+        n, width = n + len(chunk), chunk.shape[1]
+    return Scan(n, width, digest.hexdigest())
+
+
+@dataclass(frozen=True)
+class SlideFile:
+    """Reads one slide's features when called; picklable.
+
+    Attributes:
+        path: The file, absolute.
+        n_instances: Rows that the scan found.
+        width: Columns that the scan found.
+    """
+
+    path: Path
+    n_instances: int
+    width: int
+
+    def __call__(self) -> NDArray[np.float32]:
+        """The features, float32 [n_instances, width]."""
+        parts = list(_chunks(self.path))
+        features = parts[0] if len(parts) == 1 else np.concatenate(parts or [np.empty((0, 0))])
+        if features.shape != (self.n_instances, self.width):
+            raise InputError(
+                f"{self.path}: expected {self.n_instances} x {self.width} features as when the "
+                f"cohort was loaded, found {' x '.join(map(str, features.shape))}"
+            )
+        return features.astype(np.float32, copy=False)

@@ -1,0 +1,87 @@
+"""A folder with a cohort.toml -> a Cohort, aligned by patient, with notes on what was left out."""
+
+from pathlib import Path
+
+from tasks.cohort import Cohort, Label, Modality
+from tasks.errors import InputError
+from tasks.formats.bags import read_bags
+from tasks.formats.clinical import read_endpoints
+from tasks.formats.labels import read_label
+from tasks.formats.vectors import read_truth, read_vectors
+from tasks.manifest import MANIFEST, BagSource, read_manifest
+
+
+def find_cohorts(data: Path) -> tuple[Path, ...]:
+    """The cohort folders that `data` means, in the order of their names.
+
+    Args:
+        data: A folder of cohorts, or a cohort's folder itself.
+
+    Raises:
+        InputError: If there is no such folder, or no cohort.toml in it or one level below.
+    """
+    if (data / MANIFEST).is_file():
+        return (data,)
+    try:
+        entries = sorted(data.iterdir())
+    except OSError as error:
+        raise InputError(f"{data}: expected a folder of cohorts, found: {error.strerror}") from None
+    folders = tuple(entry for entry in entries if (entry / MANIFEST).is_file())
+    if not folders:
+        raise InputError(
+            f"{data}: expected a {MANIFEST} in it or in a folder of it, found none in "
+            f"{sum(entry.is_dir() for entry in entries)} folders"
+        )
+    return folders
+
+
+def load_cohort(folder: Path) -> Cohort:
+    """Load a cohort; bags stay on disk, and are scanned once while their files are unchanged.
+
+    Args:
+        folder: The folder with the cohort.toml.
+
+    Raises:
+        InputError: If anything in the manifest or in the files it names is not as it should be.
+    """
+    manifest = read_manifest(folder)
+    modalities: dict[str, Modality] = {}
+    notes: list[str] = []
+    for name, source in manifest.modalities.items():
+        if isinstance(source, BagSource):
+            modalities[name], facts = read_bags(name, source)
+        else:
+            modalities[name], facts = read_vectors(name, source)
+        notes += facts
+    having = {name: set(modality.patients) for name, modality in modalities.items()}
+    patients = tuple(sorted(set.union(*having.values())))
+    if len(having) > 1:
+        notes.append(
+            f"patients: {len(patients)}, {len(set.intersection(*having.values()))} with both, "
+            + ", ".join(
+                f"{len(set(patients) - there)} without {name}" for name, there in having.items()
+            )
+        )
+    members = frozenset(patients)
+    endpoints, facts = (
+        ({}, ("clinical: no file, so no endpoint",))
+        if manifest.clinical is None
+        else read_endpoints(manifest.clinical, members)
+    )
+    notes += facts
+    labels: dict[str, Label] = {}
+    for name, label in manifest.labels.items():
+        labels[name], facts = read_label(name, label, members)
+        notes += facts
+    truth = {} if manifest.truth is None else read_truth(manifest.truth, patients)
+    return Cohort(
+        manifest.name,
+        patients,
+        modalities,
+        endpoints,
+        labels,
+        truth,
+        manifest.source,
+        manifest.licence,
+        tuple(notes),
+    )
