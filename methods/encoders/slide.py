@@ -1,0 +1,117 @@
+"""Encoder of bags: a TransMIL variant (Shao et al., NeurIPS 2021) as MIRROR builds it."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from methods.encoders.nystrom import NystromAttention, TokenAttention
+
+
+class AttentionLayer(nn.Module):
+    """x + attention(norm(x)), tokens among each other.
+
+    Args:
+        width: Width of a token.
+        heads: Attention heads.
+        dropout: Dropout of the attention's output.
+        exact: Softmax attention among all tokens instead of the Nystrom one.
+    """
+
+    def __init__(self, width: int, heads: int, dropout: float, *, exact: bool = False) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.attention: TokenAttention = (
+            TokenAttention(width, heads, dropout)
+            if exact
+            else NystromAttention(width, width // 2, heads, dropout)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, n, width] -> [B, n, width]."""
+        output: Tensor = x + self.attention(self.norm(x))
+        return output
+
+
+class PositionConvolution(nn.Module):
+    """PPEG: y = x + the 7x7, 5x5 and 3x3 depthwise convolutions of x on the square of tokens."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.convolutions = nn.ModuleList(
+            nn.Conv2d(width, width, size, padding=size // 2, groups=width) for size in (7, 5, 3)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, s * s, width] -> [B, s * s, width]."""
+        side = math.isqrt(x.shape[1])
+        # The tokens' own layout is channels-last; the three kernels and the identity are one kernel.
+        square = x.unflatten(1, (side, side)).permute(0, 3, 1, 2)
+        kernel, bias = self._kernel()
+        output = F.conv2d(square, kernel, bias, padding="same", groups=x.shape[2])
+        return output.permute(0, 2, 3, 1).flatten(1, 2)
+
+    def _kernel(self) -> tuple[Tensor, Tensor]:
+        wide, middle, narrow = self.convolutions
+        identity = torch.zeros_like(wide.weight[:1])
+        identity[..., 3, 3] = 1
+        kernel = (
+            wide.weight + F.pad(middle.weight, (1,) * 4) + F.pad(narrow.weight, (2,) * 4) + identity
+        )
+        return kernel, wide.bias + middle.bias + narrow.bias
+
+
+class SlideEncoder(nn.Module):
+    """Bag of patches -> a summary token and one token per patch.
+
+    Args:
+        patch_width: Width of a patch's features.
+        width: Width of a token.
+        heads: Attention heads.
+        dropout: Dropout of the attention's output.
+        exact: Exact attention instead of Nystrom.
+    """
+
+    def __init__(
+        self,
+        patch_width: int,
+        width: int,
+        heads: int = 8,
+        dropout: float = 0.1,
+        *,
+        exact: bool = False,
+    ) -> None:
+        super().__init__()
+        self.patch_embedding = nn.Linear(patch_width, width)
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, width))
+        self.first = AttentionLayer(width, heads, dropout, exact=exact)
+        self.position = PositionConvolution(width)
+        self.second = AttentionLayer(width, heads, dropout, exact=exact)
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, patches: Tensor) -> Tensor:
+        """Patches [B, N, patch_width] -> cls and patch tokens [B, 1 + N, width]."""
+        return self.encode(self.embed_patches(patches))
+
+    def embed_patches(self, patches: Tensor) -> Tensor:
+        """[B, N, patch_width] -> [B, N, width], each patch on its own."""
+        return F.relu(self.patch_embedding(patches))
+
+    def encode(self, tokens: Tensor) -> Tensor:
+        """Embedded patches [B, N, width] -> cls and patch tokens [B, 1 + N, width]."""
+        n = tokens.shape[1]
+        output: Tensor = self.norm(self.second(self._positioned(tokens))[:, : 1 + n])
+        return output
+
+    def summary(self, patches: Tensor) -> Tensor:
+        """The cls token alone, [B, width]."""
+        return self.forward(patches)[:, 0]
+
+    def _positioned(self, tokens: Tensor) -> Tensor:
+        n = tokens.shape[1]
+        side = math.isqrt(n - 1) + 1
+        # The first tokens are repeated so that the tokens fill a square.
+        cls = self.cls_token.expand(len(tokens), -1, -1)
+        x = self.first(torch.cat([cls, tokens, tokens[:, : side * side - n]], dim=1))
+        return torch.cat([x[:, :1], self.position(x[:, 1:])], dim=1)
