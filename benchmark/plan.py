@@ -131,8 +131,10 @@ def make_plan(
                         last = attempts.get((key, task.name))
                         if last is None:
                             missing.append(task.name)
-                        elif overwrite or last.version != task.version or (
-                            retry_failed and last.status == Status.FAILED
+                        elif (
+                            overwrite
+                            or last.version != task.version
+                            or (retry_failed and last.status == Status.FAILED)
                         ):
                             missing.append(task.name)
                             attempt = max(attempt, last.number + 1)

@@ -185,7 +185,9 @@ def _account(store: Store, request: Request, console: Console, *, interrupted: b
     ]
     show(asked, console)
     if interrupted:
-        console.print("Interrupted. What is finished is recorded; the same command goes on from it.")
+        console.print(
+            "Interrupted. What is finished is recorded; the same command goes on from it."
+        )
         return 130
     failed = asked[asked["status"] == Status.FAILED].drop_duplicates(["trial", "task"])
     if len(failed):

@@ -60,7 +60,12 @@ class _Collect(tune.Callback):  # type: ignore[misc]
         self._plan, self._on_finished = plan, on_finished
 
     def on_trial_result(
-        self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, result: dict[str, Any], **_: Any
+        self,
+        iteration: int,
+        trials: list[TuneTrial],
+        trial: TuneTrial,
+        result: dict[str, Any],
+        **_: Any,
     ) -> None:
         record, predictions = json.loads(result["finished"])
         self._on_finished(record, predictions)

@@ -106,7 +106,7 @@ class MethodSpec:
 
     def config_for(self, budget: Budget) -> Config:
         """The configuration that is run under a budget."""
-        return replace(self.config, **self.budgets.get(budget, {}), **self.delta)
+        return replace(self.config, **{**self.budgets.get(budget, {}), **self.delta})
 
     def derive(self, name: str, summary: str, family: str, **delta: Any) -> "MethodSpec":
         """A variant: this method with `delta` applied to its configuration."""

@@ -46,9 +46,10 @@ class EncoderArchitecture:
             InputError: It is not a multiple of both numbers of heads.
         """
         for name in ("slide_heads", "vector_heads"):
-            if self.width % getattr(self, name):
+            heads = getattr(self, name)
+            if self.width % heads:
                 raise InputError(
-                    f"width: a multiple of {name} {getattr(self, name)} expected, {self.width} found"
+                    f"width: a multiple of {name} {heads} expected, {self.width} found"
                 )
 
     def slide_encoder(self, patch_width: int) -> SlideEncoder:
@@ -64,7 +65,12 @@ class EncoderArchitecture:
     def vector_encoder(self, features: int) -> VectorEncoder:
         """The encoder of vectors."""
         return VectorEncoder(
-            features, self.width, self.depth, self.vector_heads, self.mlp_ratio, self.vector_dropout
+            features,
+            self.width,
+            depth=self.depth,
+            heads=self.vector_heads,
+            mlp_ratio=self.mlp_ratio,
+            dropout=self.vector_dropout,
         )
 
     def encoder(self, width: int, tokens: int | None) -> SlideEncoder | VectorEncoder:
@@ -142,9 +148,9 @@ class BagBranch(Branch):
             architecture.width,
             tokens,
             patch_width if mask_inputs else architecture.width,
-            depth,
-            architecture.slide_heads,
-            architecture.slide_dropout,
+            depth=depth,
+            heads=architecture.slide_heads,
+            dropout=architecture.slide_dropout,
             exact=architecture.exact_attention,
         )
 
@@ -190,10 +196,10 @@ class VectorBranch(Branch):
         self.retention = VectorRetention(
             architecture.width,
             features if mask_inputs else architecture.width,
-            depth,
-            architecture.vector_heads,
-            architecture.mlp_ratio,
-            architecture.vector_dropout,
+            depth=depth,
+            heads=architecture.vector_heads,
+            mlp_ratio=architecture.mlp_ratio,
+            dropout=architecture.vector_dropout,
         )
 
     def summary(self, hidden: Tensor) -> Tensor:

@@ -33,7 +33,7 @@ class Contrastive(nn.Module):
         wsi_width: int,
         rna_width: int,
         wsi_tokens: int | None,
-        architecture: EncoderArchitecture = EncoderArchitecture(),  # noqa: B008 (frozen)
+        architecture: EncoderArchitecture = EncoderArchitecture(),
         temperature: float = 0.1,
     ) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class Contrastive(nn.Module):
         self,
         wsi: Tensor,
         rna: Tensor,
-        noise: Mapping[str, Tensor] | None = None,  # noqa: ARG002 (MIRROR's signature)
+        noise: Mapping[str, Tensor] | None = None,
     ) -> dict[str, Tensor]:
         """`alignment`, and `total`, which is the same."""
         loss = info_nce(

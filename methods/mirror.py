@@ -14,7 +14,6 @@ from torch import Tensor, nn
 
 from methods import published
 from methods.branches import BagBranch, Branch, EncoderArchitecture, VectorBranch
-from methods.encoders.expression import VectorBlock
 from methods.objectives.alignment import Alignment
 from methods.objectives.retention import choose_masked, masked_error
 from methods.objectives.style import Style, StyleClustering, cluster_loss, prior_loss
@@ -80,7 +79,7 @@ class MIRROR(nn.Module):
         wsi_width: int,
         rna_width: int,
         wsi_tokens: int | None,
-        architecture: MirrorArchitecture = MirrorArchitecture(),  # noqa: B008 (frozen)
+        architecture: MirrorArchitecture = MirrorArchitecture(),
     ) -> None:
         super().__init__()
         self.architecture = architecture
@@ -218,7 +217,6 @@ def initialise(model: nn.Module) -> None:
     for module in model.modules():
         if isinstance(module, VectorBranch):
             for number, block in enumerate(module.retention.blocks, start=1):
-                assert isinstance(block, VectorBlock)
                 block.attention.output.weight.div_(math.sqrt(2 * number))
                 block.fall.weight.div_(math.sqrt(2 * number))
         elif isinstance(module, StyleClustering):

@@ -9,9 +9,8 @@ from tasks.errors import InputError
 
 # Explicit, so that the registry can be read: every module offers `SPECS`, a tuple of declarations.
 MODULES = (
-    "methods.mirror",
+    "methods.mirror_family",
     "methods.contrastive",
-    "methods.random_init",
     "methods.pca",
 )
 

@@ -47,11 +47,11 @@ class TorchConfig(Config):
         genes: Features of highest training variance that are kept of a vector; 0 keeps all.
     """
 
-    width: int = 96
+    width: int = 48
     epochs: int = 20
     batch_size: int = 32
     learning_rate: float = 1e-3
-    tokens: int = 128
+    tokens: int = 64
     eval_tokens: int = 4096
     genes: int = 4096
 
@@ -108,28 +108,28 @@ class TorchMethod(Method):
         with torch.random.fork_rng(devices=_cuda_devices(self._device)):
             torch.manual_seed(context.seed)
             self._network = self.build(self._shapes()).to(self._device)
-            self._train(train, patients, context)
-        self._network.eval()
+            self._train(self._network, train, patients, context)
 
-    def _train(self, train: Cohort, patients: tuple[str, ...], context: Context) -> None:
-        network = self._network
-        assert network is not None
-        trainable = [weight for weight in network.parameters() if weight.requires_grad]
-        if self.config.epochs == 0:
-            return
-        optimiser = torch.optim.Adam(trainable, lr=self.config.learning_rate)
+    def _train(
+        self, network: nn.Module, train: Cohort, patients: tuple[str, ...], context: Context
+    ) -> None:
+        optimiser = torch.optim.Adam(network.parameters(), lr=self.config.learning_rate, fused=True)
         draws = generator("draws", context.seed)
         network.train()
         for epoch in range(self.config.epochs):
             sums: dict[str, float] = {}
             n_steps = 0
             for step, batch in enumerate(_batches(patients, self.config.batch_size, draws)):
-                wsi, rna = (self._batch(train.modalities[side], side, batch, draws) for side in SIDES)
+                wsi, rna = (
+                    self._batch(train.modalities[side], side, batch, draws) for side in SIDES
+                )
                 network.before_step()  # type: ignore[operator]
                 losses: dict[str, Tensor] = network.losses(wsi, rna)  # type: ignore[operator]
                 values = {name: float(loss.detach()) for name, loss in losses.items()}
                 if not np.isfinite(list(values.values())).all():
-                    raise TrainingError(f"loss is not finite at epoch {epoch} step {step}: {values}")
+                    raise TrainingError(
+                        f"loss is not finite at epoch {epoch} step {step}: {values}"
+                    )
                 optimiser.zero_grad(set_to_none=True)
                 losses["total"].backward()
                 optimiser.step()
@@ -143,11 +143,13 @@ class TorchMethod(Method):
         self, modality: Modality, side: str, batch: list[str], draws: np.random.Generator
     ) -> Tensor:
         """One side of a batch: float32 [B, D], or [B, tokens, D] with patches drawn afresh."""
+        scale = self._scalers[side].transform
         if isinstance(modality, VectorModality):
-            raw = modality.rows(batch)
+            values = scale(modality.rows(batch))
         else:
-            raw = np.stack([_draw(modality.read(p), self.config.tokens, draws) for p in batch])
-        return torch.from_numpy(self._scalers[side].transform(raw)).to(self._device)
+            tokens = self.config.tokens
+            values = np.stack([scale(_draw(modality.read(p), tokens, draws)) for p in batch])
+        return torch.from_numpy(values).to(self._device)
 
     @torch.inference_mode()
     def embed(self, cohort: Cohort) -> Embeddings:
@@ -164,13 +166,14 @@ class TorchMethod(Method):
         out = np.full((len(cohort.patients), self.config.width), np.nan, dtype=np.float32)
         row = {patient: i for i, patient in enumerate(cohort.patients)}
         for patients in self._embedding_chunks(modality):
+            scale = self._scalers[side].transform
             if isinstance(modality, BagModality):
-                bag = modality.read(patients[0])
                 # The draw belongs to the patient: who else is embedded cannot change it.
-                raw = _thin(bag, self.config.eval_tokens, patients[0])[None]
+                bag = _thin(modality.read(patients[0]), self.config.eval_tokens, patients[0])
+                values = scale(bag)[None]
             else:
-                raw = modality.rows(patients)
-            batch = torch.from_numpy(self._scalers[side].transform(raw)).to(self._device)
+                values = scale(modality.rows(patients))
+            batch = torch.from_numpy(values).to(self._device)
             out[[row[patient] for patient in patients]] = encode(batch).float().cpu().numpy()
         return out
 
@@ -182,9 +185,7 @@ class TorchMethod(Method):
 
     def _shapes(self) -> dict[str, Shape]:
         return {
-            side: Shape(
-                Kind.VECTOR if isinstance(scaler, VectorScaler) else Kind.BAG, scaler.width
-            )
+            side: Shape(Kind.VECTOR if isinstance(scaler, VectorScaler) else Kind.BAG, scaler.width)
             for side, scaler in self._scalers.items()
         }
 
@@ -247,9 +248,7 @@ def _batches(
         yield [patients[row] for row in rows]
 
 
-def _draw(
-    bag: NDArray[np.float32], tokens: int, draws: np.random.Generator
-) -> NDArray[np.float32]:
+def _draw(bag: NDArray[np.float32], tokens: int, draws: np.random.Generator) -> NDArray[np.float32]:
     """`tokens` random patches, with replacement only where the bag has fewer (MIRROR.md 1.1)."""
     return bag[draws.choice(len(bag), tokens, replace=len(bag) < tokens)]
 

@@ -2,7 +2,7 @@
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 
 class HeadAttention(nn.Module):
@@ -27,7 +27,7 @@ class HeadAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """[B, width] -> [B, width]."""
         q, k, v = self.qkv(x).unflatten(-1, (3, self.heads, -1)).unbind(1)
-        mixed = F.scaled_dot_product_attention(q, k, v)
+        mixed = functional.scaled_dot_product_attention(q, k, v)
         output: Tensor = self.dropout(self.output(mixed.mT.flatten(1)))
         return output
 
@@ -55,7 +55,7 @@ class VectorBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """[B, width] -> [B, width]."""
         x = x + self.attention(self.attention_norm(x))
-        risen = self.dropout(F.gelu(self.rise(self.mlp_norm(x))))
+        risen = self.dropout(functional.gelu(self.rise(self.mlp_norm(x))))
         output: Tensor = x + self.dropout(self.fall(risen))
         return output
 
@@ -77,6 +77,7 @@ class VectorEncoder(nn.Module):
         self,
         features: int,
         width: int,
+        *,
         depth: int = 2,
         heads: int = 12,
         mlp_ratio: float = 4.0,
@@ -95,7 +96,7 @@ class VectorEncoder(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, features] -> [B, width]."""
-        x = self.fall(self.rise_norm(F.gelu(self.rise(x))))
+        x = self.fall(self.rise_norm(functional.gelu(self.rise(x))))
         output: Tensor = self.norm(self.blocks(x + self.position))
         return output
 

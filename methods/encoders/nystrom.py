@@ -8,7 +8,7 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 
 class TokenAttention(nn.Module):
@@ -39,7 +39,7 @@ class TokenAttention(nn.Module):
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """Attention of every token to every token; [B, heads, n, d] each."""
-        return F.scaled_dot_product_attention(q, k, v)
+        return functional.scaled_dot_product_attention(q, k, v)
 
     def _merge(self, mixed: Tensor) -> Tensor:
         output: Tensor = self.dropout(self.output(mixed.transpose(1, 2).flatten(2)))
@@ -62,6 +62,7 @@ class NystromAttention(TokenAttention):
         self,
         width: int,
         landmarks: int,
+        *,
         heads: int = 8,
         dropout: float = 0.1,
         kernel: int = 33,
@@ -75,14 +76,16 @@ class NystromAttention(TokenAttention):
         """A1 pinv(A2) A3 V, multiplied from the right: no n x m x m product is ever formed."""
         front = -q.shape[2] % self.landmarks
         # Padding tokens are zero and have no bias, so they are zero as queries, keys and values.
-        k_padded = F.pad(k, (0, 0, front, 0))
+        k_padded = functional.pad(k, (0, 0, front, 0))
         group = k_padded.shape[2] // self.landmarks
-        q_marks = F.pad(q, (0, 0, front, 0)).unflatten(2, (-1, group)).mean(3)
+        q_marks = functional.pad(q, (0, 0, front, 0)).unflatten(2, (-1, group)).mean(3)
         k_marks = k_padded.unflatten(2, (-1, group)).mean(3)
-        block = F.scaled_dot_product_attention(q_marks, k_padded, F.pad(v, (0, 0, front, 0)))
+        block = functional.scaled_dot_product_attention(
+            q_marks, k_padded, functional.pad(v, (0, 0, front, 0))
+        )
         between = torch.softmax(q_marks @ k_marks.mT / math.sqrt(q.shape[-1]), dim=-1)
         block = pseudo_inverse_times(between, block, self.steps)
-        return F.scaled_dot_product_attention(q, k_marks, block)
+        return functional.scaled_dot_product_attention(q, k_marks, block)
 
 
 def pseudo_inverse_times(A: Tensor, block: Tensor, steps: int = 6) -> Tensor:

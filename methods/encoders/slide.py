@@ -4,7 +4,7 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 from methods.encoders.nystrom import NystromAttention, TokenAttention
 
@@ -25,7 +25,7 @@ class AttentionLayer(nn.Module):
         self.attention: TokenAttention = (
             TokenAttention(width, heads, dropout)
             if exact
-            else NystromAttention(width, width // 2, heads, dropout)
+            else NystromAttention(width, width // 2, heads=heads, dropout=dropout)
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -46,10 +46,10 @@ class PositionConvolution(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """[B, s * s, width] -> [B, s * s, width]."""
         side = math.isqrt(x.shape[1])
-        # The tokens' own layout is channels-last; the three kernels and the identity are one kernel.
+        # The tokens' own layout is channels-last; three kernels and the identity make one kernel.
         square = x.unflatten(1, (side, side)).permute(0, 3, 1, 2)
         kernel, bias = self._kernel()
-        output = F.conv2d(square, kernel, bias, padding="same", groups=x.shape[2])
+        output = functional.conv2d(square, kernel, bias, padding="same", groups=x.shape[2])
         return output.permute(0, 2, 3, 1).flatten(1, 2)
 
     def _kernel(self) -> tuple[Tensor, Tensor]:
@@ -57,7 +57,10 @@ class PositionConvolution(nn.Module):
         identity = torch.zeros_like(wide.weight[:1])
         identity[..., 3, 3] = 1
         kernel = (
-            wide.weight + F.pad(middle.weight, (1,) * 4) + F.pad(narrow.weight, (2,) * 4) + identity
+            wide.weight
+            + functional.pad(middle.weight, (1,) * 4)
+            + functional.pad(narrow.weight, (2,) * 4)
+            + identity
         )
         return kernel, wide.bias + middle.bias + narrow.bias
 
@@ -96,7 +99,7 @@ class SlideEncoder(nn.Module):
 
     def embed_patches(self, patches: Tensor) -> Tensor:
         """[B, N, patch_width] -> [B, N, width], each patch on its own."""
-        return F.relu(self.patch_embedding(patches))
+        return functional.relu(self.patch_embedding(patches))
 
     def encode(self, tokens: Tensor) -> Tensor:
         """Embedded patches [B, N, width] -> cls and patch tokens [B, 1 + N, width]."""

@@ -4,7 +4,7 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 
 def full_precision(x: Tensor) -> Tensor:
@@ -14,13 +14,15 @@ def full_precision(x: Tensor) -> Tensor:
 
 def unit_rows(x: Tensor) -> Tensor:
     """Rows of length one, in at least float32; a row of zeros stays zero."""
-    return F.normalize(full_precision(x), dim=-1)
+    return functional.normalize(full_precision(x), dim=-1)
 
 
 def matching_loss(logits: Tensor) -> Tensor:
     """Mean of the cross-entropies of rows and of columns whose match is on the diagonal [B, B]."""
     target = torch.arange(len(logits), device=logits.device)
-    return (F.cross_entropy(logits, target) + F.cross_entropy(logits.mT, target)) / 2
+    return (
+        functional.cross_entropy(logits, target) + functional.cross_entropy(logits.mT, target)
+    ) / 2
 
 
 def info_nce(a: Tensor, b: Tensor, temperature: float) -> Tensor:

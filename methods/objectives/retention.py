@@ -41,10 +41,10 @@ class BagRetention(nn.Module):
         width: int,
         tokens: int,
         output_width: int,
+        *,
         depth: int = 1,
         heads: int = 8,
         dropout: float = 0.1,
-        *,
         exact: bool = False,
     ) -> None:
         super().__init__()
@@ -97,6 +97,7 @@ class VectorRetention(nn.Module):
         self,
         width: int,
         output_width: int,
+        *,
         depth: int = 1,
         heads: int = 12,
         mlp_ratio: float = 4.0,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 from methods.objectives.alignment import full_precision
 
@@ -66,7 +66,7 @@ class StyleClustering(nn.Module):
     @torch.no_grad()
     def renormalise(self) -> None:
         """Make the prototypes' length one."""
-        self.prototypes.weight.copy_(F.normalize(self.prototypes.weight, dim=1))
+        self.prototypes.weight.copy_(functional.normalize(self.prototypes.weight, dim=1))
 
 
 def prior_loss(style: Style) -> Tensor:
@@ -83,6 +83,6 @@ def cluster_loss(a: Tensor, b: Tensor) -> Tensor:
 
     Computed from log-softmax, finite for any gap between scores.
     """
-    log_p, log_q = F.log_softmax(a, dim=1), F.log_softmax(b, dim=1)
+    log_p, log_q = functional.log_softmax(a, dim=1), functional.log_softmax(b, dim=1)
     # KL(p|q) + KL(q|p) = sum (p - q)(log p - log q), one pass for both.
     return ((log_p.exp() - log_q.exp()) * (log_p - log_q)).sum(1).mean() / 2

@@ -1,0 +1,141 @@
+"""The store: whole lines or none, the last attempt wins, two runs never at once."""
+
+import multiprocessing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmark.records import TIDY, Store
+from tasks.errors import InputError
+
+
+def record(trial: str = "a" * 16, attempt: int = 1, value: float | None = 0.6) -> dict[str, Any]:
+    status = "ok" if value is not None else "failed"
+    score = {
+        "metric": "harrell_c",
+        "value": value,
+        "higher_is_better": True,
+        "primary": True,
+        "status": status,
+        "reason": "" if value is not None else "broke",
+    }
+    task = {
+        "task": "survival/X/os",
+        "version": 1,
+        "circular": "",
+        "status": status,
+        "reason": score["reason"],
+        "n_patients": 10,
+        "n_events": 3,
+        "scores": [score],
+    }
+    return {
+        "trial": trial,
+        "attempt": attempt,
+        "method": "pca",
+        "family": "linear",
+        "summary": "",
+        "cohort": "X",
+        "source": "",
+        "licence": "",
+        "notes": [],
+        "protocol": "strict",
+        "budget": "smoke",
+        "fold": 0,
+        "n_folds": 5,
+        "seed": 0,
+        "fit_seconds": 1.0,
+        "parameters": None,
+        "tasks": [task],
+    }
+
+
+def prediction(trial: str = "a" * 16, attempt: int = 1, risk: float = 0.1) -> dict[str, Any]:
+    columns = {"patient": ["TCGA-AA-0001"], "risk": [risk], "time_months": [3.0], "event": [1]}
+    return {"trial": trial, "attempt": attempt, "task": "survival/X/os", "columns": columns}
+
+
+def opened(folder: Path) -> Store:
+    store = Store(folder)
+    with store.locked(lambda: None):
+        pass
+    return store
+
+
+def test_what_is_appended_is_read_back(tmp_path: Path) -> None:
+    store = opened(tmp_path)
+    store.writer().append(record(), [prediction()])
+    records, predictions = store.records(), store.predictions()
+    assert tuple(records.columns[: len(TIDY)]) == TIDY
+    assert records["value"].tolist() == [0.6]
+    assert predictions["risk"].tolist() == [0.1]
+    assert predictions["method"].tolist() == ["pca"]
+
+
+def test_a_torn_last_line_is_no_record_and_hides_no_other(tmp_path: Path) -> None:
+    store = opened(tmp_path)
+    store.writer().append(record("a" * 16), [])
+    store.writer().append(record("b" * 16), [])
+    torn = sorted((tmp_path / "records").glob("*.jsonl"))[0]
+    torn.write_bytes(torn.read_bytes()[:-20])
+    assert len(store.records()) == 1
+
+
+def test_a_torn_prediction_with_its_record_missing_is_ignored(tmp_path: Path) -> None:
+    store = opened(tmp_path)
+    store.writer().append(record("a" * 16), [prediction("a" * 16)])
+    for path in (tmp_path / "records").glob("*.jsonl"):
+        path.unlink()
+    assert store.predictions().empty
+
+
+def test_the_last_attempt_wins_in_whichever_segment_it_stands(tmp_path: Path) -> None:
+    store = opened(tmp_path)
+    store.writer().append(record(attempt=2, value=0.7), [prediction(attempt=2, risk=0.2)])
+    store.writer().append(record(attempt=1, value=None), [prediction(attempt=1)])
+    assert store.records()["value"].tolist() == [0.7]
+    assert store.predictions()["risk"].tolist() == [0.2]
+    assert store.attempts()[("a" * 16, "survival/X/os")].number == 2
+
+
+def test_a_broken_line_in_the_middle_is_an_error_that_names_it(tmp_path: Path) -> None:
+    store = opened(tmp_path)
+    store.writer().append(record(), [])
+    path = next((tmp_path / "records").glob("*.jsonl"))
+    path.write_bytes(b"{not json}\n" + path.read_bytes())
+    with pytest.raises(InputError, match=rf"{path.name}: line 1"):
+        store.records()
+
+
+def test_a_results_folder_that_cannot_be_made_is_an_input_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with (
+        pytest.raises(InputError, match="results folder that can be written"),
+        Store(tmp_path / "file").locked(lambda: None),
+    ):
+        pass
+
+
+def _hold(folder: Path, held: Any, release: Any) -> None:
+    with Store(folder).locked(lambda: None):
+        held.set()
+        release.wait(20)
+
+
+def test_a_second_run_waits_for_the_first(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    held, release = context.Event(), context.Event()
+    process = context.Process(target=_hold, args=(tmp_path, held, release))
+    process.start()
+    assert held.wait(20)
+    waited = []
+
+    def waiting() -> None:
+        waited.append(True)
+        release.set()
+
+    with Store(tmp_path).locked(waiting):
+        process.join(20)
+    assert waited == [True]
+    assert process.exitcode == 0
