@@ -10,30 +10,15 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from tasks.barcode import parse_barcode
 from tasks.cohort import DAYS_PER_MONTH, Endpoint
 from tasks.errors import InputError
+from tasks.formats.endpoints import FollowUp, build_endpoint
 from tasks.formats.gdc import read_gdc_cases
 from tasks.formats.tables import is_missing, near, read_text_table
 from tasks.manifest import ClinicalFormat, ClinicalSource, DeclaredColumns, TimeUnit
-
-
-@dataclass(frozen=True)
-class FollowUp:
-    """One row's word on one endpoint.
-
-    Attributes:
-        patient: TCGA-SS-PPPP.
-        time: Months; None if missing.
-        event: Whether it happened; None if missing.
-    """
-
-    patient: str
-    time: float | None
-    event: bool | None
 
 
 @dataclass(frozen=True)
@@ -116,48 +101,6 @@ def _rows(
             )
 
 
-def build_endpoint(
-    path: Path, name: str, rows: Iterable[FollowUp], patients: Collection[str]
-) -> tuple[Endpoint, tuple[str, ...]]:
-    """Make one endpoint of the rows of many.
-
-    Rows of a patient that agree are one, and a row that lacks time or status yields to one that has
-    both. A patient with neither is absent: missing is never time zero.
-
-    Raises:
-        InputError: If two rows of a patient contradict each other.
-    """
-    known: dict[str, tuple[float, bool]] = {}
-    seen: set[str] = set()
-    for row in rows:
-        seen.add(row.patient)
-        if row.time is None or row.event is None:
-            continue
-        outcome = (row.time, row.event)
-        if known.setdefault(row.patient, outcome) != outcome:
-            found = " and ".join(
-                f"{time:.4g} months {'with' if event else 'without'} event"
-                for time, event in (known[row.patient], outcome)
-            )
-            raise InputError(
-                f"{path}: patient {row.patient}, {name}: expected one outcome, found {found}"
-            )
-    kept = tuple(patient for patient in sorted(known) if known[patient][0] >= 0)
-    endpoint = Endpoint(
-        kept,
-        np.array([known[patient][0] for patient in kept], dtype=np.float64),
-        np.array([known[patient][1] for patient in kept], dtype=np.bool_),
-    )
-    reasons = {
-        "no row in the clinical file": len(set(patients) - seen),
-        "no time or no status": len(seen) - len(known),
-        "negative time": len(known) - len(kept),
-    }
-    notes = [f"{name}: {len(kept)} patients of {len(patients)}, {int(endpoint.event.sum())} events"]
-    notes += [f"{name}: {n} patients left out: {why}" for why, n in reasons.items() if n]
-    return endpoint, tuple(notes)
-
-
 _Rows = Mapping[str, list[FollowUp]]
 
 
@@ -200,8 +143,11 @@ def _present(path: Path, table: pd.DataFrame, known: Mapping[str, Columns]) -> d
     return found
 
 
-def _tcga_cdr(path: Path, patients: Collection[str]) -> tuple[_Rows, tuple[str, ...]]:
-    """TCGA Clinical Data Resource (Liu et al., Cell 2018): 1 = event, days; OS, DSS, DFI, PFI."""
+def _tcga_cdr(path: Path, patients: Collection[str]) -> tuple[_Rows, frozenset[str]]:
+    """TCGA Clinical Data Resource (Liu et al., Cell 2018): 1 = event, days; OS, DSS, DFI, PFI.
+
+    The second value is the cohort's patients whose rows are redacted, and dropped.
+    """
     id_column = "bcr_patient_barcode"
     table = read_text_table(path, (id_column,), sheet="TCGA-CDR")
     known = {
@@ -209,14 +155,13 @@ def _tcga_cdr(path: Path, patients: Collection[str]) -> tuple[_Rows, tuple[str, 
         for name in ("OS", "DSS", "DFI", "PFI")
     }
     present = _present(path, table, known)
-    notes: tuple[str, ...] = ()
+    redacted: frozenset[str] = frozenset()
     if "Redaction" in table:
-        redacted = table["Redaction"].str.strip().str.casefold() == "redacted"
-        owners = {parse_barcode(cell, str(path)).patient for cell in table[id_column][redacted]}
-        if dropped := len(owners & set(patients)):
-            notes = (f"clinical: {dropped} patients left out of every endpoint: redacted",)
-        table = table[~redacted]
-    return _table_rows(path, table, id_column, present, patients), notes
+        dropped = table["Redaction"].str.strip().str.casefold() == "redacted"
+        owners = (parse_barcode(cell, str(path)).patient for cell in table[id_column][dropped])
+        redacted = frozenset(owners) & frozenset(patients)
+        table = table[~dropped]
+    return _table_rows(path, table, id_column, present, patients), redacted
 
 
 # Status words of exports older than the prefixes 0: and 1:.
@@ -368,9 +313,9 @@ def read_endpoints(
         InputError: If the file is not of its declared layout, a status or time is not what the
             layout allows, or a patient has two outcomes.
     """
-    notes: tuple[str, ...] = ()
+    redacted: frozenset[str] = frozenset()
     if source.format is ClinicalFormat.TCGA_CDR:
-        by_name, notes = _tcga_cdr(source.path, patients)
+        by_name, redacted = _tcga_cdr(source.path, patients)
     elif source.format is ClinicalFormat.CBIOPORTAL:
         by_name = _cbioportal(source.path, patients)
     elif source.format is ClinicalFormat.PORPOISE:
@@ -381,8 +326,12 @@ def read_endpoints(
         if source.columns is None:
             raise InputError(f"{source.path}: expected declared columns, found none")
         by_name = _declared(source.path, source.columns, patients)
+    notes: tuple[str, ...] = ()
+    if redacted:
+        notes = (f"clinical: {len(redacted)} patients left out of every endpoint: redacted",)
+    shown = frozenset(patients) - redacted
     endpoints = {}
     for name, rows in by_name.items():
-        endpoints[name], facts = build_endpoint(source.path, name, rows, patients)
+        endpoints[name], facts = build_endpoint(source.path, name, rows, shown)
         notes += facts
     return endpoints, notes

@@ -118,7 +118,7 @@ def scan_slide(path: Path) -> Scan:
                 f"{path}: instance {n + row}, feature {column}: expected a finite number, "
                 f"found {chunk[row, column]}"
             )
-        digest.update(chunk)
+        digest.update(chunk.tobytes())
         n, width = n + len(chunk), chunk.shape[1]
     return Scan(n, width, digest.hexdigest())
 
@@ -140,7 +140,8 @@ class SlideFile:
     def __call__(self) -> NDArray[np.float32]:
         """The features, float32 [n_instances, width]."""
         parts = list(_chunks(self.path))
-        features = parts[0] if len(parts) == 1 else np.concatenate(parts or [np.empty((0, 0))])
+        empty = np.empty((0, self.width), dtype=np.float32)
+        features = parts[0] if len(parts) == 1 else np.concatenate([empty, *parts])
         if features.shape != (self.n_instances, self.width):
             raise InputError(
                 f"{self.path}: expected {self.n_instances} x {self.width} features as when the "

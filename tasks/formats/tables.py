@@ -118,7 +118,7 @@ def _read_excel(path: Path, sheet: str) -> pd.DataFrame:
 def _read_parquet(path: Path) -> pd.DataFrame:
     frame = pd.read_parquet(path)
     if not isinstance(frame.index, pd.RangeIndex):
-        frame = frame.rename_axis(index=frame.index.name or "").reset_index()
+        frame = frame.rename_axis(index=str(frame.index.name or "")).reset_index()
     frame.columns = pd.Index([str(name) for name in frame.columns])
     return frame
 
