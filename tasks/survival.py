@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tasks.base import Metric, Outcome, Score, Split, Status, Task
+from tasks.base import Metric, Outcome, Split, Task
 from tasks.cohort import Cohort
 from tasks.embeddings import Embeddings
 from tasks.heads.cox import fit_ridge_cox
@@ -17,10 +17,9 @@ from tasks.metrics.survival import (
     time_grid,
     uno_c,
 )
-from tasks.metrics.undefined import Undefined
+from tasks.scoring import INNER_FOLDS, parts, score, skipped
 from tasks.splits import inner_folds
 
-INNER_FOLDS = 5
 # Two events in every inner fold: below that the cross-validated likelihood picks noise.
 MIN_EVENTS = 2 * INNER_FOLDS
 MONTHS = (12, 36, 60)  # survival probabilities that are kept with the predictions
@@ -55,35 +54,31 @@ class Survival(Task):
         """Fit the head on the training patients and score the test patients once."""
         endpoint = cohort.endpoints[self.label]
         rows = {patient: row for row, patient in enumerate(endpoint.patients)}
-        usable = set(embeddings.known()) & set(rows)
-        train_patients = [patient for patient in split.train if patient in usable]
-        test_patients = [patient for patient in split.test if patient in usable]
+        train_part, test_part = parts(embeddings, split, rows)
 
         def outcomes(patients: list[str]) -> Outcomes:
             index = np.array([rows[patient] for patient in patients], dtype=np.intp)
             return Outcomes(endpoint.time[index], endpoint.event[index])
 
-        train, test = outcomes(train_patients), outcomes(test_patients)
+        train, test = outcomes(train_part.patients), outcomes(test_part.patients)
         n_train_events, n_events = int(train.event.sum()), int(test.event.sum())
-        if n_train_events < MIN_EVENTS or not test_patients:
-            reason = (
-                f"{n_train_events} events among the training patients, {MIN_EVENTS} needed"
-                if test_patients
-                else "no test patient has both an embedding and an outcome"
-            )
-            scores = tuple(Score(m, None, Status.SKIPPED, reason) for m in self.metrics)
-            return Outcome(scores, len(test_patients), n_events, {"patient": []})
+        reason = ""
+        if n_train_events < MIN_EVENTS:
+            reason = f"{n_train_events} events among the training patients, {MIN_EVENTS} needed"
+        elif not test_part.patients:
+            reason = "no test patient has both an embedding and an outcome"
+        if reason:
+            scores = skipped(self.metrics, reason)
+            return Outcome(scores, len(test_part.patients), n_events, {"patient": []})
 
-        joint = embeddings.joint.astype(np.float64)
-        X_train = joint[embeddings.rows(train_patients)]
-        X_test = joint[embeddings.rows(test_patients)]
-        folds = inner_folds(train_patients, train.event.astype(int).tolist(), INNER_FOLDS)
-        head = fit_ridge_cox(X_train, train.time, train.event, folds)
-        risk = head.risk(X_test)
+        strata = train.event.astype(int).tolist()
+        folds = inner_folds(train_part.patients, strata, INNER_FOLDS)
+        head = fit_ridge_cox(train_part.X, train.time, train.event, folds)
+        risk = head.risk(test_part.X)
 
         def brier() -> tuple[float, float]:
             times = time_grid(train, test)
-            model = ibs(train, test, head.survival(X_test, times), times)
+            model = ibs(train, test, head.survival(test_part.X, times), times)
             return model, ibs_kaplan_meier(train, test, times)
 
         measures: tuple[Callable[[], float], ...] = (
@@ -92,13 +87,13 @@ class Survival(Task):
             lambda: brier()[0],
             lambda: skill(*brier()),
         )
-        probabilities = head.survival(X_test, MONTHS)
+        probabilities = head.survival(test_part.X, MONTHS)
         return Outcome(
-            scores=tuple(map(_score, self.metrics, measures)),
-            n_patients=len(test_patients),
+            scores=tuple(map(score, self.metrics, measures)),
+            n_patients=len(test_part.patients),
             n_events=n_events,
             predictions={
-                "patient": test_patients,
+                "patient": test_part.patients,
                 "risk": risk.tolist(),
                 "time_months": test.time.tolist(),
                 "event": test.event.astype(int).tolist(),
@@ -106,11 +101,3 @@ class Survival(Task):
             },
             head=head.state(),
         )
-
-
-def _score(metric: Metric, measure: Callable[[], float]) -> Score:
-    """The metric's value, or why it has none."""
-    try:
-        return Score(metric, measure())
-    except Undefined as reason:
-        return Score(metric, None, Status.SKIPPED, str(reason))
