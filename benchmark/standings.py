@@ -1,10 +1,11 @@
 """Records to standings: how the methods compare on each task, and what is missing."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from benchmark.stats import Estimate, average_ranks, holm, nadeau_bengio, wilcoxon
 
@@ -266,6 +267,7 @@ def _rows(
             m,
         ),
     )
+    scores = _estimates(cells, n_folds)
     reference = _differences(cells, order, REFERENCE, n_folds)
     best = _differences(cells, order, order[0], n_folds)
     return tuple(
@@ -274,7 +276,7 @@ def _rows(
             family=str(families[method]),
             cells=int(counted[method]),
             spread=float(cells[method].std()),
-            score=_estimate(cells[method], n_folds),
+            score=scores[method],
             difference=reference[method],
             # Not told apart unless the test says so: one fold alone tells nothing.
             tied=bool(counted[method]) and not best[method].p < ALPHA,
@@ -289,34 +291,37 @@ def _rows(
     )
 
 
-def _estimate(cells: "pd.Series[float]", n_folds: int) -> Estimate:
-    """Mean and corrected interval over folds.
+def _estimates(cells: pd.DataFrame, n_folds: int) -> dict[str, Estimate]:
+    """Mean and corrected interval over folds of every column.
 
     Seeds are averaged within a fold first: they share its patients, so that counting each as a
     fold of its own would make the interval narrow by repeating a deterministic method.
     """
-    folds = cells.dropna().groupby("fold").mean()
-    if folds.empty:
-        return _NO_ESTIMATE
+    folds = cells.groupby(level="fold").mean().round(_DIGITS).to_numpy()
     share = 1.0 / (n_folds - 1) if n_folds > 1 else np.inf
-    estimate = nadeau_bengio(folds.to_numpy().round(_DIGITS), share)
-    return Estimate(*(round(x, _DIGITS) for x in vars(estimate).values()))
+    return {str(m): _estimate(folds[:, i], share) for i, m in enumerate(cells.columns)}
+
+
+def _estimate(folds: NDArray[np.float64], share: float) -> Estimate:
+    known = folds[~np.isnan(folds)]
+    if known.size == 0:
+        return _NO_ESTIMATE
+    found = nadeau_bengio(known, share)
+    return Estimate(*(round(x, _DIGITS) for x in (found.mean, found.low, found.high, found.p)))
 
 
 def _differences(
-    cells: pd.DataFrame, methods: Iterable[str], to: str, n_folds: int
+    cells: pd.DataFrame, methods: Sequence[str], to: str, n_folds: int
 ) -> dict[str, Estimate]:
     """Every method's paired difference to one of them, p adjusted by Holm."""
     if to not in cells:
         return dict.fromkeys(methods, _NO_ESTIMATE)
-    found = {
-        method: _NO_ESTIMATE if method == to else _estimate(cells[method] - cells[to], n_folds)
-        for method in methods
-    }
-    adjusted = holm([estimate.p for estimate in found.values()])
+    found = _estimates(cells.sub(cells[to], axis=0), n_folds)
+    found[to] = _NO_ESTIMATE
+    adjusted = holm([found[method].p for method in methods])
     return {
-        method: Estimate(estimate.mean, estimate.low, estimate.high, round(float(p), _DIGITS))
-        for (method, estimate), p in zip(found.items(), adjusted, strict=True)
+        method: replace(found[method], p=round(float(p), _DIGITS))
+        for method, p in zip(methods, adjusted, strict=True)
     }
 
 

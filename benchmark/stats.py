@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy import special, stats
 
 TIED_RISK = 1e-8
 """Risks closer than this are ties, as in scikit-survival."""
@@ -61,8 +61,8 @@ def nadeau_bengio(values: ArrayLike, test_to_train: float, level: float = 0.95) 
         return Estimate(mean, mean, mean, 1.0 if mean == 0.0 else 0.0)
     error = float(np.sqrt((1.0 / x.size + test_to_train) * x.var(ddof=1)))
     degrees = x.size - 1
-    half = float(stats.t.ppf(0.5 + level / 2.0, degrees)) * error
-    p = 2.0 * float(stats.t.sf(abs(mean) / error, degrees))
+    half = float(special.stdtrit(degrees, 0.5 + level / 2.0)) * error
+    p = 2.0 * float(special.stdtr(degrees, -abs(mean) / error))
     return Estimate(mean, mean - half, mean + half, p)
 
 
