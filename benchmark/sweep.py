@@ -59,6 +59,10 @@ class _Collect(tune.Callback):  # type: ignore[misc]
     def __init__(self, plan: Sequence[Trial], on_finished: OnFinished) -> None:
         self._plan, self._on_finished = plan, on_finished
 
+    def __getstate__(self) -> dict[str, Any]:
+        # Tune pickles its callbacks for a restore of its own; ours are records and need none.
+        return {}
+
     def on_trial_result(
         self,
         iteration: int,

@@ -1,5 +1,6 @@
 """MLflow: a parent run a sweep, a child run a trial. Our records never depend on it."""
 
+import logging
 import os
 import queue
 import tempfile
@@ -67,8 +68,10 @@ class _Sweep:
 
     def __init__(self, uri: str, artifacts: str | None, parameters: Mapping[str, str]) -> None:
         os.environ.update(SETTINGS)
-        import mlflow  # noqa: PLC0415  costs seconds, and runs that find all done need none of it
+        import mlflow  # noqa: PLC0415  costs seconds, here they are nobody's
 
+        for name in ("mlflow", "alembic"):
+            logging.getLogger(name).setLevel(logging.WARNING)
         self._client = mlflow.MlflowClient(tracking_uri=uri)
         experiment = self._client.get_experiment_by_name(EXPERIMENT)
         self._experiment = (
