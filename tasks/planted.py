@@ -41,8 +41,9 @@ class PlantedConfig:
         genes: Number of genes.
         genes_as_rows: True writes expression as Xena does, a row a gene; False a row a sample.
         sites: Number of tissue-source sites, at most 10; no site is a cause of any outcome.
-        site_shift: Standard deviation of a site's additive shift, in units of a patch's own noise
-            and of a gene's own noise.
+        wsi_site_shift: Standard deviation of a site's shift of a feature, in units of the noise of
+            a patch.
+        rna_site_shift: Standard deviation of a site's shift of a gene, in units of its noise.
         censored: Fraction of patients whose overall survival is censored.
         hazard: Weights of factors in the log-hazard; the factors not named have none.
         subtypes: Name and weights of factors in the logit of each class.
@@ -64,18 +65,19 @@ class PlantedConfig:
     genes: int = 300
     genes_as_rows: bool = False
     sites: int = 10
-    site_shift: float = 0.25
+    wsi_site_shift: float = 0.12
+    rna_site_shift: float = 0.25
     censored: float = 0.7
     hazard: Mixture = (
-        ("shared_0", 0.9),
-        ("shared_1", -0.5),
-        ("wsi_private_0", 0.8),
-        ("rna_private_0", 0.8),
+        ("shared_0", 0.7),
+        ("shared_1", -0.4),
+        ("wsi_private_0", 0.7),
+        ("rna_private_0", 0.7),
     )
     subtypes: tuple[tuple[str, Mixture], ...] = (
-        ("alpha", (("shared_1", 2.4), ("wsi_private_1", 0.8))),
-        ("beta", (("shared_2", 2.4), ("rna_private_1", 0.8))),
-        ("gamma", (("shared_1", -1.6), ("shared_2", -1.6))),
+        ("alpha", (("shared_1", 1.8), ("wsi_private_1", 0.9))),
+        ("beta", (("shared_2", 1.8), ("rna_private_1", 0.9))),
+        ("gamma", (("shared_1", -1.2), ("shared_2", -1.2))),
     )
     two_slides: float = 0.1
     missing: float = 0.05
@@ -119,14 +121,21 @@ class Outcomes:
 
 
 def draw_factors(config: PlantedConfig) -> Array:
-    """True factors, float64 [n_patients, n_factors], rounded to 6 decimals.
+    """True factors, float64 [n_patients, n_factors], rounded to 6 decimals."""
+    rng = config.stream("factors")
+    return _uncorrelated(rng, (config.patients, len(config.factors()))).round(6)
 
-    Cholesky and not an eigenbasis makes them uncorrelated, because eigenvectors have no sign.
+
+def _uncorrelated(rng: np.random.Generator, shape: tuple[int, int]) -> Array:
+    """Normal draws whose columns are exactly centred, uncorrelated and of unit variance.
+
+    Cholesky and not an eigenbasis makes them so, because eigenvectors have no sign.
     """
-    draws = config.stream("factors").standard_normal((config.patients, len(config.factors())))
+    draws = rng.standard_normal(shape)
     draws -= draws.mean(axis=0)
     factor = np.linalg.cholesky(draws.T @ draws / len(draws))
-    return np.round(np.linalg.solve(factor, draws.T).T, 6)
+    columns: Array = np.linalg.solve(factor, draws.T).T
+    return columns
 
 
 def draw_sites(config: PlantedConfig) -> NDArray[np.int64]:
@@ -202,15 +211,15 @@ class SlideModel:
         rng = config.stream("slide model")
         seen = tuple(range(config.shared + config.wsi_private))
         types, width = config.patch_types, config.width
-        # A type shows only some of the factors, so that which patches one looks at matters.
-        shows = rng.random((types, 1, len(seen))) < 0.5
+        # A type shows every other factor, so that which patches one looks at matters.
+        shows = np.add.outer(np.arange(types), np.arange(len(seen)))[:, None, :] % 2
         return cls(
             seen=seen,
             base=np.linspace(0.6, -0.6, types),
             mixing=0.45 * rng.standard_normal((types, len(seen))),
             prototypes=rng.standard_normal((types, width)),
-            appearance=0.35 * shows * rng.standard_normal((types, width, len(seen))),
-            site_shifts=config.site_shift * rng.standard_normal((config.sites, width)),
+            appearance=0.4 * shows * rng.standard_normal((types, width, len(seen))),
+            site_shifts=config.wsi_site_shift * rng.standard_normal((config.sites, width)),
         )
 
     def bag(self, rng: np.random.Generator, factors: Array, site: int, n_patches: int) -> Array:
@@ -230,7 +239,8 @@ class SlideModel:
         types = rng.choice(len(proportions), size=n_patches, p=proportions)
         means = self.prototypes + self.appearance @ seen
         noise = rng.standard_normal((n_patches, self.prototypes.shape[1]))
-        return means[types] + self.site_shifts[site] + stain + noise
+        patches: Array = means[types] + self.site_shifts[site] + stain + noise
+        return patches
 
 
 def draw_expression(
@@ -248,13 +258,14 @@ def draw_expression(
     """
     rng = config.stream("expression")
     carried = [*range(config.shared), *range(config.shared + config.wsi_private, factors.shape[1])]
-    loadings = rng.standard_normal((len(carried), PATHWAYS))
-    activity = factors[:, carried] @ loadings
-    activity += 1.2 * rng.standard_normal(activity.shape)
+    # No factor hides behind another: each is seen on pathways of its own direction.
+    loadings = _uncorrelated(rng, (PATHWAYS, len(carried)))
+    activity = factors[:, carried] @ loadings.T
+    activity += 1.6 * rng.standard_normal(activity.shape)
     pathway = np.arange(config.genes) % PATHWAYS
     weights = rng.uniform(0.15, 0.45, config.genes) * rng.choice([-1.0, 1.0], config.genes)
     baseline = rng.uniform(1.0, 12.0, config.genes)
-    shifts = config.site_shift * rng.standard_normal((config.sites, config.genes))
+    shifts = config.rna_site_shift * rng.standard_normal((config.sites, config.genes))
     noise = rng.standard_normal((config.patients, config.genes))
     tumour = baseline + activity[:, pathway] * weights + shifts[sites] + noise
     normal = baseline + rng.standard_normal(config.genes)
@@ -263,7 +274,8 @@ def draw_expression(
 
 def _log_counts(values: Array) -> Array:
     # Adding zero turns -0.0 into 0.0, which print differently.
-    return np.round(np.maximum(values, 0.0), 4) + 0.0
+    counts: Array = np.maximum(values, 0.0).round(4) + 0.0
+    return counts
 
 
 def chosen(rng: np.random.Generator, rows: Iterable[int], count: int) -> frozenset[int]:
