@@ -7,20 +7,19 @@ from itertools import groupby
 import numpy as np
 import pandas as pd
 
+from benchmark.gaps import Gap, gaps
+from benchmark.patients import RESAMPLES, patient_intervals
 from benchmark.standings import (
     FEWEST_TASKS,
     REFERENCE,
-    Gap,
     Measure,
     Ranking,
     Row,
     Standing,
-    gaps,
     rankings,
     settle,
     standings,
 )
-from benchmark.stats import Estimate
 
 NONE = "-"
 
@@ -37,6 +36,7 @@ How to read it:
 - The **95 % interval** is that of the mean, by the corrected resampled t of Nadeau and Bengio:
   seeds are averaged within a fold, and folds share training patients, so they do not count as
   independent.
+{over_patients}\
 - **Δ** is the difference to `{reference}` on the same folds and seeds, with its corrected
   interval; **p** tests it, adjusted by Holm for the methods in the table.
 - **●** is the best score; **=** marks methods that **cannot be told apart** from it (p ≥ 0.05,
@@ -44,6 +44,11 @@ How to read it:
 - **⚠ 4/5** marks a row with scores in 4 of 5 folds x seeds: it stands last and has no rank. A
   count beside another metric says the same of it.
 - Over tasks, **p** is Wilcoxon's signed-rank test, adjusted by Holm; it needs {fewest} tasks.
+"""
+
+_OVER_PATIENTS = f"""\
+- The interval **over patients** keeps the fitted methods and resamples the test patients of each
+  fold, {RESAMPLES:,} times: the luck of who was tested, without that of training.
 """
 
 
@@ -72,11 +77,9 @@ def number(x: float, digits: int = 3, *, sign: bool = False) -> str:
     return text.lstrip("+-") if float(text) == 0.0 else text
 
 
-def interval(estimate: Estimate, *, sign: bool = False) -> str:
+def interval(low: float, high: float, *, sign: bool = False) -> str:
     """`low to high`, or a dash where there is none."""
-    if np.isnan(estimate.low):
-        return NONE
-    return f"{number(estimate.low, sign=sign)} to {number(estimate.high, sign=sign)}"
+    return NONE if np.isnan(low) else f"{number(low, sign=sign)} to {number(high, sign=sign)}"
 
 
 def p_value(p: float) -> str:
@@ -122,19 +125,28 @@ def _has_reference(table: Standing) -> bool:
     return table.has_reference
 
 
+def _has_patients(table: Standing) -> bool:
+    return any(not np.isnan(row.patients).any() for row in table.rows)
+
+
 _BEFORE = (
     Column("", mark, right=False),
     Column("method", lambda _, row: f"`{row.method}`", right=False),
     Column("family", lambda _, row: _escape(row.family), right=False),
 )
 _SCORE = (
-    Column("95 % interval", lambda _, row: interval(row.score)),
+    Column("95 % interval", lambda _, row: interval(row.score.low, row.score.high)),
+    Column("over patients", lambda _, row: interval(*row.patients), _has_patients),
     Column(
         f"Δ to {REFERENCE}",
         lambda _, row: number(row.difference.mean, sign=True),
         _has_reference,
     ),
-    Column("of Δ", lambda _, row: interval(row.difference, sign=True), _has_reference),
+    Column(
+        "of Δ",
+        lambda _, row: interval(row.difference.low, row.difference.high, sign=True),
+        _has_reference,
+    ),
     Column("p", lambda _, row: p_value(row.difference.p), _has_reference),
 )
 _AFTER = (
@@ -177,17 +189,22 @@ def render(records: pd.DataFrame, predictions: pd.DataFrame | None = None) -> st
 
     Args:
         records: A row per (trial, task, metric), in any order.
-        predictions: Accepted for a table of patients' resamples; not read yet.
+        predictions: A row per (trial, task, test patient), for the intervals over patients.
 
     Returns:
-        Markdown, ending in a newline; it depends on the records alone.
+        Markdown, ending in a newline; it depends on what was recorded alone.
     """
-    del predictions
-    text = [_PREAMBLE.format(reference=REFERENCE, fewest=FEWEST_TASKS)]
+    intervals = {} if predictions is None else patient_intervals(predictions)
+    preamble = _PREAMBLE.format(
+        reference=REFERENCE,
+        fewest=FEWEST_TASKS,
+        over_patients=_OVER_PATIENTS if intervals else "",
+    )
+    text = [preamble]
     if records.empty:
         return "\n".join([*text, "There are no records.\n"])
     settled = settle(records)
-    tables = standings(settled)
+    tables = standings(settled, intervals)
     for (source, licence), section in groupby(tables, key=lambda t: (t.source, t.licence)):
         text += _section(source, licence, tuple(section))
     return "\n".join([*text, *_foot(gaps(settled, tables))])

@@ -8,8 +8,9 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from benchmark.gaps import gaps
 from benchmark.leaderboard import conditions, directed, interval, mark, number, p_value, score
-from benchmark.standings import REFERENCE, Measure, Row, Standing, gaps, settle, standings
+from benchmark.standings import REFERENCE, Measure, Row, Standing, settle, standings
 
 WIDTH = 100
 """Columns that the tables are made for; a narrower terminal shows fewer of the other metrics."""
@@ -75,12 +76,15 @@ def _draw(table: Standing, kept: int) -> Table:
     grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     shown: list[tuple[str, Callable[[Row], str]]] = [
         (f"{directed(table.primary)} ± sd", score),
-        ("[95 %]", lambda row: interval(row.score)),
+        ("[95 %]", lambda row: interval(row.score.low, row.score.high)),
     ]
     if table.has_reference:
         shown += [
             (f"Δ to {REFERENCE}", lambda row: number(row.difference.mean, sign=True)),
-            ("[95 %]", lambda row: interval(row.difference, sign=True)),
+            (
+                "[95 %]",
+                lambda row: interval(row.difference.low, row.difference.high, sign=True),
+            ),
             ("p", lambda row: p_value(row.difference.p)),
         ]
     shown += [_mean(i, measure) for i, measure in enumerate(table.others[:kept])]

@@ -1,4 +1,4 @@
-"""Records to standings: how the methods compare on each task, and what is missing."""
+"""Records to standings: how the methods compare on each task and over tasks."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from benchmark.patients import METRIC, Intervals
 from benchmark.stats import Estimate, average_ranks, holm, nadeau_bengio, wilcoxon
 
 REFERENCE = "mirror"
@@ -17,11 +18,16 @@ ALPHA = 0.05
 FEWEST_TASKS = 6
 """Of fewer the signed-rank test cannot reach p < 0.05, whatever the differences."""
 
-_CELL = ["fold", "seed"]
-_TABLE = ["task", "protocol", "budget", "n_folds"]
+TABLE = ["task", "protocol", "budget", "n_folds"]
+"""What rows of one table have in common."""
+
+CELL = ["fold", "seed"]
+"""What a row is averaged over."""
+
 _DIGITS = 9
 """Numbers are compared after rounding to this, so that a last bit decides nothing."""
 
+_NO_INTERVAL = (np.nan, np.nan)
 _NO_ESTIMATE = Estimate(np.nan, np.nan, np.nan, np.nan)
 
 
@@ -43,6 +49,7 @@ class Row:
         cells: Folds x seeds with a value of the primary metric.
         spread: Standard deviation of the primary metric over those cells; NaN for one cell.
         score: Mean of the primary metric with its corrected interval.
+        patients: Its interval over resamples of the test patients; NaN where there is none.
         difference: Score minus the reference's over the cells of both, corrected likewise, p
             adjusted by Holm over the table; NaN for the reference itself or without one.
         tied: Whether it cannot be told from the best.
@@ -56,6 +63,7 @@ class Row:
     cells: int
     spread: float
     score: Estimate
+    patients: tuple[float, float]
     difference: Estimate
     tied: bool
     others: tuple[tuple[float, int], ...]
@@ -137,38 +145,13 @@ class Ranking:
     p: float
 
 
-@dataclass(frozen=True)
-class Gap:
-    """Scores that are not there, of methods that lack the same ones for the same reason.
-
-    Attributes:
-        protocol: Under which protocol.
-        budget: Under which budget.
-        status: skipped, failed, or missing where there is no record at all.
-        metrics: Which metrics, comma-separated; empty for all.
-        reason: As recorded.
-        tasks: In which tasks.
-        cells: In how many folds x seeds of each method, over the tasks.
-        methods: Whose they are.
-    """
-
-    protocol: str
-    budget: str
-    status: str
-    metrics: str
-    reason: str
-    tasks: tuple[str, ...]
-    cells: int
-    methods: tuple[str, ...]
-
-
 def settle(records: pd.DataFrame) -> pd.DataFrame:
     """Order the records and leave one per (task, method, protocol, budget, cell, metric).
 
     Several trials that agree are one. Where they contradict each other none is believed: the
     score is a failed one whose reason says so.
     """
-    key = [*_TABLE, "method", *_CELL, "metric"]
+    key = [*TABLE, "method", *CELL, "metric"]
     ordered = records.sort_values([*key, "trial"], kind="stable", ignore_index=True)
     ordered["value"] = ordered["value"].astype("float64").round(_DIGITS)
     repeated = ordered.duplicated(key, keep=False)
@@ -185,16 +168,17 @@ def settle(records: pd.DataFrame) -> pd.DataFrame:
     return kept.drop(columns="_lost").reset_index(drop=True)
 
 
-def standings(records: pd.DataFrame) -> tuple[Standing, ...]:
+def standings(records: pd.DataFrame, intervals: Intervals | None = None) -> tuple[Standing, ...]:
     """Compare the methods of every (task, protocol, budget, number of folds) apart.
 
     Args:
         records: A row per (trial, task, metric), settled; any order.
+        intervals: Of `METRIC` over patients, if its predictions are at hand.
 
     Returns:
         Ordered by source, task, protocol (strict first), budget and number of folds.
     """
-    tables = [_standing(table) for _, table in records.groupby(_TABLE, sort=True)]
+    tables = [_standing(table, intervals or {}) for _, table in records.groupby(TABLE, sort=True)]
     return tuple(sorted(tables, key=_place))
 
 
@@ -202,7 +186,7 @@ def _place(table: Standing) -> tuple[str | bool, ...]:
     return (table.source, table.licence, table.task, table.protocol != "strict")
 
 
-def _standing(table: pd.DataFrame) -> Standing:
+def _standing(table: pd.DataFrame, intervals: Intervals) -> Standing:
     first = table.iloc[0]
     metrics = table.drop_duplicates("metric")
     measures = {
@@ -236,7 +220,7 @@ def _standing(table: pd.DataFrame) -> Standing:
         n_events=None if pd.isna(events) else int(events),
         primary=primary,
         others=others,
-        rows=_rows(table, primary, others, int(first["n_folds"]), len(seeds)),
+        rows=_rows(table, primary, others, int(first["n_folds"]), len(seeds), intervals=intervals),
     )
 
 
@@ -246,15 +230,18 @@ def _rows(
     others: tuple[Measure, ...],
     n_folds: int,
     n_seeds: int,
+    *,
+    intervals: Intervals,
 ) -> tuple[Row, ...]:
     values = table.groupby(["method", "metric"])["value"]
     means, counts = values.mean().round(_DIGITS).to_dict(), values.count().to_dict()
-    costs = table.drop_duplicates(["method", *_CELL]).groupby("method")
+    costs = table.drop_duplicates(["method", *CELL]).groupby("method")
     seconds = costs["fit_seconds"].mean()
     parameters = costs["parameters"].max()
     families = costs["family"].first()
     scored = table[table["metric"] == primary.name]
-    cells = scored.pivot_table("value", _CELL, "method").reindex(
+    task, protocol = str(table["task"].iloc[0]), str(table["protocol"].iloc[0])
+    cells = scored.pivot_table("value", CELL, "method").reindex(
         columns=sorted(table["method"].unique())
     )
     sign = 1.0 if primary.higher_is_better else -1.0
@@ -277,6 +264,11 @@ def _rows(
             cells=int(counted[method]),
             spread=float(cells[method].std()),
             score=scores[method],
+            patients=(
+                intervals.get((task, protocol, method), _NO_INTERVAL)
+                if primary.name == METRIC
+                else _NO_INTERVAL
+            ),
             difference=reference[method],
             # Not told apart unless the test says so: one fold alone tells nothing.
             tied=bool(counted[method]) and not best[method].p < ALPHA,
@@ -356,44 +348,3 @@ def rankings(tables: Iterable[Standing]) -> tuple[Ranking, ...]:
         for j, method in enumerate(methods)
     )
     return tuple(sorted(rows, key=lambda r: (np.isnan(r.mean_rank), r.mean_rank, r.method)))
-
-
-def gaps(records: pd.DataFrame, tables: Iterable[Standing]) -> tuple[Gap, ...]:
-    """Everything that is not in the tables, grouped by reason.
-
-    A method is missing from a task if it was run on another under the same protocol and budget.
-
-    Args:
-        records: As given to `standings`.
-        tables: What it returned.
-    """
-    cell = [*_TABLE, "method", *_CELL]
-    n_metrics = records.groupby(_TABLE)["metric"].nunique().to_dict()
-    where: dict[tuple[str, str, str, str, str, str], list[tuple[str, int]]] = {}
-    # The metrics that one cell lost for one reason, then the cells that lost the same ones.
-    lost = records[records["status"] != "ok"].sort_values([*cell, "metric"])
-    per_cell = lost.groupby([*cell, "status", "reason"])["metric"]
-    named = per_cell.agg(names=", ".join, count="size").reset_index()
-    groups = [*_TABLE, "method", "status", "reason", "names", "count"]
-    counts = named.groupby(groups).size().rename("cells").reset_index()
-    for row in counts.itertuples(index=False):
-        task, protocol, budget, folds, method, status, reason, names, count, cells = row
-        which = "" if count == n_metrics[task, protocol, budget, folds] else names
-        group = (protocol, budget, method, status, which, reason)
-        where.setdefault(group, []).append((task, cells))
-    recorded = records.drop_duplicates(cell).groupby([*_TABLE, "method"]).size().to_dict()
-    run = records.groupby(["protocol", "budget"])["method"].unique().to_dict()
-    for table in tables:
-        setting = (table.protocol, table.budget)
-        for method in run[setting]:
-            absent = table.cells - recorded.get((table.task, *setting, table.n_folds, method), 0)
-            if absent:
-                group = (*setting, method, "missing", "", "no record")
-                where.setdefault(group, []).append((table.task, absent))
-    same: dict[tuple[str, str, str, str, str, tuple[str, ...], int], list[str]] = {}
-    for (protocol, budget, method, *why), found in sorted(where.items()):
-        status, metrics, reason = why
-        tasks = tuple(sorted({task for task, _ in found}))
-        lacking = (protocol, budget, status, metrics, reason, tasks, sum(n for _, n in found))
-        same.setdefault(lacking, []).append(method)
-    return tuple(Gap(*lacking, tuple(methods)) for lacking, methods in sorted(same.items()))

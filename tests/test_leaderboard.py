@@ -6,9 +6,12 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from sksurv.metrics import concordance_index_censored
 
+from benchmark.gaps import gaps
 from benchmark.leaderboard import columns, number, p_value, render, size
-from benchmark.standings import Standing, gaps, rankings, settle, standings
+from benchmark.patients import patient_intervals
+from benchmark.standings import Standing, rankings, settle, standings
 from tests.frames import SCHEMA, fake, lose, records
 
 FOLDS = [0.60, 0.62, 0.58, 0.64, 0.61]
@@ -243,6 +246,57 @@ def test_a_reason_cannot_break_the_table() -> None:
     frame = records({"mirror": [FOLDS]})
     lose(frame, frame["fold"] == 1, "failed", "bad | cell\nand <b>html</b>")
     assert "| bad \\| cell and &lt;b>html&lt;/b> |" in render(frame)
+
+
+def predictions(n_seeds: int) -> pd.DataFrame:
+    """Two methods, two folds of 80 patients; pca's risk is the better one."""
+    frames = []
+    for fold in range(2):
+        rng = np.random.default_rng(fold)
+        time, event, noise = rng.exponential(30, 80), rng.random(80) < 0.5, rng.normal(size=80)
+        for method, share in (("mirror", 3.0), ("pca", 0.5)):
+            for seed in range(n_seeds):
+                columns = {
+                    "patient": [f"P{fold}-{i}" for i in range(80)],
+                    "risk": -np.log(time) + share * noise,
+                    "time_months": time,
+                    "event": event.astype(int),
+                }
+                axes = {"task": "survival/PLANTED/os", "protocol": "strict", "method": method}
+                frames.append(pd.DataFrame(axes | {"fold": fold, "seed": seed} | columns))
+    return pd.concat(frames, ignore_index=True)
+
+
+def test_interval_over_patients_is_a_bootstrap_within_folds() -> None:
+    frame = predictions(1)
+    found = patient_intervals(frame)
+    assert patient_intervals(frame.iloc[::-1]) == found
+    key = ("survival/PLANTED/os", "strict", "mirror")
+    assert patient_intervals(predictions(3))[key] == pytest.approx(found[key])
+    mine = frame[frame["method"] == "mirror"]
+    cells = [part for _, part in mine.groupby("fold")]
+    means, rng = [], np.random.default_rng(9)
+    for _ in range(200):
+        drawn = [part.sample(frac=1.0, replace=True, random_state=rng) for part in cells]
+        means.append(
+            np.mean([concordance_index_censored(p["event"] == 1, p["time_months"], p["risk"])[0]
+                     for p in drawn])
+        )  # fmt: skip
+    assert found[key] == pytest.approx(np.quantile(means, [0.025, 0.975]), abs=0.02)
+    assert found[key][1] < found["survival/PLANTED/os", "strict", "pca"][0]
+
+
+def test_interval_over_patients_is_shown_where_there_are_predictions() -> None:
+    frame = records({"mirror": [[0.60, 0.62]], "pca": [[0.7, 0.71]]})
+    assert "over patients |" not in render(frame)
+    text = render(frame, predictions(1))
+    assert "over patients |" in text
+    assert render(frame, predictions(1).iloc[::-1]) == text
+    other = records({"mirror": [[0.60, 0.62]]}, metric="auroc")
+    assert "over patients |" not in render(other, predictions(1))
+    twice = pd.concat([predictions(1), predictions(1)])
+    assert patient_intervals(twice) == {}
+    assert patient_intervals(pd.DataFrame(columns=["task", "patient"])) == {}
 
 
 def test_no_records() -> None:

@@ -1,0 +1,56 @@
+"""Intervals over patients: what the luck of who was tested does to Harrell's C."""
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from benchmark.stats import bootstrap_concordance, percentile_interval, resample_counts
+from tasks.seeds import generator
+
+RESAMPLES = 1_000
+
+METRIC = "harrell_c"
+"""The metric that the intervals are of."""
+
+_CELL = ["fold", "seed"]
+_NEEDED = {"risk", "time_months", "event"}
+
+Intervals = dict[tuple[str, str, str], tuple[float, float]]
+"""(task, protocol, method) -> its interval."""
+
+
+def patient_intervals(predictions: pd.DataFrame) -> Intervals:
+    """Bootstrap the mean of C over folds and seeds, resampling the test patients of each fold.
+
+    The methods stand as fitted: the interval holds the luck of testing, not that of training.
+    All seeds of a fold see the same resamples, as they share its patients.
+
+    Args:
+        predictions: A row per (task, method, protocol, fold, seed, patient), in any order.
+
+    Returns:
+        95 % percentile intervals. Methods of which a patient is predicted twice in one cell (under
+        two budgets, which predictions do not tell apart) have none.
+    """
+    if not _NEEDED.issubset(predictions.columns):
+        return {}
+    scored = predictions.dropna(subset=sorted(_NEEDED)).sort_values([*_CELL, "patient"])
+    found: Intervals = {}
+    for (task, protocol, method), rows in scored.groupby(["task", "protocol", "method"]):
+        if not rows.duplicated([*_CELL, "patient"]).any():
+            cells = [_resampled(str(task), cell) for _, cell in rows.groupby(_CELL)]
+            found[str(task), str(protocol), str(method)] = percentile_interval(
+                np.mean(cells, axis=0)
+            )
+    return found
+
+
+def _resampled(task: str, cell: pd.DataFrame) -> NDArray[np.float64]:
+    """C of one fold and seed in every resample of its patients, shape [resamples]."""
+    rng = generator("bootstrap", task, int(cell["fold"].iloc[0]))
+    return bootstrap_concordance(
+        cell["event"].to_numpy(),
+        cell["time_months"].to_numpy(),
+        cell["risk"].to_numpy(),
+        resample_counts(len(cell), RESAMPLES, rng),
+    )
