@@ -1,5 +1,6 @@
 """Small frames of records and predictions, built by hand."""
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -66,6 +67,11 @@ def scores(mean: float, spread: float, n_seeds: int, n_folds: int, *axes: str) -
 
 def fake() -> pd.DataFrame:
     """A frame like that of a whole run: two sources, a circular label, gaps and failures."""
+    return _fake().copy()
+
+
+@cache
+def _fake() -> pd.DataFrame:
     methods = {
         "mirror": (0.64, "cross-modal", 10_400_000, 31.0),
         "contrastive": (0.635, "contrastive", 9_800_000, 24.5),

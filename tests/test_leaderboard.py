@@ -276,13 +276,13 @@ def test_interval_over_patients_is_a_bootstrap_within_folds() -> None:
     mine = frame[frame["method"] == "mirror"]
     cells = [part for _, part in mine.groupby("fold")]
     means, rng = [], np.random.default_rng(9)
-    for _ in range(200):
+    for _ in range(80):
         drawn = [part.sample(frac=1.0, replace=True, random_state=rng) for part in cells]
         means.append(
             np.mean([concordance_index_censored(p["event"] == 1, p["time_months"], p["risk"])[0]
                      for p in drawn])
         )  # fmt: skip
-    assert found[key] == pytest.approx(np.quantile(means, [0.025, 0.975]), abs=0.02)
+    assert found[key] == pytest.approx(np.quantile(means, [0.025, 0.975]), abs=0.03)
     assert found[key][1] < found["survival/PLANTED/os", "strict", "pca"][0]
 
 
