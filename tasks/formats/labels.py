@@ -5,7 +5,7 @@ from collections.abc import Collection
 
 from tasks.cohort import Label
 from tasks.errors import InputError
-from tasks.formats.tables import is_missing, near, read_text_table
+from tasks.formats.tables import is_missing, read_text_table
 from tasks.formats.vectors import barcodes_of
 from tasks.manifest import LabelSource
 
@@ -51,8 +51,6 @@ def read_label(
     if unknown:
         notes.append(f"{name}: {unknown} patients without a class")
     notes += [
-        f"{name}: nobody is of the declared class {c!r}{near(c, others)}"
-        for c in source.classes
-        if not count[c]
+        f"{name}: nobody is of the declared class {c!r}" for c in source.classes if not count[c]
     ]
     return Label(values, source.classes, source.derived_from), tuple(notes)

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,7 +64,9 @@ def _torch_chunks(path: Path) -> Iterator[NDArray[np.float32]]:
     import torch  # noqa: PLC0415 - seconds to import, and only `.pt` needs it
 
     try:
-        tensor = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what is wrong with the file is said below, once
+            tensor = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         # torch's own message advises to load the file without protection: not repeated here
         code = re.search(r"GLOBAL ([\w.]+)", str(error))
