@@ -33,7 +33,7 @@ class Contrastive(nn.Module):
         wsi_width: int,
         rna_width: int,
         wsi_tokens: int | None,
-        architecture: EncoderArchitecture = EncoderArchitecture(),
+        architecture: EncoderArchitecture = EncoderArchitecture(),  # noqa: B008 (frozen)
         temperature: float = 0.1,
     ) -> None:
         super().__init__()

@@ -1,0 +1,97 @@
+"""Nystrom attention against the PyPI package nystrom-attention, whose function it is."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from nystrom_attention import NystromAttention as PackageAttention
+from nystrom_attention.nystrom_attention import moore_penrose_iter_pinv
+from torch import Tensor, nn
+
+from methods.encoders.nystrom import NystromAttention, TokenAttention, pseudo_inverse_times
+
+WIDTH, HEADS, LANDMARKS = 32, 4, 8
+
+
+def twins(seed: int = 0) -> tuple[NystromAttention, nn.Module]:
+    """Ours and the package's, with equal weights, in float64 and without dropout."""
+    torch.manual_seed(seed)
+    ours = NystromAttention(WIDTH, LANDMARKS, heads=HEADS).double().eval()
+    package = PackageAttention(
+        WIDTH, dim_head=WIDTH // HEADS, heads=HEADS, num_landmarks=LANDMARKS, dropout=0.1
+    )
+    package = package.double().eval()
+    package.load_state_dict(
+        {
+            "to_qkv.weight": ours.qkv.weight,
+            "to_out.0.weight": ours.output.weight,
+            "to_out.0.bias": ours.output.bias,
+            "res_conv.weight": ours.convolution.weight,
+        }
+    )
+    return ours, package
+
+
+def gradients(module: nn.Module, x: Tensor, direction: Tensor) -> tuple[Tensor, ...]:
+    loss = (module(x) * direction).sum()
+    return torch.autograd.grad(loss, [x, *module.parameters()])
+
+
+@settings(max_examples=20, deadline=None)
+@given(n=st.integers(1, 70), batch=st.integers(1, 3), seed=st.integers(0, 99))
+def test_output_and_gradients_are_the_packages(n: int, batch: int, seed: int) -> None:
+    ours, package = twins(seed)
+    x = torch.randn(batch, n, WIDTH, dtype=torch.float64, requires_grad=True)
+    direction = torch.randn_like(x)
+    torch.testing.assert_close(ours(x), package(x), rtol=1e-9, atol=1e-9)
+    names = dict(package.named_parameters())
+    expected = gradients(package, x, direction)
+    found = dict(
+        zip(("x", *dict(ours.named_parameters())), gradients(ours, x, direction), strict=True)
+    )
+    theirs = {
+        "qkv.weight": "to_qkv.weight",
+        "output.weight": "to_out.0.weight",
+        "output.bias": "to_out.0.bias",
+        "convolution.weight": "res_conv.weight",
+    }
+    by_name = dict(zip(("x", *names), expected, strict=True))
+    for name, gradient in found.items():
+        torch.testing.assert_close(gradient, by_name[theirs.get(name, name)], rtol=1e-7, atol=1e-7)
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.1, 5.0])
+def test_the_pseudo_inverse_is_the_packages_from_constant_to_peaked(spread: float) -> None:
+    A = torch.softmax(spread * torch.randn(2, 3, 16, 16, dtype=torch.float64), dim=-1)
+    block = torch.randn(2, 3, 16, 5, dtype=torch.float64)
+    torch.testing.assert_close(
+        pseudo_inverse_times(A, block), moore_penrose_iter_pinv(A) @ block, rtol=1e-9, atol=1e-9
+    )
+
+
+def test_gradients_of_the_pseudo_inverse_are_those_of_finite_differences() -> None:
+    logits = torch.randn(1, 2, 4, 4, dtype=torch.float64, requires_grad=True)
+    block = torch.randn(1, 2, 4, 3, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(
+        lambda a, b: pseudo_inverse_times(torch.softmax(a, -1), b), (logits, block)
+    )
+
+
+def test_float32_is_as_near_to_float64_as_the_package_is() -> None:
+    A = torch.softmax(torch.randn(4, 64, 64, dtype=torch.float64), dim=-1)
+    block = torch.randn(4, 64, 8, dtype=torch.float64)
+    exact = moore_penrose_iter_pinv(A) @ block
+    ours = pseudo_inverse_times(A.float(), block.float())
+    package = moore_penrose_iter_pinv(A.float()) @ block.float()
+    assert (ours - exact).abs().max() <= 3 * (package - exact).abs().max()
+
+
+def test_exact_attention_is_softmax_attention_plus_the_convolution() -> None:
+    torch.manual_seed(0)
+    attention = TokenAttention(WIDTH, HEADS).double().eval()
+    x = torch.randn(2, 11, WIDTH, dtype=torch.float64)
+    q, k, v = (t.unflatten(-1, (HEADS, -1)).transpose(1, 2) for t in attention.qkv(x).chunk(3, -1))
+    weights = torch.softmax(q @ k.mT / (WIDTH // HEADS) ** 0.5, dim=-1)
+    mixed = weights @ v + attention.convolution(v)
+    expected = attention.output(mixed.transpose(1, 2).flatten(2))
+    torch.testing.assert_close(attention(x), expected)
