@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sksurv.exceptions import NoComparablePairException
 from sksurv.metrics import (
     concordance_index_censored,
     concordance_index_ipcw,
@@ -47,7 +46,8 @@ def horizon(train: Outcomes) -> float:
 
     It is the 90th percentile of the observed times. A tenth of the patients is then still at
     risk; since the fraction at risk is the product of the survival and the censoring curve,
-    neither is below 0.1, and no inverse-probability weight exceeds 10.
+    neither is below 0.1 before, and no inverse-probability weight exceeds 10 (its square in
+    Uno's index, 100).
     """
     return float(np.quantile(train.time, 0.9, method="lower"))
 
@@ -58,31 +58,30 @@ def harrell_c(test: Outcomes, risk: Vector) -> float:
     Raises:
         Undefined: No two patients can be compared.
     """
-    if not test.event.any():
-        raise Undefined("no event among the test patients")
-    try:
-        result = concordance_index_censored(test.event, test.time, risk, tied_tol=TIED)
-    except NoComparablePairException as error:
-        raise Undefined("no comparable pair among the test patients") from error
-    return float(result[0])
+    if not _comparable(test, np.inf):
+        raise Undefined("no comparable pair among the test patients")
+    return float(concordance_index_censored(test.event, test.time, risk, tied_tol=TIED)[0])
 
 
 def uno_c(train: Outcomes, test: Outcomes, risk: Vector) -> float:
     """Uno's concordance index up to the training horizon (Uno et al., Stat. Med. 2011).
 
     Raises:
-        Undefined: No two patients can be compared before the horizon.
+        Undefined: No two patients can be compared before the horizon, or training has no event.
     """
+    if not train.event.any():
+        raise Undefined("no event among the training patients")
     tau = horizon(train)
-    if not (test.event & (test.time < tau)).any():
-        raise Undefined(f"no event among the test patients before {tau:.1f} months")
-    try:
-        result = concordance_index_ipcw(
-            train.structured(), test.structured(), risk, tau=tau, tied_tol=TIED
-        )
-    except NoComparablePairException as error:
-        raise Undefined(f"no comparable pair before {tau:.1f} months") from error
-    return float(result[0])
+    if not _comparable(test, tau):
+        raise Undefined(f"no comparable pair among the test patients before {tau:.1f} months")
+    y_train, y_test = train.structured(), test.structured()
+    return float(concordance_index_ipcw(y_train, y_test, risk, tau=tau, tied_tol=TIED)[0])
+
+
+def _comparable(test: Outcomes, tau: float) -> bool:
+    """Whether anyone outlives an event before `tau`, or is censored at its very time."""
+    earliest = test.time[test.event & (test.time < tau)].min(initial=np.inf)
+    return bool(((test.time > earliest) | ((test.time == earliest) & ~test.event)).any())
 
 
 def time_grid(train: Outcomes, test: Outcomes) -> Vector:
@@ -91,12 +90,13 @@ def time_grid(train: Outcomes, test: Outcomes) -> Vector:
     From the first event in training to the training horizon, clipped into test follow-up.
 
     Raises:
-        Undefined: The two follow-ups do not overlap.
+        Undefined: The two follow-ups do not overlap, or one of them is without events.
     """
-    if not train.event.any():
-        raise Undefined("no event among the training patients")
+    for name, part in (("training", train), ("test", test)):
+        if not part.event.any():
+            raise Undefined(f"no event among the {name} patients")
     start = max(train.time[train.event].min(), test.time.min())
-    end = min(horizon(train), np.nextafter(test.time.max(), 0.0))
+    end = np.nextafter(min(horizon(train), test.time.max()), 0.0)
     if not start < end:
         raise Undefined("follow-up of the test patients is too short for a Brier score")
     return np.linspace(start, end, GRID)

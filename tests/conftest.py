@@ -1,0 +1,15 @@
+"""What every test starts from."""
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+from threadpoolctl import threadpool_limits
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread() -> Iterator[None]:
+    """As in a trial: one thread, so that sums are added in one order."""
+    torch.set_num_threads(1)
+    with threadpool_limits(1):
+        yield

@@ -1,0 +1,203 @@
+"""The survival task: leaks nothing, scores everybody, says why where it cannot."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.decomposition import PCA
+from sksurv.metrics import concordance_index_censored
+
+from tasks.base import Outcome, Status
+from tasks.cohort import Cohort, Endpoint, Label, VectorModality
+from tasks.embeddings import Embeddings
+from tasks.errors import InputError
+from tasks.load import load_cohort
+from tasks.preprocess import VectorScaler
+from tasks.registry import select_tasks
+from tasks.splits import make_splits
+from tasks.survival import Survival
+
+
+def planted(n: int = 150, seed: int = 0) -> tuple[Cohort, Embeddings]:
+    """A cohort whose first embedding axis is the log hazard."""
+    rng = np.random.default_rng(seed)
+    patients = tuple(f"P{i:03}" for i in range(n))
+    Z = rng.normal(size=(n, 6)).astype(np.float32)
+    death, censoring = rng.exponential(40 * np.exp(-Z[:, 0])), rng.exponential(40, n)
+    os = Endpoint(patients, np.minimum(death, censoring) + 0.1, death <= censoring)
+    none = Endpoint(patients[:9], np.ones(9), np.zeros(9, bool))
+    few = Endpoint(patients, os.time, np.arange(n) < 9)
+    rna = VectorModality(patients, Z, tuple("abcdef"))
+    label = Label({p: "AB"[i % 2] for i, p in enumerate(patients)}, ("A", "B"))
+    cohort = Cohort(
+        "X", patients, {"rna": rna}, {"dfi": none, "dss": few, "os": os}, {"kind": label}
+    )
+    return cohort, Embeddings(patients, Z)
+
+
+def task_of(cohort: Cohort, label: str = "os") -> Survival:
+    (task,) = select_tasks(f"survival/X/{label}", [cohort])
+    assert isinstance(task, Survival)
+    return task
+
+
+def values(outcome: Outcome) -> dict[str, float | None]:
+    return {score.metric.name: score.value for score in outcome.scores}
+
+
+def test_signal_is_found_and_predictions_give_the_scores_back() -> None:
+    cohort, embeddings = planted()
+    for split in make_splits(cohort, 5):
+        outcome = task_of(cohort).evaluate(embeddings, cohort, split)
+        found = values(outcome)
+        assert list(found) == ["harrell_c", "uno_c", "ibs", "ibs_skill"]
+        assert all(score.status is Status.OK for score in outcome.scores)
+        assert found["harrell_c"] > 0.6  # type: ignore[operator]
+        table = outcome.predictions
+        assert table["patient"] == list(split.test)
+        assert outcome.n_patients == len(split.test)
+        assert outcome.n_events == sum(table["event"])  # type: ignore[arg-type]
+        event = np.array(table["event"], dtype=bool)
+        again = concordance_index_censored(event, table["time_months"], table["risk"])[0]
+        assert again == pytest.approx(found["harrell_c"], abs=1e-12)
+        years = np.array([table["surv_12m"], table["surv_36m"], table["surv_60m"]], dtype=float)
+        assert (np.diff(years, axis=0) <= 0).all()
+        assert 0 <= years.min() <= years.max() <= 1
+
+
+def test_test_patients_touch_nothing_that_is_fitted() -> None:
+    cohort, embeddings = planted()
+    split = make_splits(cohort, 5)[0]
+    clean = task_of(cohort).evaluate(embeddings, cohort, split)
+    poisoned_rows = embeddings.rows(split.test)
+    joint = embeddings.joint.copy()
+    joint[poisoned_rows] = 1e6
+    os = cohort.endpoints["os"]
+    time, event = os.time.copy(), os.event.copy()
+    time[poisoned_rows], event[poisoned_rows] = 1e5, ~event[poisoned_rows]
+    poisoned = cohort.with_endpoints({"os": replace(os, time=time, event=event)})
+    outcome = task_of(poisoned).evaluate(replace(embeddings, joint=joint), poisoned, split)
+    assert clean.head.keys() == outcome.head.keys()
+    for name, fitted in clean.head.items():
+        np.testing.assert_array_equal(fitted, outcome.head[name])
+
+
+def test_order_of_rows_does_not_matter() -> None:
+    cohort, embeddings = planted()
+    split = make_splits(cohort, 5)[0]
+    order = np.random.default_rng(1).permutation(len(embeddings.patients))
+    shuffled = Embeddings(tuple(embeddings.patients[i] for i in order), embeddings.joint[order])
+    one, other = (task_of(cohort).evaluate(e, cohort, split) for e in (embeddings, shuffled))
+    assert one.predictions == other.predictions
+    assert values(one) == values(other)
+
+
+@pytest.mark.parametrize("width", [4, 300])
+def test_constant_embeddings_score_a_half(width: int) -> None:
+    cohort, embeddings = planted()
+    joint = np.full((len(embeddings.patients), width), 0.1, dtype=np.float32)
+    outcome = task_of(cohort).evaluate(
+        Embeddings(embeddings.patients, joint), cohort, make_splits(cohort, 5)[0]
+    )
+    assert values(outcome)["harrell_c"] == 0.5
+    assert values(outcome)["uno_c"] == 0.5
+    assert len(set(outcome.predictions["risk"])) == 1
+    assert values(outcome)["ibs_skill"] == pytest.approx(0, abs=0.01)
+
+
+def test_patients_without_embedding_or_outcome_are_left_out() -> None:
+    cohort, embeddings = planted()
+    split = make_splits(cohort, 5)[0]
+    joint = embeddings.joint.copy()
+    joint[embeddings.rows(split.test[:3])] = np.nan
+    os = cohort.endpoints["os"]
+    known = [i for i, patient in enumerate(os.patients) if patient != split.test[5]]
+    shorter = Endpoint(tuple(os.patients[i] for i in known), os.time[known], os.event[known])
+    fewer = cohort.with_endpoints({"os": shorter})
+    outcome = task_of(fewer).evaluate(replace(embeddings, joint=joint), fewer, split)
+    assert outcome.predictions["patient"] == [*split.test[3:5], *split.test[6:]]
+
+
+def test_too_few_events_are_skipped_with_a_reason() -> None:
+    cohort, embeddings = planted()
+    outcome = task_of(cohort, "dss").evaluate(embeddings, cohort, make_splits(cohort, 5)[0])
+    for score in outcome.scores:
+        assert score.status is Status.SKIPPED
+        assert score.value is None
+        assert "events among the training patients, 10 needed" in score.reason
+    assert not outcome.head
+
+
+def test_a_test_fold_without_events_skips_what_needs_them() -> None:
+    cohort, embeddings = planted()
+    os = cohort.endpoints["os"]
+    split = make_splits(cohort, 5)[0]
+    event = os.event.copy()
+    event[embeddings.rows(split.test)] = False
+    calm = cohort.with_endpoints({"os": replace(os, event=event)})
+    outcome = task_of(calm).evaluate(embeddings, calm, split)
+    assert outcome.n_events == 0
+    assert set(values(outcome).values()) == {None}
+    assert "no comparable pair among the test patients" in outcome.scores[0].reason
+    assert "no event among the test patients" in outcome.scores[2].reason
+    assert outcome.predictions["patient"] == list(split.test)
+
+
+def test_selection() -> None:
+    cohort, _ = planted()
+    twin = replace(cohort, name="Y")
+
+    def names(patterns: str) -> list[str]:
+        return [task.name for task in select_tasks(patterns, [cohort, twin])]
+
+    both = ["survival/X/os", "survival/Y/os"]
+    assert names("survival") == names("surv*") == names("survival,survival/X/os") == both
+    assert names("all") == [*both, "subtyping/X/kind", "subtyping/Y/kind"]
+    assert names("survival/X/*") == ["survival/X/dss", "survival/X/os"]  # dfi has no event
+    assert names("*/Y/kind, survival/*/dss") == [
+        "survival/X/dss",
+        "survival/Y/dss",
+        "subtyping/Y/kind",
+    ]
+    for pattern, hint in {
+        "survivl": "did you mean survival?",
+        "survival/X/oss": "did you mean survival/X/os",
+        "zzz": "expected all, survival, subtyping or one of survival/X/dss",
+        "": "expected all",
+    }.items():
+        with pytest.raises(InputError, match=hint.replace("?", r"\?")) as error:
+            names(pattern)
+        assert "\n" not in str(error.value)
+    with pytest.raises(InputError, match="no cohort here has"):
+        select_tasks("subtyping", [replace(cohort, labels={})])
+
+
+@pytest.mark.real
+def test_pca_on_brca() -> None:
+    shared = Path(os.environ.get("MIRROR_BENCH_SHARED", Path(__file__).parents[2] / "shared"))
+    folder = shared / "data" / "tcga" / "TCGA-BRCA"
+    if not folder.is_dir():
+        pytest.skip(f"{folder} is not there")
+    cohort = load_cohort(folder)
+    (task,) = select_tasks("survival", [cohort])
+    found = []
+    for split in make_splits(cohort, 5):
+        embeddings = pca(cohort, split.train)
+        outcome = task.evaluate(embeddings, cohort, split)
+        found.append(values(outcome)["harrell_c"])
+    assert np.mean(found) >= 0.58  # type: ignore[arg-type]
+
+
+def pca(cohort: Cohort, train: tuple[str, ...]) -> Embeddings:
+    """32 principal axes of each side, fitted on the training patients."""
+    complete = cohort.complete()
+    sides = []
+    for modality in cohort.modalities.values():
+        assert isinstance(modality, VectorModality)
+        known = modality.subset(train)
+        scaler = VectorScaler.fit(known.values)
+        axes = PCA(32, svd_solver="full").fit(scaler.transform(known.values))
+        sides.append(axes.transform(scaler.transform(modality.subset(complete).values)))
+    return Embeddings(complete, np.hstack(sides).astype(np.float32))
