@@ -17,7 +17,7 @@ from methods.objectives.alignment import info_nce
 from tests import published_reference as reference
 
 LOSSES = ("total", "alignment", "wsi_retention", "rna_retention", "style", "cluster")
-WEIGHTS = {
+WEIGHTS: dict[str, Any] = {
     "alignment": 0.4,
     "wsi_retention": 0.3,
     "rna_retention": 0.2,
@@ -85,7 +85,7 @@ def test_losses_and_gradients_are_those_of_the_plain_reference(
     found = model.losses(wsi, rna, noise)
     for name, loss in expected.items():
         torch.testing.assert_close(found[name], loss, rtol=1e-8, atol=1e-10)
-    sum(WEIGHTS[name] * loss for name, loss in expected.items()).backward()  # type: ignore[union-attr]
+    sum(WEIGHTS[name] * loss for name, loss in expected.items()).backward()
     found["total"].backward()
     by_name = dict(zip(model.to_published(), model.parameters(), strict=True))
     for name, weight in weights.items():

@@ -205,7 +205,7 @@ def test_initial_values_follow_the_seed_and_the_published_scales() -> None:
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
     assert states[0]["alignment.log_scale"].exp().item() == pytest.approx(1 / 0.07)
     for name, weight in states[0].items():
-        if name.endswith("bias") and "norm" not in name and "convolution" not in name:
+        if name.endswith("bias") and "norm" not in name and "position" not in name:
             assert weight.eq(0).all(), name
 
 

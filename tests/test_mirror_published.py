@@ -103,7 +103,7 @@ def test_missing_unknown_and_misshapen_weights_are_named() -> None:
         MIRROR.from_published(state, {k: v for k, v in config.items() if k != "embed_dim"})
     with pytest.raises(InputError, match="rna_norm_layer 'layernorm' expected, 'rms' found"):
         MIRROR.from_published(state, config | {"rna_norm_layer": "rms"})
-    with pytest.raises(InputError, match="loss_weights of .* expected, vicreg found"):
+    with pytest.raises(InputError, match=r"loss_weights of .* expected, vicreg found"):
         MIRROR.from_published(state, config | {"loss_weights": {"vicreg": 1.0}})
 
 

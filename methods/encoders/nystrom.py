@@ -89,11 +89,10 @@ class NystromAttention(TokenAttention):
 
 
 def pseudo_inverse_times(A: Tensor, block: Tensor, steps: int = 6) -> Tensor:
-    """The iterative Moore-Penrose inverse of `A` applied to a block, never formed.
+    """The iterative Moore-Penrose inverse of `A`, applied to a block.
 
     The published iteration is Z <- Z p(A Z) / 4 with p(Y) = 13 I - 15 Y + 7 Y^2 - Y^3, from
-    Z = A^T / c. With Y = A Z it is Y <- Y p(Y) / 4, two products a step with S = Y^2; the inverse
-    is A^T / c times the p(Y) / 4 of all steps, which commute, applied to the block one by one.
+    Z = A^T / c. Its last step is applied to the block and never formed.
 
     Args:
         A: Softmax matrices [..., m, m]: rows sum to one.
@@ -104,12 +103,14 @@ def pseudo_inverse_times(A: Tensor, block: Tensor, steps: int = 6) -> Tensor:
         [..., m, d].
     """
     # Published: c is one number for the whole batch, the largest row sum (one) times column sum.
-    transposed = A.mT / A.sum(-2).amax()
-    Y = A @ transposed
+    Z = A.mT / A.sum(-2).amax()
     for _ in range(steps - 1):
-        S = Y @ Y
-        through = S @ block
-        block = 3.25 * block + 1.75 * through - Y @ (3.75 * block + 0.25 * through)
-        Y = 3.25 * Y - 3.75 * S + 0.25 * S @ (7 * Y - S)
-    block = 3.25 * block - Y @ (3.75 * block - Y @ (1.75 * block - 0.25 * Y @ block))
-    return transposed @ block
+        # Y is computed afresh from A: deriving it from the last Y saves a product and costs digits.
+        Y = A @ Z
+        squared = Y @ Y
+        polynomial = 1.75 * squared - 3.75 * Y - 0.25 * (Y @ squared)
+        polynomial.diagonal(dim1=-2, dim2=-1).add_(3.25)
+        Z = Z @ polynomial
+    Y_block = A @ (Z @ block)
+    Y_block = 3.75 * block - A @ (Z @ (1.75 * block - 0.25 * Y_block))
+    return Z @ (3.25 * block - A @ (Z @ Y_block))

@@ -39,8 +39,8 @@ class PositionConvolution(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.convolutions = nn.ModuleList(
-            nn.Conv2d(width, width, size, padding=size // 2, groups=width) for size in (7, 5, 3)
+        self.wide, self.middle, self.narrow = (
+            nn.Conv2d(width, width, size, groups=width) for size in (7, 5, 3)
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -53,7 +53,7 @@ class PositionConvolution(nn.Module):
         return output.permute(0, 2, 3, 1).flatten(1, 2)
 
     def _kernel(self) -> tuple[Tensor, Tensor]:
-        wide, middle, narrow = self.convolutions
+        wide, middle, narrow = self.wide, self.middle, self.narrow
         identity = torch.zeros_like(wide.weight[:1])
         identity[..., 3, 3] = 1
         kernel = (
@@ -62,7 +62,8 @@ class PositionConvolution(nn.Module):
             + functional.pad(narrow.weight, (2,) * 4)
             + identity
         )
-        return kernel, wide.bias + middle.bias + narrow.bias
+        biases = [c.bias for c in (wide, middle, narrow) if c.bias is not None]
+        return kernel, torch.stack(biases).sum(0)
 
 
 class SlideEncoder(nn.Module):
