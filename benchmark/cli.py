@@ -64,7 +64,7 @@ def run(
             retry_failed=retry_failed,
             device=device,
         ),
-        Console(),
+        _console(),
     )
     raise typer.Exit(code)
 
@@ -108,7 +108,7 @@ def leaderboard(
 ) -> None:
     """Regenerate leaderboard.md from the records alone."""
     store = _existing(results)
-    text = render(store.records())
+    text = render(store.records(), store.predictions())
     if check:
         found = output.read_text(encoding="utf-8") if output.is_file() else None
         if found != text:
@@ -153,6 +153,12 @@ def main() -> None:
         sys.exit(0)
 
 
+def _console() -> Console:
+    """The terminal; 100 columns where the output is a file or a pipe."""
+    console = Console()
+    return console if console.is_terminal else Console(width=100)
+
+
 def _existing(results: Path) -> Store:
     if not (results / "records").is_dir():
         raise InputError(f"{results}: expected a results folder with records/, found none")
@@ -185,4 +191,4 @@ def _print_rows(rows: list[dict[str, object]], as_json: bool) -> None:
         table.add_column(name)
     for row in rows:
         table.add_row(*("" if value is None else str(value) for value in row.values()))
-    Console().print(table)
+    _console().print(table)

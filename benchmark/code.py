@@ -25,7 +25,7 @@ def code_fingerprint(spec: MethodSpec) -> str:
 @cache
 def _closure(module: str) -> frozenset[str]:
     """`module` and the modules of its package that it imports, directly or not."""
-    package = module.split(".")[0]
+    package = module.split(".", 1)[0]
     seen: set[str] = set()
     waiting = [module]
     while waiting:
@@ -33,7 +33,7 @@ def _closure(module: str) -> frozenset[str]:
         if name in seen or name == "methods.base":
             continue
         seen.add(name)
-        waiting.extend(i for i in _imports(name) if i.split(".")[0] in {package, "methods"})
+        waiting.extend(i for i in _imports(name) if i.split(".", 1)[0] in {package, "methods"})
     return frozenset(seen)
 
 

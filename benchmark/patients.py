@@ -15,8 +15,10 @@ METRIC = "harrell_c"
 _CELL = ["fold", "seed"]
 _NEEDED = {"risk", "time_months", "event"}
 
-Intervals = dict[tuple[str, str, str], tuple[float, float]]
-"""(task, protocol, method) -> its interval."""
+_TABLE = ["task", "protocol", "budget", "n_folds", "method"]
+
+Intervals = dict[tuple[str, str, str, int, str], tuple[float, float]]
+"""(task, protocol, budget, n_folds, method) -> its interval."""
 
 
 def patient_intervals(predictions: pd.DataFrame) -> Intervals:
@@ -26,22 +28,19 @@ def patient_intervals(predictions: pd.DataFrame) -> Intervals:
     All seeds of a fold see the same resamples, as they share its patients.
 
     Args:
-        predictions: A row per (task, method, protocol, fold, seed, patient), in any order.
+        predictions: A row per (trial, task, patient), in any order.
 
     Returns:
-        95 % percentile intervals. Methods of which a patient is predicted twice in one cell (under
-        two budgets, which predictions do not tell apart) have none.
+        95 % percentile intervals.
     """
     if not _NEEDED.issubset(predictions.columns):
         return {}
     scored = predictions.dropna(subset=sorted(_NEEDED)).sort_values([*_CELL, "patient"])
     found: Intervals = {}
-    for (task, protocol, method), rows in scored.groupby(["task", "protocol", "method"]):
-        if not rows.duplicated([*_CELL, "patient"]).any():
-            cells = [_resampled(str(task), cell) for _, cell in rows.groupby(_CELL)]
-            found[str(task), str(protocol), str(method)] = percentile_interval(
-                np.mean(cells, axis=0)
-            )
+    for (task, protocol, budget, n_folds, method), rows in scored.groupby(_TABLE):
+        cells = [_resampled(str(task), cell) for _, cell in rows.groupby(_CELL)]
+        key = (str(task), str(protocol), str(budget), int(n_folds), str(method))
+        found[key] = percentile_interval(np.mean(cells, axis=0))
     return found
 
 

@@ -54,7 +54,7 @@ DESCRIPTION = (
 """Further columns of `Store.records`, for the leaderboard."""
 
 PREDICTION = ("task", "cohort", "method", "protocol", "fold", "seed", "patient")
-"""The first columns of `mirror-bench predictions`; the task's own follow."""
+"""The first columns of `mirror-bench predictions`; the task's own, budget and n_folds follow."""
 
 Line = dict[str, Any]
 """One JSON line; `benchmark.trial` writes its fields."""
@@ -79,8 +79,8 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def results(self) -> list[tuple[Line, Line]]:
-        """(trial, task) of every scored pair, the last attempt of each, in a canonical order."""
+    def attempted(self) -> list[tuple[Line, Line]]:
+        """(trial, task) of every pair that was tried, the last attempt of each, in one order."""
         latest: dict[tuple[str, str], tuple[Line, Line]] = {}
         for trial in _read(self.folder / "records"):
             for task in trial["tasks"]:
@@ -88,6 +88,17 @@ class Store:
                 if key not in latest or trial["attempt"] > latest[key][0]["attempt"]:
                     latest[key] = (trial, task)
         return [latest[key] for key in sorted(latest)]
+
+    def results(self) -> list[tuple[Line, Line]]:
+        """The pairs that stand: results of older data or of an older method are superseded.
+
+        Of a task (with its protocol, budget and number of folds) the data that were scored last
+        stand, and of a method its configuration and source that ran last: numbers of two versions
+        are never mixed in one table.
+        """
+        table = ("protocol", "budget", "n_folds")
+        of_data = _newest(self.attempted(), table, ("data",))
+        return _newest(of_data, (*table, "method"), ("code", "config"))
 
     def records(self) -> pd.DataFrame:
         """A row per (trial, task, metric) with the columns `TIDY` and `DESCRIPTION`, sorted."""
@@ -129,8 +140,11 @@ class Store:
             trial = trials.get(key)
             if trial is not None and trial["attempt"] == part["attempt"]:
                 described = {name: trial[name] for name in PREDICTION[1:-1]}
+                sizes = {name: trial[name] for name in ("budget", "n_folds")}
                 # Two segments may hold the same trial after a merge; the copies are equal.
-                frames[key] = pd.DataFrame({"task": part["task"], **described, **part["columns"]})
+                frames[key] = pd.DataFrame(
+                    {"task": part["task"], **described, **part["columns"], **sizes}
+                )
         if not frames:
             return pd.DataFrame(columns=list(PREDICTION))
         frame = pd.concat([frames[key] for key in sorted(frames)], ignore_index=True)
@@ -142,7 +156,7 @@ class Store:
             (trial["trial"], task["task"]): Attempt(
                 trial["attempt"], task["status"], task["version"]
             )
-            for trial, task in self.results()
+            for trial, task in self.attempted()
         }
 
     @contextmanager
@@ -196,6 +210,25 @@ class Writer:
         if predictions:
             _append(self._predictions, predictions)
         _append(self._records, [trial])
+
+
+def _newest(
+    pairs: list[tuple[Line, Line]], group: tuple[str, ...], version: tuple[str, ...]
+) -> list[tuple[Line, Line]]:
+    """Within each task and group, the pairs of the version that finished last."""
+
+    def of(trial: Line, names: tuple[str, ...]) -> str:
+        return json.dumps([trial[name] for name in names], sort_keys=True)
+
+    last: dict[tuple[str, str], tuple[str, str]] = {}
+    for trial, task in pairs:
+        key = (task["task"], of(trial, group))
+        last[key] = max(last.get(key, ("", "")), (trial["finished"], of(trial, version)))
+    return [
+        (trial, task)
+        for trial, task in pairs
+        if last[task["task"], of(trial, group)][1] == of(trial, version)
+    ]
 
 
 def _append(path: Path, lines: list[Line]) -> None:

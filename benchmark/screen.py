@@ -89,7 +89,7 @@ def _draw(table: Standing, kept: int) -> Table:
         ]
     shown += [_mean(i, measure) for i, measure in enumerate(table.others[:kept])]
     grid.add_column("", no_wrap=True)
-    grid.add_column("method", overflow="fold")
+    grid.add_column("method", no_wrap=True)
     for header, _ in shown:
         grid.add_column(escape(header), justify="right", no_wrap=True)
     for row in table.rows:

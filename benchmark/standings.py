@@ -240,7 +240,8 @@ def _rows(
     parameters = costs["parameters"].max()
     families = costs["family"].first()
     scored = table[table["metric"] == primary.name]
-    task, protocol = str(table["task"].iloc[0]), str(table["protocol"].iloc[0])
+    first = table.iloc[0]
+    place = (str(first["task"]), str(first["protocol"]), str(first["budget"]), n_folds)
     cells = scored.pivot_table("value", CELL, "method").reindex(
         columns=sorted(table["method"].unique())
     )
@@ -265,7 +266,7 @@ def _rows(
             spread=float(cells[method].std()),
             score=scores[method],
             patients=(
-                intervals.get((task, protocol, method), _NO_INTERVAL)
+                intervals.get((*place, method), _NO_INTERVAL)
                 if primary.name == METRIC
                 else _NO_INTERVAL
             ),

@@ -1,6 +1,7 @@
 """The sweep: Ray Tune runs the trials of a plan; every finished one is recorded at once."""
 
 import json
+import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -29,10 +30,10 @@ TUNE_SETTINGS = {
 }
 
 
-class _Worker(tune.Trainable):  # type: ignore[misc]
+class _Worker(tune.Trainable):
     """A reused worker process: one step is one trial of ours."""
 
-    def setup(
+    def setup(  # type: ignore[override]  # tune.with_parameters adds arguments
         self, config: dict[str, Any], plan: Sequence[Trial], cache: Path, device: str
     ) -> None:
         self._index, self._plan, self._cache, self._device = config["index"], plan, cache, device
@@ -53,7 +54,7 @@ class _Worker(tune.Trainable):  # type: ignore[misc]
         """Nothing was kept."""
 
 
-class _Collect(tune.Callback):  # type: ignore[misc]
+class _Collect(tune.Callback):
     """Hands every finished trial to `on_finished`, in the driver."""
 
     def __init__(self, plan: Sequence[Trial], on_finished: OnFinished) -> None:
@@ -143,7 +144,7 @@ def _ray(folder: Path, workers: int, address: str | None) -> Iterator[None]:
             num_cpus=None if address else workers,
             include_dashboard=None if address else False,
             log_to_driver=False,
-            logging_level="ERROR",
+            logging_level=logging.ERROR,
             configure_logging=True,
         )
         yield

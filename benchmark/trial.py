@@ -4,6 +4,7 @@ import platform
 import time
 import traceback
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -85,7 +86,7 @@ def fit_and_embed(
         return cached
     losses: dict[str, list[float]] = {}
 
-    def log(epoch: int, values: Mapping[str, float]) -> None:
+    def log(_epoch: int, values: Mapping[str, float]) -> None:
         for name, value in values.items():
             losses.setdefault(name, []).append(value)
 
@@ -186,6 +187,7 @@ def _record(
         "seed": trial.seed,
         "data": trial.data,
         "code": trial.code,
+        "finished": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "versions": _versions(),
         "device": device,
         "fit_seconds": fit.fit_seconds if fit else None,

@@ -25,8 +25,8 @@ class Embeddings:
 
     def known(self) -> tuple[str, ...]:
         """The patients whose joint embedding is there."""
-        there = ~np.isnan(self.joint).any(axis=1)
-        return tuple(p for p, known in zip(self.patients, there, strict=True) if known)
+        missing = np.isnan(self.joint).any(axis=1)
+        return tuple(self.patients[row] for row in np.flatnonzero(~missing))
 
     def rows(self, patients: Sequence[str]) -> NDArray[np.intp]:
         """Row numbers of `patients`, in their order."""

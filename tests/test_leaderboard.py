@@ -14,6 +14,7 @@ from benchmark.patients import patient_intervals
 from benchmark.standings import Standing, rankings, settle, standings
 from tests.frames import SCHEMA, fake, lose, records
 
+BUDGET = "default"
 FOLDS = [0.60, 0.62, 0.58, 0.64, 0.61]
 
 
@@ -263,7 +264,10 @@ def predictions(n_seeds: int) -> pd.DataFrame:
                     "event": event.astype(int),
                 }
                 axes = {"task": "survival/PLANTED/os", "protocol": "strict", "method": method}
-                frames.append(pd.DataFrame(axes | {"fold": fold, "seed": seed} | columns))
+                axes |= {"budget": BUDGET}
+                frames.append(
+                    pd.DataFrame(axes | {"n_folds": 2, "fold": fold, "seed": seed} | columns)
+                )
     return pd.concat(frames, ignore_index=True)
 
 
@@ -271,7 +275,7 @@ def test_interval_over_patients_is_a_bootstrap_within_folds() -> None:
     frame = predictions(1)
     found = patient_intervals(frame)
     assert patient_intervals(frame.iloc[::-1]) == found
-    key = ("survival/PLANTED/os", "strict", "mirror")
+    key = ("survival/PLANTED/os", "strict", BUDGET, 2, "mirror")
     assert patient_intervals(predictions(3))[key] == pytest.approx(found[key])
     mine = frame[frame["method"] == "mirror"]
     cells = [part for _, part in mine.groupby("fold")]
@@ -283,7 +287,7 @@ def test_interval_over_patients_is_a_bootstrap_within_folds() -> None:
                      for p in drawn])
         )  # fmt: skip
     assert found[key] == pytest.approx(np.quantile(means, [0.025, 0.975]), abs=0.03)
-    assert found[key][1] < found["survival/PLANTED/os", "strict", "pca"][0]
+    assert found[key][1] < found["survival/PLANTED/os", "strict", BUDGET, 2, "pca"][0]
 
 
 def test_interval_over_patients_is_shown_where_there_are_predictions() -> None:
@@ -294,8 +298,6 @@ def test_interval_over_patients_is_shown_where_there_are_predictions() -> None:
     assert render(frame, predictions(1).iloc[::-1]) == text
     other = records({"mirror": [[0.60, 0.62]]}, metric="auroc")
     assert "over patients |" not in render(other, predictions(1))
-    twice = pd.concat([predictions(1), predictions(1)])
-    assert patient_intervals(twice) == {}
     assert patient_intervals(pd.DataFrame(columns=["task", "patient"])) == {}
 
 

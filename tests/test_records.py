@@ -10,7 +10,13 @@ from benchmark.records import TIDY, Store
 from tasks.errors import InputError
 
 
-def record(trial: str = "a" * 16, attempt: int = 1, value: float | None = 0.6) -> dict[str, Any]:
+def record(
+    trial: str = "a" * 16,
+    attempt: int = 1,
+    value: float | None = 0.6,
+    code: str = "c",
+    finished: str = "2026-01-01T00:00:00.000+00:00",
+) -> dict[str, Any]:
     status = "ok" if value is not None else "failed"
     score = {
         "metric": "harrell_c",
@@ -45,6 +51,10 @@ def record(trial: str = "a" * 16, attempt: int = 1, value: float | None = 0.6) -
         "fold": 0,
         "n_folds": 5,
         "seed": 0,
+        "data": "d",
+        "code": code,
+        "config": {},
+        "finished": finished,
         "fit_seconds": 1.0,
         "parameters": None,
         "tasks": [task],
@@ -97,6 +107,15 @@ def test_the_last_attempt_wins_in_whichever_segment_it_stands(tmp_path: Path) ->
     assert store.records()["value"].tolist() == [0.7]
     assert store.predictions()["risk"].tolist() == [0.2]
     assert store.attempts()[("a" * 16, "survival/X/os")].number == 2
+
+
+def test_an_edited_method_supersedes_what_it_was_before(tmp_path: Path) -> None:
+    store = opened(tmp_path)
+    later = "2026-01-02T00:00:00.000+00:00"
+    store.writer().append(record("b" * 16, value=0.7, code="new", finished=later), [])
+    store.writer().append(record("a" * 16, value=0.6, code="old"), [])
+    assert store.records()["value"].tolist() == [0.7]
+    assert len(store.attempts()) == 2
 
 
 def test_a_broken_line_in_the_middle_is_an_error_that_names_it(tmp_path: Path) -> None:

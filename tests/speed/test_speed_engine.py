@@ -1,0 +1,94 @@
+"""What running a trial costs beside the trial, and what reading a bag costs."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+import ray
+from pytest_benchmark.fixture import BenchmarkFixture
+from ray import tune
+
+from benchmark.plan import Request, make_plan
+from benchmark.sweep import run_sweep
+from methods.base import Budget
+from methods.registry import all_methods
+from tasks.cohort import BagModality
+from tasks.registry import select_tasks
+from tests.planted import planted, planted_folder
+
+pytestmark = [pytest.mark.speed, pytest.mark.timeout(600)]
+N_TRIALS = 40
+
+
+def test_orchestration_per_trial(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
+    """Forty trials of the cheapest method against forty plain Tune function trials."""
+    cohort, folder = planted(bags=False), planted_folder(bags=False)
+    request = Request(
+        methods=[all_methods()["pca"]],
+        tasks=select_tasks("survival", [cohort]),
+        cohorts=[(folder, cohort)],
+        n_folds=5,
+        seeds=range(N_TRIALS // 5),
+        budget=Budget.SMOKE,
+    )
+    plan = make_plan(request, {}, overwrite=False, retry_failed=False).trials
+    assert len(plan) == N_TRIALS
+    finished: list[dict[str, Any]] = []
+    ours, plain = tmp_path / "ours", tmp_path / "plain"
+    ours.mkdir()
+
+    def sweep() -> None:
+        run_sweep(
+            plan,
+            lambda record, _: finished.append(record),
+            folder=ours,
+            cache=tmp_path / "cache",
+            workers=2,
+            device="cpu",
+            address=None,
+        )
+
+    benchmark.pedantic(sweep, rounds=1)
+    assert len(finished) == N_TRIALS
+    work = sum(record["fit_seconds"] + record["embed_seconds"] for record in finished)
+
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    try:
+        watch = time.perf_counter
+        start = watch()
+        tune.Tuner(
+            lambda config: {"x": config["index"]},
+            param_space={"index": tune.grid_search(list(range(N_TRIALS)))},
+            run_config=tune.RunConfig(storage_path=str(plain), verbose=0),
+        ).fit()
+        seconds = watch() - start
+    finally:
+        ray.shutdown()
+    benchmark.extra_info["seconds per trial, ours"] = benchmark.stats.stats.mean / N_TRIALS
+    benchmark.extra_info["seconds of fitting per trial"] = work / N_TRIALS
+    benchmark.extra_info["seconds per trial, plain Tune"] = seconds / N_TRIALS
+
+
+def test_reading_bags(benchmark: BenchmarkFixture) -> None:
+    """Every bag of the planted cohort, against h5py alone."""
+    modality = planted(bags=True).modalities["wsi"]
+    assert isinstance(modality, BagModality)
+    files = sorted(planted_folder(bags=True).rglob("*.h5"))
+
+    def plain() -> int:
+        total = 0
+        for path in files:
+            with h5py.File(path) as file:
+                total += len(np.asarray(file["features"], dtype=np.float32))
+        return total
+
+    watch = time.perf_counter
+    start = watch()
+    expected = plain()
+    seconds = watch() - start
+    total = benchmark(lambda: sum(len(modality.read(p)) for p in modality.patients))
+    assert total == expected
+    benchmark.extra_info["times h5py alone"] = benchmark.stats.stats.mean / seconds
