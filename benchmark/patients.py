@@ -1,5 +1,7 @@
 """Intervals over patients: what the luck of who was tested does to Harrell's C."""
 
+from collections.abc import Hashable
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -17,7 +19,7 @@ _NEEDED = {"risk", "time_months", "event"}
 
 _TABLE = ["task", "protocol", "budget", "n_folds", "method"]
 
-Intervals = dict[tuple[str, str, str, int, str], tuple[float, float]]
+Intervals = dict[tuple[Hashable, ...], tuple[float, float]]
 """(task, protocol, budget, n_folds, method) -> its interval."""
 
 
@@ -37,9 +39,8 @@ def patient_intervals(predictions: pd.DataFrame) -> Intervals:
         return {}
     scored = predictions.dropna(subset=sorted(_NEEDED)).sort_values([*_CELL, "patient"])
     found: Intervals = {}
-    for (task, protocol, budget, n_folds, method), rows in scored.groupby(_TABLE):
-        cells = [_resampled(str(task), cell) for _, cell in rows.groupby(_CELL)]
-        key = (str(task), str(protocol), str(budget), int(n_folds), str(method))
+    for key, rows in scored.groupby(_TABLE):
+        cells = [_resampled(str(key[0]), cell) for _, cell in rows.groupby(_CELL)]
         found[key] = percentile_interval(np.mean(cells, axis=0))
     return found
 

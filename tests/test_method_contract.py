@@ -7,7 +7,7 @@ import pytest
 
 from methods.base import Budget, Context, Method, MethodSpec
 from methods.registry import all_methods
-from tasks.cohort import BagModality, Cohort, Slide, VectorModality
+from tasks.cohort import BagModality, Cohort, Modality, Slide, VectorModality
 from tests.planted import planted
 
 METHODS = all_methods()
@@ -97,7 +97,7 @@ def test_what_is_fitted_does_not_depend_on_the_order_of_patients(
 
 def poisoned(cohort: Cohort, patients: set[str]) -> Cohort:
     """The cohort with the features of `patients` made absurd."""
-    modalities = {}
+    modalities: dict[str, Modality] = {}
     for name, modality in cohort.modalities.items():
         if isinstance(modality, VectorModality):
             values = modality.values.copy()

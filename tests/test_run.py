@@ -49,8 +49,8 @@ def bench(*arguments: str | Path, cwd: Path | None = None) -> subprocess.Complet
 def command(
     data: Path, results: Path, *more: str | Path, methods: str = "pca,random-init"
 ) -> list[str | Path]:
-    fixed = ["--tasks", "survival", "--budget", "smoke", "--seeds", "0", "--data", data]
-    return ["run", "--methods", methods, *fixed, "--results", results, *more]
+    fixed: list[str | Path] = ["--tasks", "survival", "--budget", "smoke", "--seeds", "0"]
+    return ["run", "--methods", methods, *fixed, "--data", data, "--results", results, *more]
 
 
 def tables(results: Path) -> tuple[str, str]:
@@ -84,7 +84,7 @@ def test_the_tables_have_their_columns_and_every_trial(reference: Path) -> None:
 def test_harrells_c_is_what_the_predictions_give(reference: Path) -> None:
     records, predictions = (pd.read_csv(io.StringIO(text)) for text in tables(reference))
     cell = ["task", "method", "fold", "seed"]
-    recorded = records[records["metric"] == "harrell_c"].set_index(cell)["value"]
+    recorded = records[records["metric"] == "harrell_c"].set_index(cell)["value"].to_dict()
     for key, rows in predictions.groupby(cell):
         c = concordance_index_censored(rows["event"] == 1, rows["time_months"], rows["risk"])[0]
         assert recorded[key] == pytest.approx(c, abs=1e-9)

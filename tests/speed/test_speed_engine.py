@@ -51,7 +51,8 @@ def test_orchestration_per_trial(benchmark: BenchmarkFixture, tmp_path: Path) ->
             address=None,
         )
 
-    benchmark.pedantic(sweep, rounds=1)
+    benchmark.pedantic(sweep, rounds=1)  # type: ignore[no-untyped-call]
+    assert benchmark.stats is not None
     assert len(finished) == N_TRIALS
     work = sum(record["fit_seconds"] + record["embed_seconds"] for record in finished)
 
@@ -90,5 +91,6 @@ def test_reading_bags(benchmark: BenchmarkFixture) -> None:
     expected = plain()
     seconds = watch() - start
     total = benchmark(lambda: sum(len(modality.read(p)) for p in modality.patients))
+    assert benchmark.stats is not None
     assert total == expected
     benchmark.extra_info["times h5py alone"] = benchmark.stats.stats.mean / seconds
