@@ -3,15 +3,10 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+# One thread a process: trials and tests run side by side, and sums keep their order.
+export OMP_NUM_THREADS := 1
 
-.PHONY: demo test check install
-
-install: $(INSTALLED)
-
-$(INSTALLED): pyproject.toml constraints.txt
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
-	touch $@
+.PHONY: demo test check
 
 # Every method on the embedded cohorts, and the leaderboard on the screen.
 demo: $(INSTALLED)
@@ -26,3 +21,8 @@ check: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/mirror-bench leaderboard --check
+
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
