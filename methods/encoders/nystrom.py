@@ -5,9 +5,11 @@ MIRROR use (zero padding in front, six pseudo-inverse steps, a convolution over 
 """
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 
@@ -24,6 +26,7 @@ class TokenAttention(nn.Module):
     def __init__(self, width: int, heads: int = 8, dropout: float = 0.1, kernel: int = 33) -> None:
         super().__init__()
         self.heads = heads
+        self.kernel = kernel
         self.qkv = nn.Linear(width, 3 * width, bias=False)
         self.output = nn.Linear(width, width)
         self.dropout = nn.Dropout(dropout)
@@ -33,17 +36,37 @@ class TokenAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, n, width] -> [B, n, width]."""
-        q, k, v = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        mixed = self.attend(q, k, v) + self.convolution(v)
-        return self._merge(mixed)
+        return self._attend_from(x.shape[1], x)
 
-    def attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """Attention of every token to every token; [B, heads, n, d] each."""
-        return functional.scaled_dot_product_attention(q, k, v)
+    def first(self, x: Tensor) -> Tensor:
+        """The first token of `forward`, [B, 1, width], without the others' queries."""
+        return self._attend_from(1, x)
 
-    def _merge(self, mixed: Tensor) -> Tensor:
+    def _attend_from(self, n: int, x: Tensor) -> Tensor:
+        """The first `n` tokens of the output."""
+        width = x.shape[-1]
+        q = self._heads(functional.linear(x[:, :n], self.qkv.weight[:width]))
+        kv = functional.linear(x, self.qkv.weight[width:])
+        v = self._heads(kv[..., width:])[:, :, : n + self.kernel // 2]
+        mixed = self.attend(q, kv, x) + self.convolution(v)[:, :, :n]
         output: Tensor = self.dropout(self.output(mixed.transpose(1, 2).flatten(2)))
         return output
+
+    def attend(self, q: Tensor, kv: Tensor, x: Tensor) -> Tensor:
+        """What queries find, [B, heads, n, d].
+
+        Args:
+            q: [B, heads, n, d].
+            kv: Keys and values of all tokens, [B, tokens, 2 width].
+            x: The tokens, [B, tokens, width].
+        """
+        k, v = (self._heads(part) for part in kv.chunk(2, dim=-1))
+        return functional.scaled_dot_product_attention(q, k, v)
+
+    def _heads(self, x: Tensor) -> Tensor:
+        """[B, n, width] -> [B, heads, n, d], a view."""
+        heads: Tensor = x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        return heads
 
 
 class NystromAttention(TokenAttention):
@@ -72,17 +95,16 @@ class NystromAttention(TokenAttention):
         self.landmarks = landmarks
         self.steps = steps
 
-    def attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    def attend(self, q: Tensor, kv: Tensor, x: Tensor) -> Tensor:
         """A1 pinv(A2) A3 V, multiplied from the right: no n x m x m product is ever formed."""
-        front = -q.shape[2] % self.landmarks
-        # Padding tokens are zero and have no bias, so they are zero as queries, keys and values.
-        k_padded = functional.pad(k, (0, 0, front, 0))
-        group = k_padded.shape[2] // self.landmarks
-        q_marks = functional.pad(q, (0, 0, front, 0)).unflatten(2, (-1, group)).mean(3)
-        k_marks = k_padded.unflatten(2, (-1, group)).mean(3)
-        block = functional.scaled_dot_product_attention(
-            q_marks, k_padded, functional.pad(v, (0, 0, front, 0))
-        )
+        # Padding tokens are zero and have no bias, so they are zero as keys and as values too.
+        front = (0, 0, -x.shape[1] % self.landmarks, 0)
+        k, v = (self._heads(part) for part in functional.pad(kv, front).chunk(2, dim=-1))
+        # The mean of projected tokens is the projection of their mean.
+        means = functional.pad(x, front).unflatten(1, (self.landmarks, -1)).mean(2)
+        marks = functional.linear(means, self.qkv.weight[: 2 * x.shape[-1]])
+        q_marks, k_marks = (self._heads(part) for part in marks.chunk(2, dim=-1))
+        block = functional.scaled_dot_product_attention(q_marks, k, v)
         between = torch.softmax(q_marks @ k_marks.mT / math.sqrt(q.shape[-1]), dim=-1)
         block = pseudo_inverse_times(between, block, self.steps)
         return functional.scaled_dot_product_attention(q, k_marks, block)
@@ -103,14 +125,97 @@ def pseudo_inverse_times(A: Tensor, block: Tensor, steps: int = 6) -> Tensor:
         [..., m, d].
     """
     # Published: c is one number for the whole batch, the largest row sum (one) times column sum.
-    Z = A.mT / A.sum(-2).amax()
-    for _ in range(steps - 1):
-        # Y is computed afresh from A: deriving it from the last Y saves a product and costs digits.
-        Y = A @ Z
-        squared = Y @ Y
-        polynomial = 1.75 * squared - 3.75 * Y - 0.25 * (Y @ squared)
-        polynomial.diagonal(dim1=-2, dim2=-1).add_(3.25)
-        Z = Z @ polynomial
-    Y_block = A @ (Z @ block)
-    Y_block = 3.75 * block - A @ (Z @ (1.75 * block - 0.25 * Y_block))
-    return Z @ (3.25 * block - A @ (Z @ Y_block))
+    c = A.sum(-2).amax()
+    if torch.is_autocast_enabled(A.device.type):
+        dtype = torch.get_autocast_dtype(A.device.type)
+        A, block, c = A.to(dtype), block.to(dtype), c.to(dtype)
+    flat = (A.flatten(0, -3), block.flatten(0, -3))
+    applied = _PseudoInverseTimes.apply(*flat, c, steps)  # type: ignore[no-untyped-call]
+    output: Tensor = applied.unflatten(0, A.shape[:-2])
+    return output
+
+
+class _PseudoInverseTimes(torch.autograd.Function):
+    """`pseudo_inverse_times` with a backward pass of fewer products and saved matrices.
+
+    Every Y = A Z is symmetric, for Z is A^T times a polynomial of A A^T: so Y' = Y p(Y) / 4, and
+    its derivative needs three products a step where that of the forward pass needs eight. The
+    forward pass itself computes Y afresh from A: deriving it from the last Y costs digits.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, A: Tensor, block: Tensor, c: Tensor, steps: int) -> Tensor:
+        """A [b, m, m], block [b, m, d], c scalar -> [b, m, d]."""
+        Z = A.mT / c
+        Ys, squares = [A @ Z], []
+        for _ in range(steps - 1):
+            Y = Ys[-1]
+            squares.append(Y @ Y)
+            polynomial = torch.baddbmm(squares[-1], Y, squares[-1], beta=1.75, alpha=-0.25)
+            polynomial.sub_(Y, alpha=3.75).diagonal(dim1=-2, dim2=-1).add_(3.25)
+            Z = Z @ polynomial
+            Ys.append(A @ Z)
+        ctx.save_for_backward(A, block, c, Z, *Ys, *squares)
+        return Z @ _last_step(Ys[-1], block)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+        """Gradients of A, the block and c."""
+        A, block, c, Z, *rest = ctx.saved_tensors
+        n_steps = len(rest) // 2 + 1
+        Ys, squares = rest[:n_steps], rest[n_steps:]
+        block_gradient = _last_step(Ys[-1].mT, Z.mT @ gradient)
+
+        # The block under the factors p(Y) / 4, last step first: in this order it grows late.
+        under, inner = [block], []
+        w = _last_step(Ys[-1], block)
+        for Y, S in zip(reversed(Ys[:-1]), reversed(squares), strict=True):
+            under.append(w)
+            through = S @ w
+            inner.append(3.75 * w + 0.25 * through)
+            w = torch.baddbmm(3.25 * w + 1.75 * through, Y, inner[-1], alpha=-1)
+
+        # Back through the factors, first step first: each adds to the gradient of its Y and Y^2.
+        dA = torch.bmm(w, gradient.mT).div_(c)
+        dc = -(dA * A).sum() / c
+        g = (A @ gradient) / c
+        of_Y, of_S = [], []
+        for Y, S in zip(Ys[:-1], squares, strict=True):
+            w, b = under.pop(), inner.pop()
+            of_Y.append(-_symmetric(g @ b.mT))
+            gb = -(Y @ g)
+            gs = 1.75 * g + 0.25 * gb
+            of_S.append(_symmetric(gs @ w.mT))
+            g = torch.baddbmm(3.25 * g + 3.75 * gb, S, gs)
+        D = _last_step_gradient(Ys[-1], block, g)
+
+        # Back through Y' = (13 Y - 15 S + 7 S Y - S S) / 4 with S = Y Y, all symmetric.
+        for Y, S in zip(reversed(Ys[:-1]), reversed(squares), strict=True):
+            dS = _symmetric(D @ (1.75 * Y - 0.5 * S)).sub_(D, alpha=3.75).add_(of_S.pop())
+            D = 3.25 * D + 1.75 * _symmetric(D @ S) + 2 * _symmetric(dS @ Y) + of_Y.pop()
+        # Y = A A^T / c.
+        dc -= (D * Ys[0]).sum() / c
+        dA.baddbmm_(D.mul_(2).div_(c), A)
+        return dA, block_gradient, dc, None
+
+
+def _last_step(Y: Tensor, block: Tensor) -> Tensor:
+    """p(Y) / 4 applied to a block, Horner's way."""
+    inner = torch.baddbmm(block, Y, block, beta=1.75, alpha=-0.25)
+    inner = torch.baddbmm(block, Y, inner, beta=3.75, alpha=-1)
+    return torch.baddbmm(block, Y, inner, beta=3.25, alpha=-1)
+
+
+def _last_step_gradient(Y: Tensor, block: Tensor, g: Tensor) -> Tensor:
+    """Symmetric gradient of Y in `_last_step`, for the output's gradient `g`."""
+    first = torch.baddbmm(block, Y, block, beta=1.75, alpha=-0.25)
+    second = torch.baddbmm(block, Y, first, beta=3.75, alpha=-1)
+    gb = -(Y @ g)
+    ga = -(Y @ gb)
+    left, right = torch.cat([g, gb, ga], -1), torch.cat([second, first, 0.25 * block], -1)
+    return -_symmetric(left @ right.mT)
+
+
+def _symmetric(M: Tensor) -> Tensor:
+    return (M + M.mT).div_(2)

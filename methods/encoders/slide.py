@@ -33,6 +33,10 @@ class AttentionLayer(nn.Module):
         output: Tensor = x + self.attention(self.norm(x))
         return output
 
+    def first(self, x: Tensor) -> Tensor:
+        """The first token of `forward`, [B, 1, width]."""
+        return x[:, :1] + self.attention.first(self.norm(x))
+
 
 class PositionConvolution(nn.Module):
     """PPEG: y = x + the 7x7, 5x5 and 3x3 depthwise convolutions of x on the square of tokens."""
@@ -109,8 +113,10 @@ class SlideEncoder(nn.Module):
         return output
 
     def summary(self, patches: Tensor) -> Tensor:
-        """The cls token alone, [B, width]."""
-        return self.forward(patches)[:, 0]
+        """The cls token alone, [B, width], without computing the last layer's other tokens."""
+        x = self.second.first(self._positioned(self.embed_patches(patches)))
+        output: Tensor = self.norm(x[:, 0])
+        return output
 
     def _positioned(self, tokens: Tensor) -> Tensor:
         n = tokens.shape[1]
