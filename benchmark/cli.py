@@ -143,11 +143,16 @@ def predictions_table(results: ResultsOption = Path("results"), form: FormatOpti
 
 
 def main() -> None:
-    """Entry point: an input error is one line on standard error and exit code 2."""
+    """Entry point: a wrong input or option is one line on standard error and exit code 2."""
     try:
-        app()
+        sys.exit(app(standalone_mode=False))
     except InputError as error:
         typer.echo(f"error: {error}", err=True)
+        sys.exit(2)
+    except typer.TyperException as error:
+        # Without a message it is a command without arguments, whose help has been shown.
+        if message := " ".join(error.format_message().split()):
+            typer.echo(f"error: {message}", err=True)
         sys.exit(2)
     except BrokenPipeError:
         sys.exit(0)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -21,6 +22,7 @@ from tasks.cohort import Cohort
 from tasks.errors import InputError
 from tasks.load import find_cohorts, load_cohort
 from tasks.registry import select_tasks
+from tasks.splits import make_splits
 from tasks.synthetic import embedded_cohorts
 
 
@@ -71,9 +73,15 @@ def run(options: RunOptions, console: Console) -> int:
         InputError: If the user's input is wrong; nothing has been computed then.
     """
     methods = select_methods(options.methods)
+    if options.address is None:
+        _check_device(options.device)
     cohorts = _load(options, console)
     tasks = select_tasks(options.tasks, [cohort for _, cohort in cohorts])
     request = Request(methods, tasks, cohorts, options.folds, options.seeds, options.budget)
+    asked = {task.cohort for task in tasks}
+    for _, cohort in cohorts:
+        if cohort.name in asked:
+            make_splits(cohort, options.folds)  # refuses too many folds before anything is written
     store = Store(options.results.resolve())
 
     def waiting() -> None:
@@ -94,6 +102,14 @@ def run(options: RunOptions, console: Console) -> int:
     return _account(store, request, console, interrupted=interrupted)
 
 
+def _check_device(name: str) -> None:
+    """Refuse what this machine does not have; a cluster's devices only its workers know."""
+    there = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
+    there += [f"cuda:{i}" for i in range(torch.cuda.device_count())]
+    if name not in there:
+        raise InputError(f"--device: expected one of {', '.join(there)}, found {name!r}")
+
+
 def _load(options: RunOptions, console: Console) -> list[tuple[Path, Cohort]]:
     if options.data is None:
         console.print("No --data given: running on the embedded planted (synthetic) cohorts.")
@@ -106,7 +122,10 @@ def _load(options: RunOptions, console: Console) -> list[tuple[Path, Cohort]]:
             loaded.append((folder.resolve(), load_cohort(folder)))
     repeated = [name for name, n in Counter(c.name for _, c in loaded).items() if n > 1]
     if repeated:
-        raise InputError(f"{options.data}: two cohorts are both named {repeated[0]!r}")
+        places = ", ".join(folder.name for folder, cohort in loaded if cohort.name == repeated[0])
+        raise InputError(
+            f"{options.data}: expected cohorts of different names, found {repeated[0]!r} in {places}"
+        )
     if options.cohorts is not None:
         wanted = {name.strip() for name in options.cohorts.split(",")}
         there = {cohort.name for _, cohort in loaded}

@@ -220,6 +220,10 @@ def test_a_server_that_is_stopped_loses_no_record(
         (["--results", "/dev/null/results"], "/dev/null"),
         (["--seeds", "0,x"], "--seeds"),
         (["--cohorts", "NOBODY"], "NOBODY"),
+        (["--folds", "1"], "--folds"),
+        (["--folds", "5000"], "--folds"),
+        (["--device", "gpu"], "--device"),
+        (["--fold", "3"], "--folds"),
     ],
 )
 def test_bad_words_are_one_clear_line_and_exit_2(
