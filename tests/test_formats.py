@@ -130,6 +130,19 @@ def test_bad_tables(tmp_path: Path, text: str, message: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_a_wrong_orientation_is_named(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.csv", f"id,G1\n{A},1\n")
+    with pytest.raises(InputError, match='orientation "genes", column 1: expected a TCGA barcode'):
+        read_vectors("rna", VectorSource(path, "id", Orientation.GENES))
+
+
+def test_an_endless_header_is_cut(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.csv", ";".join(["id", *(f"G{i}" for i in range(999))]) + "\n")
+    with pytest.raises(InputError, match="expected a column 'id', found 'id;G0;G1") as caught:
+        read_numeric_table(path, "id")
+    assert len(str(caught.value)) < 200 + len(str(path))
+
+
 def test_unreadable_tables(tmp_path: Path) -> None:
     cut = tmp_path / "cut.csv.gz"
     cut.write_bytes(gzip.compress(os.urandom(4000).hex().encode())[:900])

@@ -138,7 +138,9 @@ def _columns(path: Path, frame: pd.DataFrame, wanted: Sequence[str]) -> None:
             raise InputError(
                 f"{path}: expected one column {column!r}, found {names.count(column)} of that name"
             )
-        shown = ", ".join(repr(name) for name in names[:8]) + (", ..." if len(names) > 8 else "")
+        # a separator that is not read makes one endless name of the whole header
+        shown = ", ".join(repr(name[:40]) for name in names[:8])
+        shown += ", ..." if len(names) > 8 else ""
         raise InputError(
             f"{path}: expected a column {column!r}, found {shown}{near(column, names)}"
         )

@@ -62,9 +62,8 @@ def read_vectors(name: str, source: VectorSource) -> tuple[VectorModality, tuple
     table = read_numeric_table(source.path, source.id)
     if source.orientation is Orientation.GENES:
         table = NumericTable(table.columns, table.ids, table.values.T)
-        barcodes = barcodes_of(source.path, table.ids, "column")
-    else:
-        barcodes = barcodes_of(source.path, table.ids, "row")
+    place = "column" if source.orientation is Orientation.GENES else "row"
+    barcodes = barcodes_of(source.path, table.ids, f'orientation "{source.orientation}", {place}')
     selection = select_samples(barcodes)
     if not selection.kept:
         reasons = ", ".join(f"{n} of {reason}" for reason, n in selection.left_out.items())
