@@ -122,9 +122,10 @@ def _load(options: RunOptions, console: Console) -> list[tuple[Path, Cohort]]:
             loaded.append((folder.resolve(), load_cohort(folder)))
     repeated = [name for name, n in Counter(c.name for _, c in loaded).items() if n > 1]
     if repeated:
-        places = ", ".join(folder.name for folder, cohort in loaded if cohort.name == repeated[0])
+        name = repeated[0]
+        places = ", ".join(folder.name for folder, cohort in loaded if cohort.name == name)
         raise InputError(
-            f"{options.data}: expected cohorts of different names, found {repeated[0]!r} in {places}"
+            f"{options.data}: expected cohorts of different names, found {name!r} in {places}"
         )
     if options.cohorts is not None:
         wanted = {name.strip() for name in options.cohorts.split(",")}

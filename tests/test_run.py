@@ -18,6 +18,7 @@ import pandas as pd
 import pytest
 from sksurv.metrics import concordance_index_censored
 
+from benchmark.cli import main
 from tests.planted import planted_folder
 
 PROGRAM = Path(sys.executable).with_name("mirror-bench")
@@ -220,10 +221,6 @@ def test_a_server_that_is_stopped_loses_no_record(
         (["--results", "/dev/null/results"], "/dev/null"),
         (["--seeds", "0,x"], "--seeds"),
         (["--cohorts", "NOBODY"], "NOBODY"),
-        (["--folds", "1"], "--folds"),
-        (["--folds", "5000"], "--folds"),
-        (["--device", "gpu"], "--device"),
-        (["--fold", "3"], "--folds"),
     ],
 )
 def test_bad_words_are_one_clear_line_and_exit_2(
@@ -232,6 +229,34 @@ def test_bad_words_are_one_clear_line_and_exit_2(
     done = bench(*command(data, tmp_path / "results"), *change)
     assert done.returncode == 2
     (line,) = done.stderr.strip().splitlines()
+    assert line.startswith("error: ")
+    assert found in line
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        (["--folds", "1"], "--folds"),
+        (["--folds", "5000"], "--folds must lie between 2 and the number of patients"),
+        (["--device", "gpu"], "--device: expected one of cpu"),
+        (["--fold", "3"], "--folds"),
+    ],
+)
+def test_bad_options_are_refused_before_anything_is_written(
+    data: Path,
+    tmp_path: Path,
+    change: list[str],
+    found: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = [*command(data, tmp_path / "results", methods="pca"), *change]
+    monkeypatch.setattr(sys, "argv", ["mirror-bench", *map(str, words)])
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
     assert line.startswith("error: ")
     assert found in line
     assert not (tmp_path / "results").exists()
