@@ -16,11 +16,13 @@ from benchmark.records import Line, Store
 from benchmark.screen import show
 from methods.base import Budget
 from methods.registry import select_methods
+from methods.trainer import SIDES
 from tasks.base import Status
 from tasks.cache_dir import cache_dir
 from tasks.cohort import Cohort
 from tasks.errors import InputError
 from tasks.load import find_cohorts, load_cohort
+from tasks.manifest import MANIFEST
 from tasks.registry import select_tasks
 from tasks.splits import make_splits
 from tasks.synthetic import embedded_cohorts
@@ -79,8 +81,9 @@ def run(options: RunOptions, console: Console) -> int:
     tasks = select_tasks(options.tasks, [cohort for _, cohort in cohorts])
     request = Request(methods, tasks, cohorts, options.folds, options.seeds, options.budget)
     asked = {task.cohort for task in tasks}
-    for _, cohort in cohorts:
+    for folder, cohort in cohorts:
         if cohort.name in asked:
+            _check_pairs(folder, cohort)
             make_splits(cohort, options.folds)  # refuses too many folds before anything is written
     store = Store(options.results.resolve())
 
@@ -108,6 +111,21 @@ def _check_device(name: str) -> None:
     there += [f"cuda:{i}" for i in range(torch.cuda.device_count())]
     if name not in there:
         raise InputError(f"--device: expected one of {', '.join(there)}, found {name!r}")
+
+
+def _check_pairs(folder: Path, cohort: Cohort) -> None:
+    """Refuse a cohort without a single pair, from which no method can learn."""
+    for side in SIDES:
+        if side not in cohort.modalities:
+            raise InputError(
+                f"{folder / MANIFEST}: expected [modalities.{side}] beside "
+                f"[modalities.{', '.join(cohort.modalities)}], found none: methods learn from pairs"
+            )
+    if not cohort.complete():
+        raise InputError(
+            f"{folder}: expected patients with {' and '.join(SIDES)}, found none among "
+            f"{len(cohort.patients)}"
+        )
 
 
 def _load(options: RunOptions, console: Console) -> list[tuple[Path, Cohort]]:

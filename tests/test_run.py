@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -274,6 +275,48 @@ def test_bad_files_are_one_clear_line_and_exit_2(data: Path, tmp_path: Path) -> 
     (line,) = done.stderr.strip().splitlines()
     assert "cohort.toml" in line
     assert "clinical" in line
+
+
+@pytest.mark.parametrize(
+    ("file", "pattern", "replacement", "found"),
+    [
+        (
+            "cohort.toml",
+            r"\[modalities\.rna\][^\[]*",
+            "",
+            "cohort.toml: expected [modalities.rna] beside [modalities.wsi]",
+        ),
+        (
+            "slide_features.csv",
+            "TCGA-Q",
+            "TCGA-Z",
+            "expected patients with wsi and rna, found none among",
+        ),
+    ],
+)
+def test_a_cohort_without_pairs_is_refused(
+    data: Path,
+    tmp_path: Path,
+    file: str,
+    pattern: str,
+    replacement: str,
+    found: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    cohort = tmp_path / "cohort"
+    shutil.copytree(data / "cohort", cohort)
+    changed = re.sub(pattern, replacement, (cohort / file).read_text())
+    (cohort / file).write_text(changed)
+    # a renamed patient has no row of truth
+    manifest = cohort / "cohort.toml"
+    manifest.write_text(re.sub(r"\[truth\][^\[]*", "", manifest.read_text()))
+    words = command(cohort, tmp_path / "results", methods="pca")
+    monkeypatch.setattr(sys, "argv", ["mirror-bench", *map(str, words)])
+    with pytest.raises(SystemExit, match="2"):
+        main()
+    assert found in capsys.readouterr().err
+    assert not (tmp_path / "results").exists()
 
 
 def test_list_is_stable_json(data: Path) -> None:
