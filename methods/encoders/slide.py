@@ -53,7 +53,8 @@ class PositionConvolution(nn.Module):
         # The tokens' own layout is channels-last; three kernels and the identity make one kernel.
         square = x.unflatten(1, (side, side)).permute(0, 3, 1, 2)
         kernel, bias = self._kernel()
-        output = functional.conv2d(square, kernel, bias, padding="same", groups=x.shape[2])
+        kernel = kernel.to(memory_format=torch.channels_last)
+        output = functional.conv2d(square, kernel, bias, padding=3, groups=x.shape[2])
         return output.permute(0, 2, 3, 1).flatten(1, 2)
 
     def _kernel(self) -> tuple[Tensor, Tensor]:
