@@ -258,8 +258,11 @@ def _read(folder: Path) -> Iterator[Line]:
                 if not text.endswith(b"\n"):
                     break  # The run was killed while it wrote this line: it was never finished.
                 try:
-                    yield json.loads(text)
-                except json.JSONDecodeError as error:
+                    line = json.loads(text)
+                except json.JSONDecodeError:
+                    line = None
+                if not isinstance(line, dict) or not {"trial", "attempt"} <= line.keys():
                     raise InputError(
-                        f"{path}: line {number}: expected one JSON object, found {text[:40]!r}"
-                    ) from error
+                        f"{path}: line {number}: expected one trial as JSON, found {text[:40]!r}"
+                    )
+                yield line

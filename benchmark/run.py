@@ -11,7 +11,7 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from benchmark.plan import PROTOCOL, Plan, Request, make_plan
+from benchmark.plan import PROTOCOL, Plan, Request, Trial, make_plan
 from benchmark.records import Line, Store
 from benchmark.screen import show
 from methods.base import Budget
@@ -101,7 +101,7 @@ def run(options: RunOptions, console: Console) -> int:
             f"{len(methods)} methods, {len(tasks)} tasks, {len(cohorts)} cohorts, protocol "
             f"{PROTOCOL}: {plan.n_done} results recorded before, {len(plan.trials)} trials to run."
         )
-        interrupted = bool(plan.trials) and _sweep(options, plan, store, console)
+        interrupted = bool(plan.trials) and _sweep(options, plan, request, store, console)
     return _account(store, request, console, interrupted=interrupted)
 
 
@@ -160,11 +160,14 @@ def _load(options: RunOptions, console: Console) -> list[tuple[Path, Cohort]]:
     return loaded
 
 
-def _sweep(options: RunOptions, plan: Plan, store: Store, console: Console) -> bool:
+def _sweep(
+    options: RunOptions, plan: Plan, request: Request, store: Store, console: Console
+) -> bool:
     """Run the plan; True if the user interrupted it."""
     # Here and not above: Ray and MLflow cost seconds that a run with nothing to do need not pay.
     from benchmark.sweep import run_sweep  # noqa: PLC0415
     from benchmark.tracking import Tracker  # noqa: PLC0415
+    from benchmark.trial import lost_record  # noqa: PLC0415
 
     uri, artifacts = options.tracking_uri, None
     if uri is None:
@@ -176,6 +179,7 @@ def _sweep(options: RunOptions, plan: Plan, store: Store, console: Console) -> b
         {"methods": options.methods, "tasks": options.tasks, "budget": options.budget},
     )
     writer = store.writer()
+    cohorts = {cohort.name: cohort for _, cohort in request.cohorts}
     interrupted = False
     columns = (
         TextColumn("{task.description}"),
@@ -194,10 +198,14 @@ def _sweep(options: RunOptions, plan: Plan, store: Store, console: Console) -> b
             tracker.log(record, predictions)
             progress.update(bar, advance=1, description=f"{record['method']} {record['cohort']}")
 
+        def lost(trial: Trial) -> None:
+            finished(lost_record(trial, cohorts[trial.cohort]), [])
+
         try:
             run_sweep(
                 plan.trials,
                 finished,
+                lost,
                 folder=Path(scratch),
                 cache=store.folder / "cache",
                 workers=options.workers,

@@ -14,9 +14,10 @@ from ray.tune.experiment import Trial as TuneTrial
 
 from benchmark.plan import Trial
 from benchmark.records import Line
-from benchmark.trial import failed_record, run_trial
+from benchmark.trial import run_trial
 
 OnFinished = Callable[[Line, list[Line]], None]
+OnLost = Callable[[Trial], None]
 
 # Tune's own files are of no use here (our records are the truth for resuming), and
 # its handler of Ctrl-C would hide the interrupt from us.
@@ -55,10 +56,10 @@ class _Worker(tune.Trainable):
 
 
 class _Collect(tune.Callback):
-    """Hands every finished trial to `on_finished`, in the driver."""
+    """Hands every finished or lost trial over, in the driver."""
 
-    def __init__(self, plan: Sequence[Trial], on_finished: OnFinished) -> None:
-        self._plan, self._on_finished = plan, on_finished
+    def __init__(self, plan: Sequence[Trial], on_finished: OnFinished, on_lost: OnLost) -> None:
+        self._plan, self._on_finished, self._on_lost = plan, on_finished, on_lost
 
     def __getstate__(self) -> dict[str, Any]:
         # Tune pickles its callbacks for a restore of its own; ours are records and need none.
@@ -79,13 +80,13 @@ class _Collect(tune.Callback):
         self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **_: Any
     ) -> None:
         # Not the method's exception (that is a record of its own) but the worker's death.
-        reason = "the worker process died (out of memory, or killed)"
-        self._on_finished(failed_record(self._plan[trial.config["index"]], reason), [])
+        self._on_lost(self._plan[trial.config["index"]])
 
 
 def run_sweep(
     plan: Sequence[Trial],
     on_finished: OnFinished,
+    on_lost: OnLost,
     *,
     folder: Path,
     cache: Path,
@@ -98,6 +99,7 @@ def run_sweep(
     Args:
         plan: Trials, in the order in which they are started.
         on_finished: Called in this process with each record and its predictions.
+        on_lost: Called in this process with each trial whose worker died, three times.
         folder: Scratch folder of the run.
         cache: Folder of embeddings.
         workers: Trials at a time, one CPU each.
@@ -123,7 +125,7 @@ def run_sweep(
                 name="sweep",
                 storage_path=str(folder),
                 verbose=0,
-                callbacks=[_Collect(plan, on_finished)],
+                callbacks=[_Collect(plan, on_finished, on_lost)],
                 # A worker that dies takes no trial with it: the trial is started again, twice.
                 failure_config=tune.FailureConfig(max_failures=2),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),

@@ -69,9 +69,9 @@ def run_trial(trial: Trial, cache: Path, device: str) -> tuple[Line, list[Line]]
         return _record(trial, spec, cohort, device, fit, results), predictions
 
 
-def failed_record(trial: Trial, reason: str) -> Line:
+def lost_record(trial: Trial, cohort: Cohort) -> Line:
     """The record of a trial that could not say itself what became of it."""
-    cohort = _cohort(trial.folder)
+    reason = "the worker was lost (killed, out of memory, or its files changed), three times"
     tasks = [task for task in all_tasks((cohort,)) if task.name in trial.tasks]
     results = [_failed(task, cohort, reason) for task in tasks]
     return _record(trial, all_methods()[trial.method], cohort, "", None, results)

@@ -122,9 +122,11 @@ def test_a_broken_line_in_the_middle_is_an_error_that_names_it(tmp_path: Path) -
     store = opened(tmp_path)
     store.writer().append(record(), [])
     path = next((tmp_path / "records").glob("*.jsonl"))
-    path.write_bytes(b"{not json}\n" + path.read_bytes())
-    with pytest.raises(InputError, match=rf"{path.name}: line 1"):
-        store.records()
+    good = path.read_bytes()
+    for line in (b"{not json}\n", b"{}\n", b"[]\n"):
+        path.write_bytes(line + good)
+        with pytest.raises(InputError, match=rf"{path.name}: line 1"):
+            store.records()
 
 
 def test_a_results_folder_that_cannot_be_made_is_an_input_error(tmp_path: Path) -> None:

@@ -44,6 +44,7 @@ def test_orchestration_per_trial(benchmark: BenchmarkFixture, tmp_path: Path) ->
         run_sweep(
             plan,
             lambda record, _: finished.append(record),
+            lambda trial: pytest.fail(f"{trial.key} was lost"),
             folder=ours,
             cache=tmp_path / "cache",
             workers=2,
