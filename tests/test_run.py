@@ -152,7 +152,14 @@ def server(tmp_path: Path) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
         port = free.getsockname()[1]
     folder = tmp_path / "server"
     folder.mkdir()
-    store = ["--backend-store-uri", f"sqlite:///{folder}/m.db", "--artifacts-destination", "art"]
+    store = [
+        "--workers",
+        "1",
+        "--backend-store-uri",
+        f"sqlite:///{folder}/m.db",
+        "--artifacts-destination",
+        "art",
+    ]
     with subprocess.Popen(
         [PROGRAM.with_name("mlflow"), "server", "--host", "127.0.0.1", "--port", str(port), *store],
         cwd=folder,
