@@ -81,7 +81,8 @@ def fit_and_embed(
     trial: Trial, spec: MethodSpec, cohort: Cohort, cache: EmbeddingCache, device: str
 ) -> Fit:
     """Fit on the training patients' features alone, then embed everybody, or take it from cache."""
-    cached = cache.read(trial.key)
+    # A later attempt was asked for, and means fitting again.
+    cached = cache.read(trial.key) if trial.attempt == 1 else None
     if cached is not None:
         return cached
     losses: dict[str, list[float]] = {}
