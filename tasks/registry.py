@@ -7,10 +7,11 @@ from fnmatch import fnmatchcase
 from tasks.base import Task
 from tasks.cohort import Cohort
 from tasks.errors import InputError
+from tasks.retrieval import Retrieval
 from tasks.subtyping import Subtyping
 from tasks.survival import Survival
 
-KINDS: tuple[type[Task], ...] = (Survival, Subtyping)
+KINDS: tuple[type[Task], ...] = (Survival, Subtyping, Retrieval)
 
 
 def all_tasks(cohorts: Iterable[Cohort]) -> tuple[Task, ...]:
