@@ -139,7 +139,7 @@ def test_bootstrap_is_scikit_survival_looped(
     n: int, ties: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Few pairs at once: the sums over chunks of events are part of what is tested.
-    monkeypatch.setattr("benchmark.stats._PAIRS_AT_ONCE", 7 * n)
+    monkeypatch.setattr("benchmark.stats.bootstrap._PAIRS_AT_ONCE", 7 * n)
     event, time, risk = cohort(n, n, ties)
     event[:3] = True
     time[:3] = 0.5  # comparable pairs in every resample that has one of these

@@ -1,122 +1,14 @@
-"""Intervals, corrected tests and ranks: arrays in, numbers out."""
-
-from dataclasses import dataclass
+"""The bootstrap over patients: what the luck of who was tested does to a score."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special, stats
+
+from benchmark.stats.estimate import Estimate
 
 TIED_RISK = 1e-8
 """Risks closer than this are ties, as in scikit-survival."""
 
 _PAIRS_AT_ONCE = 4_000_000
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A mean with its interval and the test of its being zero.
-
-    Attributes:
-        mean: The average of the values.
-        low: Lower end of the interval; NaN where one value cannot give any.
-        high: Upper end; NaN likewise.
-        p: Two-sided p value of the hypothesis that the mean is zero; NaN likewise.
-    """
-
-    mean: float
-    low: float
-    high: float
-    p: float
-
-
-def nadeau_bengio(values: ArrayLike, test_to_train: float, level: float = 0.95) -> Estimate:
-    """Corrected resampled t interval and test for scores, or differences, over J test folds.
-
-    Scores of folds share training patients, so that their variance over J understates that of
-    their mean; it is taken as `(1 / J + n_test / n_train) * s**2`, with J - 1 degrees of freedom.
-
-    Args:
-        values: One number per test fold, finite, shape [J].
-        test_to_train: Test patients over training patients of a fold: `1 / (K - 1)` for K folds.
-        level: Of the interval.
-
-    Returns:
-        Mean, interval and p. With J = 1 there is no interval; with equal values it has no width,
-        and p is 1 if they are zero, else 0.
-
-    Raises:
-        ValueError: There is no value.
-
-    Source:
-        Nadeau and Bengio, Inference for the generalization error, Machine Learning 52 (2003),
-        equation 9 of the corrected resampled t-test.
-    """
-    x = np.asarray(values, dtype=np.float64)
-    if x.size == 0:
-        raise ValueError("no values")
-    mean = float(x.mean())
-    if x.size == 1:
-        return Estimate(mean, np.nan, np.nan, np.nan)
-    if np.ptp(x) == 0.0:
-        return Estimate(mean, mean, mean, 1.0 if mean == 0.0 else 0.0)
-    error = float(np.sqrt((1.0 / x.size + test_to_train) * x.var(ddof=1)))
-    degrees = x.size - 1
-    half = float(special.stdtrit(degrees, 0.5 + level / 2.0)) * error
-    p = 2.0 * float(special.stdtr(degrees, -abs(mean) / error))
-    return Estimate(mean, mean - half, mean + half, p)
-
-
-def holm(p_values: ArrayLike) -> NDArray[np.float64]:
-    """Adjust p values of a family of tests by Holm's step-down method.
-
-    Args:
-        p_values: One per test, shape [m]; NaN stays NaN and is not counted as a test.
-
-    Returns:
-        Adjusted p values in the same order, at most 1.
-
-    Source:
-        Holm, A simple sequentially rejective multiple test procedure, Scand. J. Stat. 6 (1979).
-    """
-    p = np.asarray(p_values, dtype=np.float64)
-    adjusted = np.full(p.shape, np.nan)
-    tested = np.flatnonzero(~np.isnan(p))
-    order = tested[np.argsort(p[tested], kind="stable")]
-    stepped = p[order] * np.arange(order.size, 0, -1)
-    adjusted[order] = np.minimum(np.maximum.accumulate(stepped), 1.0)
-    return adjusted
-
-
-def wilcoxon(differences: ArrayLike) -> float:
-    """Two-sided p value of the signed-rank test of paired differences over tasks.
-
-    Args:
-        differences: One per task, shape [n]; zeros are dropped.
-
-    Returns:
-        The p value, exact where scipy can; 1 if every difference is zero.
-    """
-    x = np.asarray(differences, dtype=np.float64)
-    return 1.0 if not x.any() else float(stats.wilcoxon(x).pvalue)
-
-
-def average_ranks(scores: ArrayLike) -> NDArray[np.float64]:
-    """Mean rank of each method over tasks, 1 the best; equal scores share their mean rank.
-
-    Args:
-        scores: Higher is better, shape [tasks, methods]; NaN where a method has no score, which
-            is then ranked neither in that task nor in its mean.
-
-    Returns:
-        Shape [methods]; NaN for a method without any score.
-    """
-    x = np.asarray(scores, dtype=np.float64)
-    ranks = stats.rankdata(-x, axis=1, nan_policy="omit")
-    counted = (~np.isnan(ranks)).sum(axis=0)
-    total = np.nansum(ranks, axis=0)
-    mean = np.full(x.shape[1], np.nan)
-    np.divide(total, counted, out=mean, where=counted > 0)
-    return mean
 
 
 def resample_counts(

@@ -1,0 +1,41 @@
+"""Intervals, corrected tests, ranks and what could have been shown: arrays in, numbers out."""
+
+from benchmark.stats.bayes import Posterior, bayesian_signed_rank
+from benchmark.stats.bootstrap import (
+    bootstrap_concordance,
+    paired_bootstrap,
+    percentile_interval,
+    resample_counts,
+)
+from benchmark.stats.estimate import Estimate
+from benchmark.stats.power import smallest_over_folds, smallest_over_patients
+from benchmark.stats.ranks import (
+    Friedman,
+    average_ranks,
+    critical_difference,
+    friedman,
+    holm,
+    nemenyi,
+    wilcoxon,
+)
+from benchmark.stats.resampled import nadeau_bengio
+
+__all__ = [
+    "Estimate",
+    "Friedman",
+    "Posterior",
+    "average_ranks",
+    "bayesian_signed_rank",
+    "bootstrap_concordance",
+    "critical_difference",
+    "friedman",
+    "holm",
+    "nadeau_bengio",
+    "nemenyi",
+    "paired_bootstrap",
+    "percentile_interval",
+    "resample_counts",
+    "smallest_over_folds",
+    "smallest_over_patients",
+    "wilcoxon",
+]
