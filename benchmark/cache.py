@@ -1,4 +1,4 @@
-"""Embeddings by trial key: what was fitted once is not fitted again to score another task."""
+"""Embeddings by the key of their fit: what was fitted once is not fitted again for another task."""
 
 import json
 import os
@@ -21,15 +21,19 @@ class Fit:
         embeddings: Of training and test patients.
         losses: Mean loss of each epoch, by name.
         parameters: Trainable parameters, None where the word has no meaning.
+        step_flops: Floating-point operations of a training step, None likewise.
         fit_seconds: Wall time of the fit.
         embed_seconds: Wall time of embedding all patients.
+        peak_memory_mb: Most memory that the process held meanwhile, in MB; None if unknown.
     """
 
     embeddings: Embeddings
     losses: Mapping[str, list[float]]
     parameters: int | None
+    step_flops: int | None
     fit_seconds: float
     embed_seconds: float
+    peak_memory_mb: float | None
 
 
 class EmbeddingCache:
@@ -39,7 +43,7 @@ class EmbeddingCache:
         self.folder = folder
 
     def read(self, key: str) -> Fit | None:
-        """The fit of a trial, or None if it is not there or cannot be read."""
+        """The fit of this key, or None if it is not there or cannot be read."""
         try:
             with np.load(self.folder / f"{key}.npz", allow_pickle=False) as arrays:
                 facts = json.loads(str(arrays["facts"]))
@@ -51,7 +55,10 @@ class EmbeddingCache:
                 )
         except (OSError, KeyError, ValueError, zipfile.BadZipFile):
             return None
-        return Fit(embeddings, **facts)
+        try:
+            return Fit(embeddings, **facts)
+        except TypeError:  # written by another version
+            return None
 
     def write(self, key: str, fit: Fit) -> None:
         """Keep a fit; a cache that cannot be written is done without."""
@@ -59,8 +66,10 @@ class EmbeddingCache:
         facts = {
             "losses": dict(fit.losses),
             "parameters": fit.parameters,
+            "step_flops": fit.step_flops,
             "fit_seconds": fit.fit_seconds,
             "embed_seconds": fit.embed_seconds,
+            "peak_memory_mb": fit.peak_memory_mb,
         }
         arrays = {
             "patients": np.array(embeddings.patients),

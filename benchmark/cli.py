@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from benchmark.leaderboard import render
+from benchmark.plan import Control
 from benchmark.records import TIDY, Store
 from methods.base import Budget
 from tasks.errors import InputError
@@ -34,6 +35,9 @@ def run(
     folds: Annotated[int, typer.Option(min=2, help="Outer folds.")] = 5,
     seeds: Annotated[str, typer.Option(help="Repeats of the initialisation.")] = "0,1,2",
     budget: Annotated[Budget, typer.Option(help="Sizes and epochs.")] = Budget.DEFAULT,
+    control: Annotated[
+        Control | None, typer.Option(help="Break the outcomes on purpose; nothing must be found.")
+    ] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Trials at a time.")] = None,
     address: Annotated[str | None, typer.Option(help="An existing Ray cluster.")] = None,
     results: ResultsOption = Path("results"),
@@ -56,6 +60,7 @@ def run(
             folds=folds,
             seeds=_seeds(seeds),
             budget=budget,
+            control=control,
             workers=workers or default_workers(),
             address=address,
             results=results,

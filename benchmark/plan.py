@@ -1,21 +1,30 @@
 """The plan: methods x cohorts x folds x seeds become trials, each with its key."""
 
 import hashlib
+import itertools
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from benchmark.code import code_fingerprint
 from benchmark.records import Attempt
-from methods.base import Budget, MethodSpec
+from methods.base import Budget, MethodSpec, Role
 from tasks.base import Split, Status, Task
 from tasks.cohort import Cohort
 from tasks.splits import make_splits, split_fingerprint
 
-PROTOCOL = "strict"
+STRICT = "strict"
+"""Folds of patients; what is fitted sees training patients only; test patients scored once."""
+
+
+class Control(StrEnum):
+    """A run that must find nothing, because what it is judged by was broken on purpose."""
+
+    PERMUTED_LABELS = "permuted-labels"
 
 
 @dataclass(frozen=True)
@@ -24,6 +33,9 @@ class Trial:
 
     Attributes:
         key: Hash of everything that changes the number, of nothing else.
+        fit: Hash of everything that changes the embeddings; trials that share it fit once.
+        protocol: `strict`, and the control's name after a plus sign.
+        control: What was broken on purpose, None in an honest run.
         method: Name in the registry.
         config: The method's configuration, field by field.
         budget: Under which `config` was chosen.
@@ -39,6 +51,9 @@ class Trial:
     """
 
     key: str
+    fit: str
+    protocol: str
+    control: Control | None
     method: str
     config: Mapping[str, Any]
     budget: Budget
@@ -64,6 +79,7 @@ class Request:
         n_folds: Outer folds.
         seeds: Repeats.
         budget: Sizes and epochs.
+        control: What to break on purpose, None for an honest run.
     """
 
     methods: Sequence[MethodSpec]
@@ -72,6 +88,12 @@ class Request:
     n_folds: int
     seeds: Sequence[int]
     budget: Budget
+    control: Control | None = None
+
+    @property
+    def protocol(self) -> str:
+        """As records and tables name it: numbers of different protocols never share a table."""
+        return STRICT if self.control is None else f"{STRICT}+{self.control}"
 
 
 @dataclass(frozen=True)
@@ -113,51 +135,57 @@ def make_plan(
         for spec in request.methods:
             config = asdict(spec.config_for(request.budget))
             code = code_fingerprint(spec)
-            for split in splits:
-                for seed in request.seeds:
-                    axes = {
-                        "protocol": PROTOCOL,
-                        "method": spec.name,
-                        "config": config,
-                        "code": code,
-                        "cohort": cohort.name,
-                        "data": data,
-                        "split": split_fingerprint((split,)),
-                        "seed": seed,
-                    }
-                    key = trial_key(axes)
-                    missing, attempt = [], 1
-                    for task in tasks:
-                        last = attempts.get((key, task.name))
-                        if last is None:
-                            missing.append(task.name)
-                        elif (
-                            overwrite
-                            or last.version != task.version
-                            or (retry_failed and last.status == Status.FAILED)
-                        ):
-                            missing.append(task.name)
-                            attempt = max(attempt, last.number + 1)
-                        else:
-                            n_done += 1
-                    if missing:
-                        trials.append(
-                            Trial(
-                                key=key,
-                                method=spec.name,
-                                config=config,
-                                budget=request.budget,
-                                cohort=cohort.name,
-                                folder=folder,
-                                split=split,
-                                n_folds=request.n_folds,
-                                seed=seed,
-                                tasks=tuple(sorted(missing)),
-                                attempt=attempt,
-                                data=data,
-                                code=code,
-                            )
+            # A supervised reference is fitted to a task's labels, so that each task is a trial.
+            groups = [[task] for task in tasks] if spec.role is Role.SUPERVISED else [tasks]
+            for split, seed, group in itertools.product(splits, request.seeds, groups):
+                axes = {
+                    "method": spec.name,
+                    "config": config,
+                    "code": code,
+                    "cohort": cohort.name,
+                    "data": data,
+                    "split": split_fingerprint((split,)),
+                    "seed": seed,
+                }
+                judged = {"protocol": request.protocol}
+                if spec.role is Role.SUPERVISED:
+                    axes |= judged | {"task": group[0].name}
+                key = trial_key(axes | judged)
+                missing, attempt = [], 1
+                for task in group:
+                    last = attempts.get((key, task.name))
+                    if last is None:
+                        missing.append(task.name)
+                    elif (
+                        overwrite
+                        or last.version != task.version
+                        or (retry_failed and last.status == Status.FAILED)
+                    ):
+                        missing.append(task.name)
+                        attempt = max(attempt, last.number + 1)
+                    else:
+                        n_done += 1
+                if missing:
+                    trials.append(
+                        Trial(
+                            key=key,
+                            fit=trial_key(axes),
+                            protocol=request.protocol,
+                            control=request.control,
+                            method=spec.name,
+                            config=config,
+                            budget=request.budget,
+                            cohort=cohort.name,
+                            folder=folder,
+                            split=split,
+                            n_folds=request.n_folds,
+                            seed=seed,
+                            tasks=tuple(sorted(missing)),
+                            attempt=attempt,
+                            data=data,
+                            code=code,
                         )
+                    )
     return Plan(tuple(trials), n_done)
 
 

@@ -38,19 +38,25 @@ TIDY = (
 )
 """The columns of `mirror-bench results`, in their order."""
 
-DESCRIPTION = (
+COSTS = ("fit_seconds", "embed_seconds", "peak_memory_mb")
+"""What a trial cost: measured, and so never the same twice."""
+
+OF_TRIAL = (
     "family",
+    "role",
+    "parent",
     "summary",
     "budget",
     "source",
     "licence",
     "n_folds",
-    "primary",
-    "fit_seconds",
     "parameters",
-    "notes",
-    "circular",
+    "step_flops",
+    *COSTS,
 )
+"""Columns of `Store.records` that are fields of a trial's line."""
+
+DESCRIPTION = (*OF_TRIAL, "primary", "notes", "circular")
 """Further columns of `Store.records`, for the leaderboard."""
 
 PREDICTION = ("task", "cohort", "method", "protocol", "fold", "seed", "patient")
@@ -114,11 +120,8 @@ class Store:
                 score["status"],
                 score["reason"],
                 trial["trial"],
-                *(trial[name] for name in ("family", "summary", "budget", "source", "licence")),
-                trial["n_folds"],
+                *(trial[name] for name in OF_TRIAL),
                 score["primary"],
-                trial["fit_seconds"],
-                trial["parameters"],
                 "\n".join(trial["notes"]),
                 task["circular"],
             )
@@ -126,8 +129,9 @@ class Store:
             for score in task["scores"]
         ]
         frame = pd.DataFrame(rows, columns=[*TIDY, *DESCRIPTION])
-        counts = {"n_patients": "Int64", "n_events": "Int64", "parameters": "Int64"}
-        frame = frame.astype({**counts, "value": "float64"})
+        counts = ("n_patients", "n_events", "parameters", "step_flops")
+        frame = frame.astype({**dict.fromkeys(counts, "Int64"), "value": "float64"})
+        frame = frame.astype(dict.fromkeys(COSTS, "float64"))
         order = ["cohort", "task", "protocol", "budget", "method", "seed", "fold", "metric"]
         return frame.sort_values(order, ignore_index=True)
 

@@ -11,15 +11,14 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from benchmark.plan import PROTOCOL, Plan, Request, Trial, make_plan
+from benchmark.plan import Control, Plan, Request, Trial, make_plan
 from benchmark.records import Line, Store
 from benchmark.screen import show
-from methods.base import Budget
-from methods.registry import select_methods
-from methods.trainer import SIDES
+from methods.base import Budget, MethodSpec
+from methods.registry import registry, select_methods
 from tasks.base import Status
 from tasks.cache_dir import cache_dir
-from tasks.cohort import Cohort
+from tasks.cohort import SIDES, Cohort
 from tasks.errors import InputError
 from tasks.load import find_cohorts, load_cohort
 from tasks.manifest import MANIFEST
@@ -40,6 +39,7 @@ class RunOptions:
         folds: Outer folds.
         seeds: Repeats of the initialisation.
         budget: Sizes and epochs.
+        control: What to break on purpose, None for an honest run.
         workers: Trials at a time.
         address: A Ray cluster, or None.
         results: The results folder.
@@ -56,6 +56,7 @@ class RunOptions:
     folds: int
     seeds: tuple[int, ...]
     budget: Budget
+    control: Control | None
     workers: int
     address: str | None
     results: Path
@@ -74,12 +75,21 @@ def run(options: RunOptions, console: Console) -> int:
     Raises:
         InputError: If the user's input is wrong; nothing has been computed then.
     """
-    methods = select_methods(options.methods)
+    return run_methods(select_methods(options.methods), options, console)
+
+
+def run_methods(methods: Sequence[MethodSpec], options: RunOptions, console: Console) -> int:
+    """As `run`, with the methods already chosen."""
+    if options.methods == "all":
+        for name, reason in registry().unavailable.items():
+            console.print(f"Methods of {name} are unavailable: {reason}", markup=False)
     if options.address is None:
         _check_device(options.device)
     cohorts = _load(options, console)
     tasks = select_tasks(options.tasks, [cohort for _, cohort in cohorts])
-    request = Request(methods, tasks, cohorts, options.folds, options.seeds, options.budget)
+    request = Request(
+        methods, tasks, cohorts, options.folds, options.seeds, options.budget, options.control
+    )
     asked = {task.cohort for task in tasks}
     for folder, cohort in cohorts:
         if cohort.name in asked:
@@ -99,7 +109,8 @@ def run(options: RunOptions, console: Console) -> int:
         )
         console.print(
             f"{len(methods)} methods, {len(tasks)} tasks, {len(cohorts)} cohorts, protocol "
-            f"{PROTOCOL}: {plan.n_done} results recorded before, {len(plan.trials)} trials to run."
+            f"{request.protocol}: {plan.n_done} results recorded before, {len(plan.trials)} trials "
+            "to run."
         )
         interrupted = bool(plan.trials) and _sweep(options, plan, request, store, console)
     return _account(store, request, console, interrupted=interrupted)
@@ -176,7 +187,12 @@ def _sweep(
     tracker = Tracker(
         uri,
         artifacts,
-        {"methods": options.methods, "tasks": options.tasks, "budget": options.budget},
+        {
+            "methods": options.methods,
+            "tasks": options.tasks,
+            "budget": options.budget,
+            "protocol": request.protocol,
+        },
     )
     writer = store.writer()
     cohorts = {cohort.name: cohort for _, cohort in request.cohorts}
@@ -228,6 +244,7 @@ def _account(store: Store, request: Request, console: Console, *, interrupted: b
         & records["seed"].isin(list(request.seeds))
         & (records["n_folds"] == request.n_folds)
         & (records["budget"] == request.budget)
+        & (records["protocol"] == request.protocol)
     ]
     show(asked, console)
     if interrupted:

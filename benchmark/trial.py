@@ -13,12 +13,14 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from benchmark.cache import EmbeddingCache, Fit
-from benchmark.plan import PROTOCOL, Trial
+from benchmark.memory import peak_memory, reset_peak_memory
+from benchmark.plan import Trial
 from benchmark.records import Line
-from methods.base import Context, MethodSpec
+from methods.base import Context, MethodSpec, Role, UnableError
 from methods.registry import all_methods
 from tasks.base import Outcome, Score, Status, Task
-from tasks.cohort import Cohort
+from tasks.cohort import Cohort, Endpoint, Label
+from tasks.controls import permuted
 from tasks.load import load_cohort
 from tasks.registry import all_tasks
 from tasks.seeds import derive_seed
@@ -41,20 +43,26 @@ def run_trial(trial: Trial, cache: Path, device: str) -> tuple[Line, list[Line]]
     torch.set_num_threads(1)
     with threadpool_limits(1):
         cohort = _cohort(trial.folder)
+        if trial.control is not None:
+            cohort = permuted(cohort, trial.seed)
         spec = all_methods()[trial.method]
         tasks = [task for task in all_tasks((cohort,)) if task.name in trial.tasks]
         try:
-            fit = fit_and_embed(trial, spec, cohort, EmbeddingCache(cache), device)
+            target = tasks[0].target(cohort, trial.split) if spec.role is Role.SUPERVISED else None
+            fit = fit_and_embed(trial, spec, cohort, target, EmbeddingCache(cache), device)
+        except UnableError as error:
+            results = [_without(task, cohort, Status.SKIPPED, str(error)) for task in tasks]
+            return _record(trial, spec, cohort, device, None, results), []
         except Exception as error:  # noqa: BLE001  a method may raise anything; it is its row
             reason = _reason(error)
-            results = [_failed(task, cohort, reason) for task in tasks]
+            results = [_without(task, cohort, Status.FAILED, reason) for task in tasks]
             return _record(trial, spec, cohort, device, None, results), []
         results, predictions = [], []
         for task in tasks:
             try:
                 outcome = task.evaluate(fit.embeddings, cohort, trial.split)
             except Exception as error:  # noqa: BLE001
-                results.append(_failed(task, cohort, _reason(error)))
+                results.append(_without(task, cohort, Status.FAILED, _reason(error)))
                 continue
             results.append(_scored(task, cohort, outcome))
             if outcome.predictions:
@@ -73,16 +81,25 @@ def lost_record(trial: Trial, cohort: Cohort) -> Line:
     """The record of a trial that could not say itself what became of it."""
     reason = "the worker was lost (killed, out of memory, or its files changed), three times"
     tasks = [task for task in all_tasks((cohort,)) if task.name in trial.tasks]
-    results = [_failed(task, cohort, reason) for task in tasks]
+    results = [_without(task, cohort, Status.FAILED, reason) for task in tasks]
     return _record(trial, all_methods()[trial.method], cohort, "", None, results)
 
 
 def fit_and_embed(
-    trial: Trial, spec: MethodSpec, cohort: Cohort, cache: EmbeddingCache, device: str
+    trial: Trial,
+    spec: MethodSpec,
+    cohort: Cohort,
+    target: Endpoint | Label | None,
+    cache: EmbeddingCache,
+    device: str,
 ) -> Fit:
-    """Fit on the training patients' features alone, then embed everybody, or take it from cache."""
+    """Fit on the training patients, then embed all pairs, or take it from the cache.
+
+    Every method embeds the same patients, those with all modalities, whatever it needs itself: its
+    scores would not be comparable otherwise.
+    """
     # A later attempt was asked for, and means fitting again.
-    cached = cache.read(trial.key) if trial.attempt == 1 else None
+    cached = cache.read(trial.fit) if trial.attempt == 1 else None
     if cached is not None:
         return cached
     losses: dict[str, list[float]] = {}
@@ -93,14 +110,23 @@ def fit_and_embed(
 
     method = spec.build(type(spec.config)(**trial.config))
     seed = derive_seed("init", trial.method, trial.cohort, trial.split.fold, trial.seed)
+    reset_peak_memory()
     start = time.perf_counter()
-    method.fit(cohort.subset(trial.split.train), Context(seed, device, log))
+    method.fit(cohort.subset(trial.split.train), Context(seed, device, target, log))
     fitted = time.perf_counter()
-    everybody = (*trial.split.train, *trial.split.test)
-    embeddings = method.embed(cohort.subset(everybody))
+    pairs = set(cohort.complete()) & {*trial.split.train, *trial.split.test}
+    embeddings = method.embed(cohort.subset(pairs))
     embedded = time.perf_counter()
-    fit = Fit(embeddings, losses, method.n_parameters, fitted - start, embedded - fitted)
-    cache.write(trial.key, fit)
+    fit = Fit(
+        embeddings,
+        losses,
+        method.n_parameters,
+        method.step_flops,
+        fitted - start,
+        embedded - fitted,
+        peak_memory(),
+    )
+    cache.write(trial.fit, fit)
     return fit
 
 
@@ -130,11 +156,11 @@ def _scored(task: Task, cohort: Cohort, outcome: Outcome) -> Line:
     }
 
 
-def _failed(task: Task, cohort: Cohort, reason: str) -> Line:
-    scores = [Score(metric, None, Status.FAILED, reason) for metric in task.metrics]
+def _without(task: Task, cohort: Cohort, status: Status, reason: str) -> Line:
+    scores = [Score(metric, None, status, reason) for metric in task.metrics]
     return {
         **_identity(task, cohort),
-        "status": Status.FAILED,
+        "status": status,
         "reason": reason,
         "n_patients": None,
         "n_events": None,
@@ -175,10 +201,12 @@ def _record(
         "attempt": trial.attempt,
         "method": spec.name,
         "family": spec.family,
+        "role": spec.role,
+        "parent": spec.parent,
         "summary": spec.summary,
         "config": dict(trial.config),
         "budget": trial.budget,
-        "protocol": PROTOCOL,
+        "protocol": trial.protocol,
         "cohort": cohort.name,
         "source": cohort.source,
         "licence": cohort.licence,
@@ -194,6 +222,8 @@ def _record(
         "fit_seconds": fit.fit_seconds if fit else None,
         "embed_seconds": fit.embed_seconds if fit else None,
         "parameters": fit.parameters if fit else None,
+        "step_flops": fit.step_flops if fit else None,
+        "peak_memory_mb": fit.peak_memory_mb if fit else None,
         "losses": dict(fit.losses) if fit else {},
         "tasks": results,
     }

@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from tasks.cohort import Cohort
+from tasks.cohort import SIDES, Cohort, Endpoint, Label
 from tasks.embeddings import Embeddings
 
 State = dict[str, NDArray[Any]]
@@ -22,9 +22,37 @@ class Budget(StrEnum):
     PAPER = "paper"
 
 
+class Role(StrEnum):
+    """What a method is in a comparison; only the self-supervised are ranked."""
+
+    SELF_SUPERVISED = "self-supervised"
+    ABLATION = "ablation"
+    CONTROL = "control"
+    SUPERVISED = "supervised"
+
+
+class UnableError(Exception):
+    """What a method cannot do, by design: raised by `fit`, and recorded as skipped with it."""
+
+
 @dataclass(frozen=True)
 class Config:
     """What a method can be told; subclasses add fields, every one with a default."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A hyper-parameter that is one of some values."""
+
+    values: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class LogUniform:
+    """A positive hyper-parameter searched evenly on a logarithmic scale, ends included."""
+
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
@@ -34,11 +62,14 @@ class Context:
     Attributes:
         seed: The only source of randomness of the fit.
         device: A torch device, `cpu` or `cuda`.
+        target: For a supervised reference alone: the outcome that the task judges, of the training
+            patients for whom it is known.
         log: Called once an epoch with the epoch and its mean losses by name.
     """
 
     seed: int
     device: str = "cpu"
+    target: Endpoint | Label | None = None
     log: Callable[[int, Mapping[str, float]], None] = lambda epoch, losses: None  # noqa: ARG005
 
 
@@ -53,7 +84,11 @@ class Method(ABC):
 
     @abstractmethod
     def fit(self, train: Cohort, context: Context) -> None:
-        """Learn from the training patients; `train` carries neither outcome nor label."""
+        """Learn from the training patients; `train` carries neither outcome nor label.
+
+        Raises:
+            UnableError: The cohort lacks what the method is made for, for example patches.
+        """
 
     @abstractmethod
     def embed(self, cohort: Cohort) -> Embeddings:
@@ -66,6 +101,11 @@ class Method(ABC):
     @property
     def n_parameters(self) -> int | None:
         """Trainable parameters, or None where the word has no meaning."""
+        return None
+
+    @property
+    def step_flops(self) -> int | None:
+        """Floating-point operations of one training step, None where there is no such thing."""
         return None
 
     @abstractmethod
@@ -88,8 +128,12 @@ class MethodSpec:
         citation: Paper or package it is written from.
         build: Makes the method from a configuration.
         config: Default configuration.
+        role: What it is in a comparison.
+        sides: The modalities it learns from.
+        ordered: Whether an embedding depends on the order of a bag's patches.
         budgets: What a budget changes of the default configuration, field by field.
-        parent: The method that this one is an ablation of; `delta` is what it changes.
+        space: The hyper-parameters that a search may change, by field.
+        parent: The method that this one is a variant of; `delta` is what it changes.
         delta: Fields of the parent's configuration that differ: the diff is the ablation.
     """
 
@@ -99,7 +143,11 @@ class MethodSpec:
     citation: str
     build: Callable[[Any], Method]
     config: Config
+    role: Role = Role.SELF_SUPERVISED
+    sides: tuple[str, ...] = SIDES
+    ordered: bool = False
     budgets: Mapping[Budget, Mapping[str, Any]] = field(default_factory=dict)
+    space: Mapping[str, Choice | LogUniform] = field(default_factory=dict)
     parent: str | None = None
     delta: Mapping[str, Any] = field(default_factory=dict)
 
@@ -107,8 +155,8 @@ class MethodSpec:
         """The configuration that is run under a budget."""
         return replace(self.config, **{**self.budgets.get(budget, {}), **self.delta})
 
-    def derive(self, name: str, summary: str, family: str, **delta: Any) -> "MethodSpec":
+    def derive(
+        self, name: str, summary: str, *, role: Role = Role.ABLATION, **delta: Any
+    ) -> "MethodSpec":
         """A variant: this method with `delta` applied to its configuration."""
-        return replace(
-            self, name=name, summary=summary, family=family, parent=self.name, delta=delta
-        )
+        return replace(self, name=name, summary=summary, role=role, parent=self.name, delta=delta)

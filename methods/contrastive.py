@@ -108,6 +108,7 @@ SPECS = (
         citation="van den Oord et al., 2018; Radford et al., ICML 2021",
         build=ContrastiveMethod,
         config=ContrastiveConfig(),
+        ordered=True,
         budgets={Budget.SMOKE: SMOKE, Budget.PAPER: PAPER},
     ),
 )

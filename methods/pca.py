@@ -7,11 +7,9 @@ from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
 from methods.base import Budget, Config, Context, Method, MethodSpec, State
-from tasks.cohort import BagModality, Cohort, Modality
+from tasks.cohort import SIDES, BagModality, Cohort, Modality
 from tasks.embeddings import Embeddings
 from tasks.preprocess import VectorScaler
-
-SIDES = ("wsi", "rna")
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,24 @@
-"""The registry of methods: which files declare them, and how a user names them."""
+"""The registry of methods: which files declare them, and how a user names them.
+
+A module declares methods by offering `SPECS`, a tuple of `MethodSpec`. Modules of this repository
+are listed here; an installed package of somebody else offers its own in the entry-point group
+`mirror_bench.methods`.
+"""
 
 import difflib
 import fnmatch
 import importlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import entry_points
 
-from methods.base import MethodSpec
+from methods.base import MethodSpec, Role
 from tasks.errors import InputError
 
-# Explicit, so that the registry can be read: every module offers `SPECS`, a tuple of declarations.
+ENTRY_POINTS = "mirror_bench.methods"
+
+# Explicit, so that the registry can be read.
 MODULES = (
     "methods.mirror_family",
     "methods.contrastive",
@@ -15,23 +26,60 @@ MODULES = (
 )
 
 
-def all_methods() -> dict[str, MethodSpec]:
-    """Every registered method by name, in the order of the registry.
+@dataclass(frozen=True)
+class Registry:
+    """What could be imported, and what could not.
 
-    Raises:
-        ValueError: If two modules declare one name.
+    Attributes:
+        methods: Declarations by name, those of this repository first.
+        unavailable: Module or entry point -> why its methods are not there.
     """
-    methods: dict[str, MethodSpec] = {}
-    for module in MODULES:
-        for spec in importlib.import_module(module).SPECS:
-            if spec.name in methods:
-                raise ValueError(f"method {spec.name!r} is declared twice")
-            methods[spec.name] = spec
-    return methods
+
+    methods: dict[str, MethodSpec]
+    unavailable: dict[str, str]
+
+
+@cache
+def registry() -> Registry:
+    """Every method of this repository and of the installed packages.
+
+    A module that cannot be imported, or that declares a name again, is listed with its reason; the
+    others are not touched by it.
+    """
+    found = Registry({}, {})
+    for name, module in _sources():
+        try:
+            specs = tuple(importlib.import_module(module).SPECS)
+            if wrong := [spec for spec in specs if not isinstance(spec, MethodSpec)]:
+                raise TypeError(f"SPECS: MethodSpec expected, {type(wrong[0]).__name__} found")
+            taken = [spec.name for spec in specs if spec.name in found.methods]
+            if taken:
+                raise ValueError(f"method {taken[0]!r} is declared already")
+        except Exception as error:  # noqa: BLE001  a stranger's module may raise anything
+            text = " ".join(str(error).split()) or "no message"
+            found.unavailable[name] = f"{type(error).__name__}: {text}"
+        else:
+            found.methods.update({spec.name: spec for spec in specs})
+    return found
+
+
+def _sources() -> Iterator[tuple[str, str]]:
+    """Name under which a failure is shown, and the module to import."""
+    yield from ((module, module) for module in MODULES)
+    for entry in sorted(entry_points(group=ENTRY_POINTS)):
+        yield entry.name, entry.module
+
+
+def all_methods() -> dict[str, MethodSpec]:
+    """Every available method by name, in the order of the registry."""
+    return registry().methods
 
 
 def select_methods(patterns: str) -> tuple[MethodSpec, ...]:
     """The methods named by `all`, or by names and globs between commas.
+
+    `all` is every method but the ablations, which say more about their parent than about the
+    field: `mirror-bench ablate` runs them, and so does naming them.
 
     Raises:
         InputError: If a pattern matches nothing; names the nearest methods.
@@ -39,9 +87,32 @@ def select_methods(patterns: str) -> tuple[MethodSpec, ...]:
     methods = all_methods()
     chosen: dict[str, MethodSpec] = {}
     for pattern in (part.strip() for part in patterns.split(",")):
-        matches = [n for n in methods if pattern == "all" or fnmatch.fnmatchcase(n, pattern)]
+        matches = [
+            name
+            for name, spec in methods.items()
+            if (pattern == "all" and spec.role is not Role.ABLATION)
+            or fnmatch.fnmatchcase(name, pattern)
+        ]
         if not matches:
+            missing = registry().unavailable
+            if pattern in missing:
+                raise InputError(f"method {pattern!r} is unavailable: {missing[pattern]}")
             near = difflib.get_close_matches(pattern, methods, cutoff=0.4) or sorted(methods)
             raise InputError(f"unknown method {pattern!r}; did you mean {', '.join(near)}?")
         chosen |= {name: methods[name] for name in matches}
     return tuple(chosen.values())
+
+
+def variants(name: str) -> tuple[MethodSpec, ...]:
+    """A method and its ablations, the method first.
+
+    Raises:
+        InputError: There is no such method, or it has no ablation.
+    """
+    (spec,) = select_methods(name)[:1]
+    children = [s for s in all_methods().values() if s.parent == name and s.role is Role.ABLATION]
+    if not children:
+        ablations = (s for s in all_methods().values() if s.role is Role.ABLATION)
+        having = sorted({str(s.parent) for s in ablations})
+        raise InputError(f"{name!r} has no ablations; expected one of {', '.join(having)}")
+    return (spec, *children)

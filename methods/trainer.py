@@ -2,27 +2,36 @@
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Protocol
+from enum import StrEnum
+from typing import ClassVar, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
-from methods.base import Config, Context, Method, State
-from tasks.cohort import BagModality, Cohort, Kind, Modality, VectorModality
+from methods.base import Config, Context, Method, State, UnableError
+from tasks.cohort import SIDES, BagModality, Cohort, Kind, Modality, VectorModality
 from tasks.embeddings import Embeddings
 from tasks.errors import InputError
 from tasks.preprocess import InstanceScaler, VectorScaler
 from tasks.seeds import generator
 
-SIDES = ("wsi", "rna")
 EMBED_BATCH = 256
 
 
 class TrainingError(Exception):
     """A fit that cannot go on, for example because its loss is not finite."""
+
+
+class Precision(StrEnum):
+    """Arithmetic of the network: all in float32, or products in bfloat16 by autocast."""
+
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
 
 
 @dataclass(frozen=True)
@@ -45,6 +54,9 @@ class TorchConfig(Config):
         tokens: Patches drawn per bag and step, without replacement where the bag has enough.
         eval_tokens: Patches per bag when embedding; a larger bag gives a draw fixed by its patient.
         genes: Features of highest training variance that are kept of a vector; 0 keeps all.
+        accumulate: Batches whose mean gradient makes one step, for devices with little memory.
+        precision: Of the network's arithmetic; weights, losses and steps stay float32.
+        spatial_order: Patches stand in the order of their rows on the slide, not as drawn.
     """
 
     width: int = 48
@@ -54,22 +66,26 @@ class TorchConfig(Config):
     tokens: int = 64
     eval_tokens: int = 4096
     genes: int = 4096
+    accumulate: int = 1
+    precision: Precision = Precision.FLOAT32
+    spatial_order: bool = False
 
 
-class PairedEncoder(Protocol):
-    """A network over pairs: what `TorchMethod.build` returns.
+class Encoder(Protocol):
+    """What `TorchMethod.build` returns, an `nn.Module`.
 
-    `wsi` is float32 [B, T, D] for bags or [B, D] for slide vectors; `rna` is [B, G].
+    `wsi` is float32 [B, T, D] for bags or [B, D] for slide vectors; `rna` is [B, G]. A network of
+    one side has neither the argument nor the `encode_` of the other.
     """
 
     def losses(self, wsi: Tensor, rna: Tensor) -> dict[str, Tensor]:
         """Scalar losses by name; `total` is minimised."""
 
     def encode_wsi(self, wsi: Tensor) -> Tensor:
-        """Slide embeddings [B, width]."""
+        """Slide embeddings [B, any width]."""
 
     def encode_rna(self, rna: Tensor) -> Tensor:
-        """Expression embeddings [B, width]."""
+        """Expression embeddings [B, any width]."""
 
     def before_step(self) -> None:
         """Called before every training step, for example to renormalise prototypes."""
@@ -79,31 +95,40 @@ class PairedEncoder(Protocol):
 
 
 class TorchMethod(Method):
-    """A method whose network is trained on pairs; a subclass supplies the network."""
+    """A method whose network is trained on patients; a subclass supplies the network.
+
+    Attributes:
+        sides: The modalities that the network learns from; who lacks one is not trained on.
+    """
 
     config: TorchConfig
+    sides: ClassVar[tuple[str, ...]] = SIDES
 
     def __init__(self, config: TorchConfig) -> None:
         super().__init__(config)
         self._scalers: dict[str, VectorScaler | InstanceScaler] = {}
         self._network: nn.Module | None = None
+        self._step_flops: int | None = None
 
     @abstractmethod
     def build(self, shapes: Mapping[str, Shape]) -> nn.Module:
-        """The untrained network for modalities `wsi` and `rna`; a `PairedEncoder`."""
+        """The untrained network for inputs of these shapes, by side; see `Encoder`."""
 
     def fit(self, train: Cohort, context: Context) -> None:
         """Fit the scalers, then the network, on the training patients.
 
         Raises:
-            TrainingError: If a loss is not finite, or there is no pair to train on.
+            TrainingError: If a loss is not finite, or there are not two patients to train on.
         """
-        patients = train.complete()
+        patients = train.complete(self.sides)
         if len(patients) < 2:
-            raise TrainingError(f"{train.name}: {len(patients)} training pairs; at least 2 needed")
+            raise TrainingError(
+                f"{train.name}: {len(patients)} training patients with {' and '.join(self.sides)}; "
+                "at least 2 needed"
+            )
         self._device = torch.device(context.device)
         self._scalers = {
-            side: _fit_scaler(train.modalities[side], self.config.genes) for side in SIDES
+            side: _fit_scaler(train.modalities[side], self.config.genes) for side in self.sides
         }
         with torch.random.fork_rng(devices=_cuda_devices(self._device)):
             torch.manual_seed(context.seed)
@@ -118,26 +143,47 @@ class TorchMethod(Method):
         network.train()
         for epoch in range(self.config.epochs):
             sums: dict[str, float] = {}
-            n_steps = 0
-            for step, batch in enumerate(_batches(patients, self.config.batch_size, draws)):
-                wsi, rna = (
-                    self._batch(train.modalities[side], side, batch, draws) for side in SIDES
-                )
+            batches = list(_batches(patients, self.config.batch_size, draws))
+            for start in range(0, len(batches), self.config.accumulate):
+                step = batches[start : start + self.config.accumulate]
                 network.before_step()  # type: ignore[operator]
-                losses: dict[str, Tensor] = network.losses(wsi, rna)  # type: ignore[operator]
-                values = {name: float(loss.detach()) for name, loss in losses.items()}
-                if not np.isfinite(list(values.values())).all():
-                    raise TrainingError(
-                        f"loss is not finite at epoch {epoch} step {step}: {values}"
-                    )
                 optimiser.zero_grad(set_to_none=True)
-                losses["total"].backward()
+                for batch in step:
+                    inputs = self._inputs(train, batch, draws)
+                    values = self._backward(network, inputs, 1 / len(step))
+                    if not np.isfinite(list(values.values())).all():
+                        raise TrainingError(f"loss is not finite at epoch {epoch}: {values}")
+                    for name, value in values.items():
+                        sums[name] = sums.get(name, 0.0) + value
                 optimiser.step()
                 network.after_step()  # type: ignore[operator]
-                n_steps += 1
-                for name, value in values.items():
-                    sums[name] = sums.get(name, 0.0) + value
-            context.log(epoch, {name: value / n_steps for name, value in sums.items()})
+            context.log(epoch, {name: value / len(batches) for name, value in sums.items()})
+
+    def _inputs(
+        self, train: Cohort, batch: list[str], draws: np.random.Generator
+    ) -> dict[str, Tensor]:
+        """What the losses of a batch are computed from: its sides, by name."""
+        return {
+            side: self._batch(train.modalities[side], side, batch, draws) for side in self.sides
+        }
+
+    def _backward(
+        self, network: nn.Module, inputs: Mapping[str, Tensor], share: float
+    ) -> dict[str, float]:
+        """Add `share` of a batch's gradients; its losses as numbers. The first step is counted."""
+        counter = FlopCounterMode(display=False) if self._step_flops is None else None
+        with counter or nullcontext():
+            with self._autocast():
+                losses: dict[str, Tensor] = network.losses(**inputs)  # type: ignore[operator]
+            values = {name: float(loss.detach()) for name, loss in losses.items()}
+            (losses["total"] * share).backward()
+        if counter is not None:
+            self._step_flops = int(counter.get_total_flops())
+        return values
+
+    def _autocast(self) -> torch.autocast:
+        enabled = self.config.precision == Precision.BFLOAT16
+        return torch.autocast(self._device.type, torch.bfloat16, enabled=enabled)
 
     def _batch(
         self, modality: Modality, side: str, batch: list[str], draws: np.random.Generator
@@ -147,34 +193,54 @@ class TorchMethod(Method):
         if isinstance(modality, VectorModality):
             values = scale(modality.rows(batch))
         else:
-            tokens = self.config.tokens
-            values = np.stack([scale(_draw(modality.read(p), tokens, draws)) for p in batch])
+            values = np.stack([scale(self._draw(self._bag(modality, p), draws)) for p in batch])
         return torch.from_numpy(values).to(self._device)
+
+    def _bag(self, modality: BagModality, patient: str) -> NDArray[np.float32]:
+        if not self.config.spatial_order:
+            return modality.read(patient)
+        bag = modality.read_in_rows(patient)
+        if bag is None:
+            raise UnableError("spatial order needs the patches' coordinates, which the files lack")
+        return bag
+
+    def _draw(self, bag: NDArray[np.float32], draws: np.random.Generator) -> NDArray[np.float32]:
+        """Random patches, with replacement only where the bag has fewer (MIRROR.md 1.1)."""
+        tokens = self.config.tokens
+        chosen = draws.choice(len(bag), tokens, replace=len(bag) < tokens)
+        return bag[np.sort(chosen) if self.config.spatial_order else chosen]
 
     @torch.inference_mode()
     def embed(self, cohort: Cohort) -> Embeddings:
-        """Each side on its own and both side by side, [n, 2 width]; NaN where a side is missing."""
+        """Each side on its own, and the sides side by side; NaN where a side is missing."""
         if self._network is None:
             raise TrainingError("embed was called before fit")
         self._network.eval()
-        wsi, rna = (self._embed_side(cohort, side) for side in SIDES)
-        return Embeddings(cohort.patients, np.concatenate([wsi, rna], axis=1), wsi, rna)
+        parts = {side: self._embed_side(cohort, side) for side in self.sides}
+        joint = np.concatenate(list(parts.values()), axis=1)
+        return Embeddings(cohort.patients, joint, parts.get("wsi"), parts.get("rna"))
 
     def _embed_side(self, cohort: Cohort, side: str) -> NDArray[np.float32]:
         encode = getattr(self._network, f"encode_{side}")
         modality = cohort.modalities[side]
-        out = np.full((len(cohort.patients), self.config.width), np.nan, dtype=np.float32)
+        found: list[NDArray[np.float32]] = []
         row = {patient: i for i, patient in enumerate(cohort.patients)}
         for patients in self._embedding_chunks(modality):
             scale = self._scalers[side].transform
             if isinstance(modality, BagModality):
                 # The draw belongs to the patient: who else is embedded cannot change it.
-                bag = _thin(modality.read(patients[0]), self.config.eval_tokens, patients[0])
+                bag = self._bag(modality, patients[0])
+                bag = _thin(bag, self.config.eval_tokens, patients[0])
                 values = scale(bag)[None]
             else:
                 values = scale(modality.rows(patients))
-            batch = torch.from_numpy(values).to(self._device)
-            out[[row[patient] for patient in patients]] = encode(batch).float().cpu().numpy()
+            with self._autocast():
+                encoded = encode(torch.from_numpy(values).to(self._device))
+            found.append(encoded.float().cpu().numpy())
+        width = found[0].shape[1] if found else self.config.width
+        out = np.full((len(row), width), np.nan, dtype=np.float32)
+        if found:
+            out[[row[patient] for patient in modality.patients]] = np.concatenate(found)
         return out
 
     def _embedding_chunks(self, modality: Modality) -> Iterator[list[str]]:
@@ -204,14 +270,16 @@ class TorchMethod(Method):
 
     def restore(self, state: State) -> None:
         """Rebuild the scalers and the network from `state`."""
-        for side in SIDES:
+        for side in self.sides:
             for kind, scaler in ((Kind.VECTOR, VectorScaler), (Kind.BAG, InstanceScaler)):
                 prefix = f"{side}.{kind}."
                 part = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
                 if part:
                     self._scalers[side] = scaler.from_state(part)
-        if set(self._scalers) != set(SIDES):
-            raise InputError(f"state: scalers of {SIDES} expected, {sorted(self._scalers)} found")
+        if set(self._scalers) != set(self.sides):
+            raise InputError(
+                f"state: scalers of {self.sides} expected, {sorted(self._scalers)} found"
+            )
         self._device = torch.device("cpu")
         self._network = self.build(self._shapes())
         prefix = "network."
@@ -231,6 +299,11 @@ class TorchMethod(Method):
             return 0
         return sum(w.numel() for w in self._network.parameters() if w.requires_grad)
 
+    @property
+    def step_flops(self) -> int | None:
+        """Of the first batch, forward and backward, as torch counts them; None if untrained."""
+        return self._step_flops
+
 
 def _fit_scaler(modality: Modality, genes: int) -> VectorScaler | InstanceScaler:
     if isinstance(modality, VectorModality):
@@ -246,11 +319,6 @@ def _batches(
     n_batches = max(1, -(-len(patients) // batch_size))
     for rows in np.array_split(order, n_batches):
         yield [patients[row] for row in rows]
-
-
-def _draw(bag: NDArray[np.float32], tokens: int, draws: np.random.Generator) -> NDArray[np.float32]:
-    """`tokens` random patches, with replacement only where the bag has fewer (MIRROR.md 1.1)."""
-    return bag[draws.choice(len(bag), tokens, replace=len(bag) < tokens)]
 
 
 def _thin(bag: NDArray[np.float32], tokens: int, patient: str) -> NDArray[np.float32]:

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.cohort import Cohort
+from tasks.cohort import Cohort, Endpoint, Label
 from tasks.embeddings import Embeddings
 
 
@@ -82,12 +82,14 @@ class Task(ABC):
         version: Raised when a number changes; part of what a record is keyed by.
         metrics: What is measured; the first is the primary one.
         label: Which endpoint or label of the cohort is judged.
+        supervises: Whether the label may train a supervised reference for this task.
         default: Whether naming the kind alone selects this instance.
     """
 
     kind: ClassVar[str]
     version: ClassVar[int]
     metrics: ClassVar[tuple[Metric, ...]]
+    supervises: ClassVar[bool] = False
 
     def __init__(self, cohort: str, label: str, *, default: bool) -> None:
         self.cohort = cohort
@@ -103,6 +105,18 @@ class Task(ABC):
     @abstractmethod
     def instances(cls, cohort: Cohort) -> "tuple[Task, ...]":
         """The instances of this kind that a cohort's endpoints or labels allow."""
+
+    def target(self, cohort: Cohort, split: Split) -> Endpoint | Label | None:
+        """What a supervised reference is trained on: the label, of the training patients alone.
+
+        None where the task has no label, or is a question of which a reference may not be told.
+        """
+        if not self.supervises:
+            return None
+        train = set(split.train)
+        if self.label in cohort.endpoints:
+            return cohort.endpoints[self.label].subset(train)
+        return cohort.labels[self.label].subset(train)
 
     @abstractmethod
     def evaluate(self, embeddings: Embeddings, cohort: Cohort, split: Split) -> Outcome:

@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 DAYS_PER_MONTH = 365.25 / 12
 
+SIDES = ("wsi", "rna")
+"""The two modalities of a pair: slides and expression."""
+
 
 class Kind(StrEnum):
     """How a modality is shaped: a bag of instances per patient, or one vector per patient."""
@@ -57,6 +60,10 @@ class VectorModality:
         return digest.hexdigest()
 
 
+def _nowhere() -> None:
+    """The coordinates of a file that has none."""
+
+
 @dataclass(frozen=True)
 class Slide:
     """One slide's instances on disk; they are read when asked for and never kept.
@@ -66,12 +73,20 @@ class Slide:
         n_instances: Number of patches, more than zero.
         content: SHA-256 of the features as float32, so that a copied file is the same data.
         read: Reads the features, float32 [n_instances, width]; picklable.
+        coordinates: Reads where the patches lie on the slide, (x, y) [n_instances, 2], or None if
+            the file does not say; picklable.
     """
 
     name: str
     n_instances: int
     content: str
     read: Callable[[], NDArray[np.float32]]
+    coordinates: Callable[[], NDArray[np.float64] | None] = _nowhere
+
+    def read_in_rows(self) -> NDArray[np.float32] | None:
+        """The features in the order of the patches' rows on the slide; None without coordinates."""
+        xy = self.coordinates()
+        return None if xy is None else self.read()[np.lexsort(xy.T)]
 
 
 @dataclass(frozen=True)
@@ -100,6 +115,12 @@ class BagModality:
         """All instances of one patient, float32 [n_instances, width]."""
         parts = [slide.read() for slide in self.slides[patient]]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def read_in_rows(self, patient: str) -> NDArray[np.float32] | None:
+        """As `read`, each slide's patches in the order of their rows; None without coordinates."""
+        parts = [slide.read_in_rows() for slide in self.slides[patient]]
+        known = [part for part in parts if part is not None]
+        return np.concatenate(known) if len(known) == len(parts) else None
 
     def subset(self, patients: Iterable[str]) -> "BagModality":
         """The same modality restricted to `patients`; those it does not have are skipped."""
@@ -133,6 +154,13 @@ class Endpoint:
     time: NDArray[np.float64]
     event: NDArray[np.bool_]
 
+    def subset(self, patients: Iterable[str]) -> "Endpoint":
+        """The endpoint of `patients` alone; those it does not know are skipped."""
+        wanted = set(patients)
+        rows = [row for row, patient in enumerate(self.patients) if patient in wanted]
+        kept = tuple(self.patients[row] for row in rows)
+        return Endpoint(kept, self.time[rows], self.event[rows])
+
 
 @dataclass(frozen=True)
 class Label:
@@ -148,6 +176,11 @@ class Label:
     classes: tuple[str, ...]
     derived_from: str | None = None
 
+    def subset(self, patients: Iterable[str]) -> "Label":
+        """The label of `patients` alone; those it does not know are skipped."""
+        wanted = set(patients)
+        return replace(self, values={p: c for p, c in self.values.items() if p in wanted})
+
 
 @dataclass(frozen=True)
 class Cohort:
@@ -159,6 +192,8 @@ class Cohort:
         modalities: `wsi` (slides) and `rna` (expression).
         endpoints: `os`, `dss`, `dfi`, `pfi`: those that the clinical table has.
         labels: Class labels by name.
+        clinical: Age in years, sex (1 male) and stage (1 to 4), NaN where unknown: features that
+            a method may see, not a modality of the pair. None where the cohort has none.
         truth: For planted cohorts, the true latent factors: name -> values by row of `patients`.
         source: Where the data come from, as the manifest says.
         licence: Their licence, as the manifest says.
@@ -170,6 +205,7 @@ class Cohort:
     modalities: Mapping[str, Modality]
     endpoints: Mapping[str, Endpoint] = field(default_factory=dict)
     labels: Mapping[str, Label] = field(default_factory=dict)
+    clinical: VectorModality | None = None
     truth: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     source: str = ""
     licence: str = ""
@@ -183,11 +219,13 @@ class Cohort:
         wanted = set(patients)
         kept = tuple(patient for patient in self.patients if patient in wanted)
         modalities = {name: modality.subset(kept) for name, modality in self.modalities.items()}
-        return Cohort(self.name, kept, modalities)
+        clinical = None if self.clinical is None else self.clinical.subset(kept)
+        return Cohort(self.name, kept, modalities, clinical=clinical)
 
-    def complete(self) -> tuple[str, ...]:
-        """The patients that have every modality, sorted."""
-        having = [set(modality.patients) for modality in self.modalities.values()]
+    def complete(self, sides: Iterable[str] | None = None) -> tuple[str, ...]:
+        """The patients that have every modality, or every one of `sides`, sorted."""
+        wanted = self.modalities if sides is None else sides
+        having = [set(self.modalities[side].patients) for side in wanted]
         return tuple(patient for patient in self.patients if all(patient in h for h in having))
 
     def fingerprint(self) -> str:
@@ -195,6 +233,8 @@ class Cohort:
         digest = hashlib.sha256(self.name.encode())
         for name, modality in sorted(self.modalities.items()):
             digest.update(f"{name}:{modality.fingerprint()}".encode())
+        if self.clinical is not None:
+            digest.update(f"clinical:{self.clinical.fingerprint()}".encode())
         for name, endpoint in sorted(self.endpoints.items()):
             rows = (name, endpoint.patients, endpoint.time.tolist(), endpoint.event.tolist())
             digest.update(repr(rows).encode())

@@ -80,6 +80,7 @@ def load_cohort(folder: Path) -> Cohort:
         modalities,
         endpoints,
         labels,
+        None,
         truth,
         manifest.source,
         manifest.licence,

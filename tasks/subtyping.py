@@ -35,6 +35,7 @@ class Subtyping(Task):
 
     kind = "subtyping"
     version = 1
+    supervises = True
     metrics = (
         Metric("auroc_macro", higher_is_better=True),
         Metric("balanced_accuracy", higher_is_better=True),

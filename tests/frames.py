@@ -12,8 +12,10 @@ SCHEMA = {
     "task": "str", "cohort": "str", "method": "str", "protocol": "str", "fold": "int64",
     "seed": "int64", "metric": "str", "value": "float64", "higher_is_better": "bool",
     "n_patients": "Int64", "n_events": "Int64", "status": "str", "reason": "str", "trial": "str",
-    "family": "str", "summary": "str", "budget": "str", "source": "str", "licence": "str",
-    "n_folds": "int64", "primary": "bool", "fit_seconds": "float64", "parameters": "Int64",
+    "family": "str", "role": "str", "parent": "object", "summary": "str",
+    "budget": "str", "source": "str", "licence": "str",
+    "n_folds": "int64", "parameters": "Int64", "step_flops": "Int64", "fit_seconds": "float64",
+    "embed_seconds": "float64", "peak_memory_mb": "float64", "primary": "bool",
     "notes": "str", "circular": "str",
 }  # fmt: skip
 
@@ -40,6 +42,8 @@ def records(
                     "value": value, "higher_is_better": higher_is_better, "n_patients": 40,
                     "n_events": 12, "status": "skipped" if lost else "ok",
                     "reason": "too few events" if lost else "", "family": "controls",
+                    "role": "self-supervised", "parent": None, "step_flops": 10**9,
+                    "embed_seconds": 0.5, "peak_memory_mb": 800.0,
                     "summary": "", "budget": "default", "source": "planted", "licence": "CC0",
                     "n_folds": n_folds or len(folds), "primary": primary, "fit_seconds": 1.25,
                     "parameters": 1200, "notes": "", "circular": "",

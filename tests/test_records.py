@@ -41,6 +41,8 @@ def record(
         "attempt": attempt,
         "method": "pca",
         "family": "linear",
+        "role": "self-supervised",
+        "parent": None,
         "summary": "",
         "cohort": "X",
         "source": "",
@@ -56,6 +58,9 @@ def record(
         "config": {},
         "finished": finished,
         "fit_seconds": 1.0,
+        "embed_seconds": 0.5,
+        "peak_memory_mb": 800.0,
+        "step_flops": None,
         "parameters": None,
         "tasks": [task],
     }

@@ -29,10 +29,10 @@ def test_a_first_attempt_takes_cached_embeddings_and_a_later_one_fits_again(tmp_
     trial = one_trial()
     fitted, _ = run_trial(trial, tmp_path, "cpu")
     cache = EmbeddingCache(tmp_path)
-    fit = cache.read(trial.key)
+    fit = cache.read(trial.fit)
     assert fit is not None
     joint = fit.embeddings.joint * 0
-    cache.write(trial.key, replace(fit, embeddings=replace(fit.embeddings, joint=joint)))
+    cache.write(trial.fit, replace(fit, embeddings=replace(fit.embeddings, joint=joint)))
 
     cached, _ = run_trial(trial, tmp_path, "cpu")
     assert cached["tasks"][0]["scores"][0]["value"] == 0.5

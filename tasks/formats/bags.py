@@ -149,7 +149,7 @@ def read_bags(name: str, source: BagSource) -> tuple[BagModality, tuple[str, ...
     for i in selection.kept:
         (slide_name, file), barcode, scan = filled[i]
         read = SlideFile(file, scan.n_instances, scan.width)
-        slide = Slide(slide_name, scan.n_instances, scan.content, read)
+        slide = Slide(slide_name, scan.n_instances, scan.content, read, read.coordinates)
         slides[barcode.patient] = (*slides.get(barcode.patient, ()), slide)
     modality = BagModality({patient: slides[patient] for patient in sorted(slides)}, width)
     notes = [

@@ -151,3 +151,25 @@ class SlideFile:
                 f"cohort was loaded, found {' x '.join(map(str, features.shape))}"
             )
         return features.astype(np.float32, copy=False)
+
+    def coordinates(self) -> NDArray[np.float64] | None:
+        """Where the patches lie, (x, y) [n_instances, 2]; None if the file has no such `coords`."""
+        if self.path.suffix.lower() not in HDF5_SUFFIXES:
+            return None
+        try:
+            with h5py.File(self.path, "r", locking=False) as file:
+                coords = file.get("coords")
+                if not isinstance(coords, h5py.Dataset):
+                    return None
+                xy = np.asarray(coords[()], dtype=np.float64)
+        except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
+            raise InputError(
+                f"{self.path}: expected readable `coords`, found: {one_line(error)}"
+            ) from error
+        xy = xy[0] if xy.ndim == 3 and len(xy) == 1 else xy
+        if xy.shape != (self.n_instances, 2):
+            raise InputError(
+                f"{self.path}: expected `coords` of shape [{self.n_instances}, 2], "
+                f"found {list(xy.shape)}"
+            )
+        return xy
