@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve
 
 from tasks.heads.inputs import Matrix, Vector, rotate, standardise
+from tasks.heads.newton import minimise
 
 # Penalties per training event and per feature. A standardised feature carries about one unit of
 # information per event and p of them at most p, so 10 shrinks everything to nothing and 1e-4
@@ -22,8 +22,6 @@ from tasks.heads.inputs import Matrix, Vector, rotate, standardise
 # the model without effects: where features do not help, even slightly shrunk noise would still
 # rank the patients, and permuted outcomes would give C of 0.5 +- 0.04 instead of close to 0.5.
 PENALTIES: tuple[float, ...] = (np.inf, *(10.0 ** (step / 2) for step in range(2, -9, -1)))
-MAX_STEPS = 50
-TOLERANCE = 1e-9  # of the Newton decrement per event; the last step still squares the error
 
 
 @dataclass(frozen=True)
@@ -110,6 +108,10 @@ class RidgeCox:
     def risk(self, X: Matrix) -> Vector:
         """Log hazard relative to the average training patient, [n]; higher dies sooner."""
         return X @ self.coefficients - self.offset
+
+    def risk_by(self, X: Matrix, times: Sequence[float]) -> Matrix:
+        """The same risk for each of `times`, [n, len(times)]: hazards are proportional."""
+        return np.repeat(self.risk(X)[:, None], len(times), axis=1)
 
     def survival(self, X: Matrix, times: Sequence[float] | Vector) -> Matrix:
         """Probability of surviving `times` months, [n, len(times)].
@@ -210,22 +212,13 @@ def _newton(Z: Matrix, risk_sets: RiskSets, penalty: float, start: Vector) -> Ve
     def objective(beta: Vector) -> float:
         return penalty / 2 * float(beta @ beta) - risk_sets.log_likelihood(Z @ beta)
 
-    beta, value = start, objective(start)
-    for _ in range(MAX_STEPS):
+    def derivatives(beta: Vector) -> tuple[Vector, Matrix]:
         gradient, hessian = risk_sets.derivatives(Z, Z @ beta)
         gradient -= penalty * beta
         hessian[np.diag_indices_from(hessian)] += penalty
-        step = cho_solve(cho_factor(hessian, overwrite_a=True, check_finite=False), gradient)
-        if gradient @ step <= TOLERANCE * risk_sets.n_events:
-            return np.asarray(beta + step)
-        length = 1.0
-        while not objective(beta + length * step) <= value:
-            length /= 2
-            if length < 1e-10:  # as flat as rounding can tell
-                return beta
-        beta = beta + length * step
-        value = objective(beta)
-    raise ArithmeticError(f"Cox regression did not converge in {MAX_STEPS} Newton steps")
+        return gradient, hessian
+
+    return minimise(objective, derivatives, start, risk_sets.n_events)
 
 
 def _baseline(risk_sets: RiskSets, time: Vector, eta: Vector) -> tuple[Vector, Vector]:
