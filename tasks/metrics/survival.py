@@ -4,13 +4,16 @@ Everything about censoring and time scales comes from training patients: the hor
 times, the censoring distribution and the Kaplan-Meier baseline.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from sksurv.compare import compare_survival
 from sksurv.metrics import (
     concordance_index_censored,
     concordance_index_ipcw,
+    cumulative_dynamic_auc,
     integrated_brier_score,
 )
 from sksurv.nonparametric import kaplan_meier_estimator
@@ -82,6 +85,105 @@ def _comparable(test: Outcomes, tau: float) -> bool:
     """Whether anyone outlives an event before `tau`, or is censored at its very time."""
     earliest = test.time[test.event & (test.time < tau)].min(initial=np.inf)
     return bool(((test.time > earliest) | ((test.time == earliest) & ~test.event)).any())
+
+
+def auc_at(train: Outcomes, test: Outcomes, risk: Vector, month: float) -> float:
+    """Area under the ROC curve of dying within `month` months against outliving them.
+
+    Cases are weighted by the inverse probability of censoring (Uno et al., JASA 2007; Hung &
+    Chiang, Can. J. Stat. 2010).
+
+    Args:
+        train: Gives the censoring distribution and the horizon.
+        test: Judged.
+        risk: Of dying by then, [n_test].
+        month: When.
+
+    Raises:
+        Undefined: Training has no event or its follow-up does not reach so far, or no test patient
+            dies by then, or none outlives it.
+    """
+    if reason := _auc_unsupported(train, test, month):
+        raise Undefined(reason)
+    return float(_dynamic_auc(train, test, risk[:, None], [month])[0][0])
+
+
+def auc_mean(
+    train: Outcomes, test: Outcomes, risks: NDArray[np.float64], months: Sequence[float]
+) -> float:
+    """Mean of `auc_at` over those of the months that the fold supports.
+
+    Weighted by the deaths since the month before (Lambert & Chevret, Stat. Methods Med. Res.
+    2016). Which months count depends on the outcomes alone, so it is the same for every method.
+
+    Args:
+        train: Gives the censoring distribution and the horizon.
+        test: Judged.
+        risks: Of dying by each month, [n_test, n_months].
+        months: When, rising.
+
+    Raises:
+        Undefined: No month is supported; the reason is that of the first.
+    """
+    reasons = [_auc_unsupported(train, test, month) for month in months]
+    kept = [i for i, reason in enumerate(reasons) if not reason]
+    if not kept:
+        raise Undefined(reasons[0])
+    return float(_dynamic_auc(train, test, risks[:, kept], [months[i] for i in kept])[1])
+
+
+def _auc_unsupported(train: Outcomes, test: Outcomes, month: float) -> str:
+    """Why there is no AUC at this month; empty if there is one."""
+    if not train.event.any():
+        return "no event among the training patients"
+    end = horizon(train)
+    if not month < end:
+        return f"{month} months are not before the training horizon of {end:.1f} months"
+    if not (test.event & (test.time <= month)).any():
+        return f"no event among the test patients within {month} months"
+    if not (test.time > month).any():
+        return f"no test patient was followed for more than {month} months"
+    return ""
+
+
+def _dynamic_auc(
+    train: Outcomes, test: Outcomes, risks: NDArray[np.float64], months: Sequence[float]
+) -> tuple[Vector, float]:
+    """The areas at supported months and their mean."""
+    # What happens after the last month is not asked for, and its weights may not exist.
+    after = np.nextafter(months[-1], np.inf)
+    followed = Outcomes(np.minimum(test.time, after), test.event & (test.time < after))
+    areas, mean = cumulative_dynamic_auc(
+        train.structured(), followed.structured(), risks, months, tied_tol=TIED
+    )
+    return areas, mean
+
+
+def logrank_p(test: Outcomes, high: NDArray[np.bool_]) -> float:
+    """Probability of two survival curves this different if the groups were alike (log-rank).
+
+    It is two-sided: a small one says that the groups differ, not that `high` dies sooner.
+
+    Args:
+        test: Judged.
+        high: Whether a patient belongs to the group of high risk, [n].
+
+    Raises:
+        Undefined: One group is empty, or no event happens while both are at risk.
+    """
+    if high.all() or not high.any():
+        raise Undefined("all test patients are on one side of the training median risk")
+    if not _informative(test, high):
+        raise Undefined("no event among the test patients while both risk groups are at risk")
+    return float(compare_survival(test.structured(), high)[1])
+
+
+def _informative(test: Outcomes, high: NDArray[np.bool_]) -> bool:
+    """Whether some moment's deaths could have been of either group: else the variance is zero."""
+    moments, deaths = np.unique(test.time[test.event], return_counts=True)
+    at_risk = test.time >= moments[:, None]
+    low_n, high_n = (at_risk & ~high).sum(axis=1), (at_risk & high).sum(axis=1)
+    return bool(((low_n > 0) & (high_n > 0) & (deaths < low_n + high_n)).any())
 
 
 def time_grid(train: Outcomes, test: Outcomes) -> Vector:
