@@ -9,9 +9,9 @@ from tasks.cohort import Cohort
 from tasks.errors import InputError
 from tasks.retrieval import Retrieval
 from tasks.subtyping import Subtyping
-from tasks.survival import Survival
+from tasks.survival import Survival, SurvivalDiscrete
 
-KINDS: tuple[type[Task], ...] = (Survival, Subtyping, Retrieval)
+KINDS: tuple[type[Task], ...] = (Survival, SurvivalDiscrete, Subtyping, Retrieval)
 
 
 def all_tasks(cohorts: Iterable[Cohort]) -> tuple[Task, ...]:

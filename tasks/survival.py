@@ -1,18 +1,28 @@
-"""The survival task: what an embedding says about time to an event."""
+"""The survival tasks: what an embedding says about time to an event, by two kinds of head."""
 
-from collections.abc import Callable
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from functools import cache, partial
+from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tasks.base import Metric, Outcome, Split, Task
 from tasks.cohort import Cohort
 from tasks.embeddings import Embeddings
 from tasks.heads.cox import fit_ridge_cox
+from tasks.heads.hazard import fit_discrete_hazard
+from tasks.heads.inputs import Matrix, Vector
+from tasks.metrics.calibration import d_calibration_p
 from tasks.metrics.survival import (
     Outcomes,
+    auc_at,
+    auc_mean,
     harrell_c,
     ibs,
     ibs_kaplan_meier,
+    logrank_p,
     skill,
     time_grid,
     uno_c,
@@ -22,23 +32,44 @@ from tasks.splits import inner_folds
 
 # Two events in every inner fold: below that the cross-validated likelihood picks noise.
 MIN_EVENTS = 2 * INNER_FOLDS
-MONTHS = (12, 36, 60)  # survival probabilities that are kept with the predictions
+MONTHS = (12, 36, 60)  # of the time-dependent AUC and of the survival probabilities that are kept
 
 
-class Survival(Task):
-    """Ridge Cox regression on frozen embeddings, one endpoint of one cohort.
+class Head(Protocol):
+    """A survival model in the units of the embedding."""
+
+    def risk(self, X: Matrix) -> Vector:
+        """One number a patient, [n]; higher dies sooner."""
+
+    def risk_by(self, X: Matrix, times: Sequence[float]) -> Matrix:
+        """Numbers that rank the patients by their risk within `times` months, [n, len(times)]."""
+
+    def survival(self, X: Matrix, times: Sequence[float] | Vector) -> Matrix:
+        """Probability of surviving `times` months, [n, len(times)]."""
+
+    def state(self) -> dict[str, NDArray[np.float64]]:
+        """Everything that was fitted, by name."""
+
+
+class TimeToEvent(Task):
+    """A survival head on frozen embeddings, one endpoint of one cohort.
 
     Patients count if they have a joint embedding and a known outcome. With fewer than
     `MIN_EVENTS` training events nothing is fitted and every score is skipped with that reason.
+    The AUC needs a month before the training horizon with deaths before and survivors after it,
+    the log-rank test two groups, D-calibration 50 patients; else that score alone is skipped.
     """
 
-    kind = "survival"
-    version = 1
+    supervises = True
     metrics = (
         Metric("harrell_c", higher_is_better=True),
         Metric("uno_c", higher_is_better=True),
         Metric("ibs", higher_is_better=False),
         Metric("ibs_skill", higher_is_better=True),
+        *(Metric(f"auc_{month}m", higher_is_better=True) for month in MONTHS),
+        Metric("auc_mean", higher_is_better=True),
+        Metric("logrank_p", higher_is_better=False),
+        Metric("d_calibration_p", higher_is_better=True),
     )
 
     @classmethod
@@ -49,6 +80,10 @@ class Survival(Task):
             for label, endpoint in cohort.endpoints.items()
             if endpoint.event.any()
         )
+
+    @abstractmethod
+    def fit_head(self, X: Matrix, train: Outcomes, folds: NDArray[np.intp]) -> Head:
+        """Fit on the training patients, the penalty chosen by the inner folds [n]."""
 
     def evaluate(self, embeddings: Embeddings, cohort: Cohort, split: Split) -> Outcome:
         """Fit the head on the training patients and score the test patients once."""
@@ -73,9 +108,11 @@ class Survival(Task):
 
         strata = train.event.astype(int).tolist()
         folds = inner_folds(train_part.patients, strata, INNER_FOLDS)
-        head = fit_ridge_cox(train_part.X, train.time, train.event, folds)
-        risk = head.risk(test_part.X)
+        head = self.fit_head(train_part.X, train, folds)
+        risk, risks = head.risk(test_part.X), head.risk_by(test_part.X, MONTHS)
+        high = risk > np.median(head.risk(train_part.X))
 
+        @cache
         def brier() -> tuple[float, float]:
             times = time_grid(train, test)
             model = ibs(train, test, head.survival(test_part.X, times), times)
@@ -86,6 +123,10 @@ class Survival(Task):
             lambda: uno_c(train, test, risk),
             lambda: brier()[0],
             lambda: skill(*brier()),
+            *(partial(auc_at, train, test, risks[:, i], m) for i, m in enumerate(MONTHS)),
+            lambda: auc_mean(train, test, risks, MONTHS),
+            lambda: logrank_p(test, high),
+            lambda: d_calibration_p(test, head.survival(test_part.X, test.time).diagonal()),
         )
         probabilities = head.survival(test_part.X, MONTHS)
         return Outcome(
@@ -101,3 +142,25 @@ class Survival(Task):
             },
             head=head.state(),
         )
+
+
+class Survival(TimeToEvent):
+    """Time to an event by ridge Cox regression."""
+
+    kind = "survival"
+    version = 2
+
+    def fit_head(self, X: Matrix, train: Outcomes, folds: NDArray[np.intp]) -> Head:
+        """Ridge Cox regression."""
+        return fit_ridge_cox(X, train.time, train.event, folds)
+
+
+class SurvivalDiscrete(TimeToEvent):
+    """Time to an event by ridge logistic hazards in intervals, as the field's probes have it."""
+
+    kind = "survival-discrete"
+    version = 1
+
+    def fit_head(self, X: Matrix, train: Outcomes, folds: NDArray[np.intp]) -> Head:
+        """Ridge logistic hazards in quartiles of the training event times."""
+        return fit_discrete_hazard(X, train.time, train.event, folds)
