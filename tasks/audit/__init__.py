@@ -1,0 +1,1 @@
+"""What leaks: in split files, cohorts and tables."""

@@ -1,0 +1,293 @@
+"""Tables on their own: rows that contradict each other, endpoints, feature vectors."""
+
+import re
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from tasks.audit.duplicates import audit_duplicates
+from tasks.audit.findings import Check, Checked, Finding, Severity, some
+from tasks.audit.polarity import audit_polarity
+from tasks.audit.rows import pooled, table_rows
+from tasks.audit.sites import audit_site_signature
+from tasks.cohort import Endpoint
+from tasks.errors import InputError
+from tasks.formats.clinical import read_endpoints
+from tasks.formats.tables import is_missing, read_text_table
+from tasks.manifest import (
+    ClinicalFormat,
+    ClinicalSource,
+    DeclaredColumns,
+    Orientation,
+    TimeUnit,
+    VectorSource,
+)
+from tasks.split_files import PATIENT_COLUMNS, SAMPLE_COLUMNS, find_barcode, owner
+
+_CDR_SHEET = "TCGA-CDR"
+_MANY = 50
+"""Columns from which a table is taken for one of feature vectors."""
+
+# What is one fact per patient whatever the table's rows are.
+_OUTCOME = re.compile(
+    r"(os|dss|dfi|dfs|pfi|pfs)([._ ](time|months|days|status|event|survival_days|censorship))?"
+    r"|(survival_months|survival_time|censorship)(_(os|dss|dfi|pfi))?|event|vital_status"
+    r"|overall survival.*|disease free.*|progress.* free.*|.*disease-specific survival.*"
+    r"|(days_to_|death_|last_contact_)(death|last_follow_?up|days_to)",
+    re.IGNORECASE,
+)
+# Any other column counts as a patient's own if it differs within at most this share of patients.
+_RARELY = 0.1
+_ENOUGH = 5  # patients with several rows, to say so
+_FEW_VALUES = 10
+
+_EVENT_COLUMNS = ("event", "os_event", "event_os", "os", "dead", "death", "deceased")
+_TIME_COLUMNS = (
+    "os_time", "os.time", "time", "survival_time", "os_months", "survival_months", "months",
+    "os_days", "survival_days", "days", "time_months", "time_days",
+)  # fmt: skip
+_LONG_IN_MONTHS = 200.0  # a median follow-up beyond this is in days
+
+_VITAL = {"dead": True, "deceased": True, "1:deceased": True, "alive": False, "living": False,
+          "0:living": False}  # fmt: skip
+
+
+def audit_table(path: Path) -> tuple[Checked, ...]:
+    """Audit a table of patients, slides or samples: clinical, labels or features.
+
+    Raises:
+        InputError: The table cannot be read, or nothing in it says whose its rows are.
+    """
+    table = read_text_table(path, sheet=_CDR_SHEET)
+    table.columns = pd.Index([str(column).strip() for column in table.columns])
+    where = str(path)
+    columns = list(map(str, table.columns))
+    if sum(find_barcode(column) is not None for column in columns) > len(columns) / 2:
+        return _audit_vectors(where, VectorSource(path, columns[0], Orientation.GENES))
+    id_column = identifier(path, table)
+    rows = audit_rows(where, table, id_column)
+    checks = [rows]
+    source = _clinical(path, table, id_column)
+    if source is not None:
+        checks += _audit_outcomes(
+            where, table, id_column, source, contradicting=bool(rows.findings)
+        )
+    if len(columns) > _MANY:
+        checks += _audit_vectors(where, VectorSource(path, id_column, Orientation.SAMPLES))
+    return tuple(checks)
+
+
+def identifier(path: Path, table: pd.DataFrame) -> str:
+    """The column that says whose a row is: named so, or else mostly barcodes.
+
+    Raises:
+        InputError: There is none.
+    """
+    by_name = {str(c).casefold().replace(" ", "_"): str(c) for c in table.columns}
+    for name in sorted(PATIENT_COLUMNS):
+        if name in by_name:
+            return by_name[name]
+    for column in table.columns:
+        cells = [cell for cell in table[column].head(50) if not is_missing(cell)]
+        if cells and sum(find_barcode(cell) is not None for cell in cells) > 0.9 * len(cells):
+            return str(column)
+    raise InputError(
+        f"{path}: expected a split file (train and val or test, fold_0) or a table with a column "
+        "of TCGA barcodes or one named case_id or patient_id, "
+        f"found {', '.join(repr(str(c)[:40]) for c in table.columns[:8]) or 'nothing'}"
+    )
+
+
+def audit_rows(
+    where: str,
+    table: pd.DataFrame,
+    id_column: str,
+    used: Collection[str] = (),
+    patients: Collection[str] | None = None,
+) -> Checked:
+    """Look for patients whose rows contradict each other.
+
+    Outcomes and the columns in `used` must agree within a patient. Any other column is taken for
+    the patient's own, and not for the slide's, if it nearly always agrees.
+
+    Args:
+        where: The table.
+        table: Its cells as text.
+        id_column: Whose a row is.
+        used: Columns that a cohort reads.
+        patients: The only ones that matter; None: all.
+    """
+    owners = np.array([owner(cell.strip()) for cell in table[id_column]], dtype=object)
+    counts = pd.Series(owners).value_counts()
+    several = set(counts.index[counts > 1])
+    several &= several if patients is None else set(patients)
+    kept = np.array([who in several for who in owners], dtype=bool)
+    if not kept.any():
+        return Checked(Check.CONTRADICTING_ROWS, where)
+    part = table[kept].reset_index(drop=True)
+    whose = pd.Series(owners[kept])
+    a_row_each = len(several) <= _RARELY * len(counts) / 2
+    same_id = part[id_column].str.strip().duplicated(keep=False).to_numpy()
+    grave: dict[str, list[str]] = {}
+    light: dict[str, list[str]] = {}
+    for position, name in enumerate(map(str, part.columns)):
+        if name == id_column or name.casefold().replace(" ", "_") in SAMPLE_COLUMNS:
+            continue
+        cells = _spelled(part.iloc[:, position])
+        values = cells.groupby(whose).nunique()  # missing cells are no value
+        differing = values.index[values > 1]
+        if differing.empty:
+            continue
+        outcome = name in used or _OUTCOME.fullmatch(name) is not None
+        rare = len(values) >= _ENOUGH and len(differing) <= _RARELY * len(values)
+        if not (outcome or rare):
+            # a table of a row a patient: the same identifier twice with two words is an error
+            if not (a_row_each and _discrete(table.iloc[:, position])):
+                continue
+            differing = differing[differing.isin(set(whose[same_id]))]
+        for patient in differing:
+            found = sorted(set(cells[whose == patient].dropna()))
+            example = f"{patient}: {name} {' / '.join(found[:3])}"
+            (grave if outcome else light).setdefault(str(patient), []).append(example)
+    findings = [
+        Finding(
+            severity,
+            f"patients whose rows contradict each other{what}",
+            len(by_patient),
+            len(several),
+            "patients of several rows",
+            advice,
+            some(example for examples in by_patient.values() for example in examples),
+        )
+        for severity, what, by_patient, advice in (
+            (
+                Severity.LEAK,
+                " in what they are judged by",
+                grave,
+                "mend or drop these rows: the score depends on which one is read",
+            ),
+            (Severity.WARNING, "", light, "look which row is right before the column is used"),
+        )
+        if by_patient
+    ]
+    return Checked(Check.CONTRADICTING_ROWS, where, tuple(findings))
+
+
+def audit_vital_status(where: str, table: pd.DataFrame, id_column: str, os: Endpoint) -> Checked:
+    """Whether overall survival agrees with the vital status beside it."""
+    by_name = {str(column).casefold().replace(" ", "_"): str(column) for column in table.columns}
+    column = by_name.get("vital_status")
+    where = f"{where}: os and vital status"
+    if column is None:
+        return Checked(Check.ENDPOINT_ORDER, where, skipped="there is no column vital_status")
+    event = dict(zip(os.patients, os.event, strict=True))
+    wrong, n = [], 0
+    for name, cell in zip(table[id_column], table[column], strict=True):
+        patient = owner(name.strip())
+        dead = _VITAL.get(cell.strip().casefold())
+        if dead is not None and patient in event:
+            n += 1
+            if bool(event[patient]) != dead:
+                wrong.append(patient)
+    if not wrong:
+        return Checked(Check.ENDPOINT_ORDER, where)
+    reversed_ = len(wrong) > n / 2
+    return Checked(
+        Check.ENDPOINT_ORDER,
+        where,
+        (
+            Finding(
+                Severity.LEAK if reversed_ else Severity.WARNING,
+                "overall survival says the opposite of the vital status"
+                + (": events are reversed" if reversed_ else ""),
+                len(wrong),
+                n,
+                "rows",
+                "read 1 as the source means it, or mend these rows",
+                some(wrong),
+            ),
+        ),
+    )
+
+
+def _audit_outcomes(
+    where: str, table: pd.DataFrame, id_column: str, source: ClinicalSource, *, contradicting: bool
+) -> list[Checked]:
+    patients = frozenset(
+        barcode.patient for cell in table[id_column] if (barcode := find_barcode(cell))
+    )
+    try:
+        endpoints, _ = read_endpoints(source, patients)
+    except InputError as error:
+        if not contradicting:
+            raise
+        return [Checked(Check.EVENT_POLARITY, where, skipped=str(error))]
+    checks = list(audit_polarity(where, endpoints))
+    if "os" in endpoints:
+        checks.append(audit_vital_status(where, table, id_column, endpoints["os"]))
+    return checks
+
+
+def _audit_vectors(where: str, source: VectorSource) -> tuple[Checked, ...]:
+    try:
+        rows = table_rows(source)
+    except InputError as error:
+        return (Checked(Check.DUPLICATES, where, skipped=str(error)),)
+    return (*audit_duplicates(where, rows), audit_site_signature(where, pooled(rows)))
+
+
+def _clinical(path: Path, table: pd.DataFrame, id_column: str) -> ClinicalSource | None:
+    """Which clinical layout a table is of; 1 means event unless the layout says otherwise."""
+    names = set(map(str, table.columns))
+    if {"bcr_patient_barcode", "OS", "OS.time"} <= names:
+        return ClinicalSource(path, ClinicalFormat.TCGA_CDR)
+    if {"PATIENT_ID", "OS_STATUS", "OS_MONTHS"} <= names or {
+        "Patient ID",
+        "Overall Survival Status",
+        "Overall Survival (Months)",
+    } <= names:
+        return ClinicalSource(path, ClinicalFormat.CBIOPORTAL)
+    porpoise = ({"survival_months", "censorship"}, {"os_survival_days", "os_censorship"})
+    if "case_id" in names and any(pair <= names for pair in porpoise):
+        return ClinicalSource(path, ClinicalFormat.PORPOISE)
+    event = _one_of(names, _EVENT_COLUMNS)
+    time = _one_of(names, _TIME_COLUMNS)
+    if event is None or time is None:
+        return None
+    cells = {_number(cell) for cell in table[event] if not is_missing(cell)}
+    median = pd.to_numeric(table[time], errors="coerce").median()
+    if not cells or not cells <= {"0.0", "1.0"} or pd.isna(median):
+        return None
+    named_days = "day" in time.casefold()
+    named_months = "month" in time.casefold()
+    days = named_days or (not named_months and median > _LONG_IN_MONTHS)
+    unit = TimeUnit.DAYS if days else TimeUnit.MONTHS
+    columns = DeclaredColumns(id_column, time, unit, event, "1")
+    return ClinicalSource(path, ClinicalFormat.TABLE, columns)
+
+
+def _one_of(names: Collection[str], known: Sequence[str]) -> str | None:
+    by_name = {name.casefold(): name for name in sorted(names)}
+    return next((by_name[name] for name in known if name in by_name), None)
+
+
+def _number(cell: str) -> str:
+    """A cell in one spelling: 1, 1.0 and 01 are one, and so are Dead and dead."""
+    try:
+        return repr(float(cell))
+    except ValueError:
+        return cell.strip().casefold()
+
+
+def _spelled(cells: pd.Series) -> pd.Series:
+    return cells.map(lambda cell: None if is_missing(cell) else _number(cell))
+
+
+def _discrete(cells: pd.Series) -> bool:
+    """Whether a column holds words or a few numbers, and not measurements."""
+    known = cells[~cells.map(is_missing)]
+    if pd.to_numeric(known, errors="coerce").isna().any():
+        return True
+    return bool(known.nunique() <= _FEW_VALUES)
