@@ -5,7 +5,7 @@ one patient out at a time, and gives no predictions for the patients left out. O
 fold serves every penalty and every target here, so that a hundred targets cost what one does.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,18 +68,20 @@ def fit_ridge(
     """
     Z, mean, scale = standardise(X)
     Z, V = rotate(Z)
-    width = X.shape[1]
-    held_out = np.empty((len(penalties), *Y.shape))
+    width = max(X.shape[1], 1)  # without any feature the mean is the model
+    error = np.zeros((len(penalties), Y.shape[1]))
+    inner = []
     for fold in np.unique(folds):
         out = folds == fold
-        basis = _Eigenbasis.of(Z[~out], Y[~out])
-        scores = (Z[out] - basis.mean) @ basis.axes
-        for i, penalty in enumerate(penalties):
-            shrunk = basis.shrunk(penalty * (~out).sum() * width)
-            held_out[i, out] = scores @ shrunk + basis.target
-    error = ((held_out - Y) ** 2).sum(axis=1)
-    best = error.argmin(axis=0)
-    chosen = np.array(penalties, dtype=np.float64)[best]
+        basis, unit = _Eigenbasis.of(Z[~out], Y[~out]), int((~out).sum()) * width
+        inner.append((out, basis, unit))
+        scaled = [penalty * unit for penalty in penalties]
+        for i, predicted in enumerate(basis.predictions(Z[out], scaled)):
+            error[i] += ((predicted - Y[out]) ** 2).sum(axis=0)
+    chosen = np.array(penalties, dtype=np.float64)[error.argmin(axis=0)]
+    held_out = np.empty(Y.shape)
+    for out, basis, unit in inner:
+        (held_out[out],) = basis.predictions(Z[out], [chosen * unit])
     basis = _Eigenbasis.of(Z, Y)
     weights = basis.axes @ basis.shrunk(chosen * len(X) * width)
     coefficients = (weights if V is None else V @ weights) / scale[:, None]
@@ -87,7 +89,7 @@ def fit_ridge(
         coefficients=coefficients,
         intercepts=basis.target - basis.mean @ weights - mean @ coefficients,
         penalties=chosen,
-        held_out=np.take_along_axis(held_out, best[None, None, :], axis=0)[0],
+        held_out=held_out,
     )
 
 
@@ -121,3 +123,9 @@ class _Eigenbasis:
     def shrunk(self, penalty: float | Vector) -> Matrix:
         """Coefficients along the axes, [r, t], for one penalty or one for each target [t]."""
         return np.asarray(self.product / (self.variance[:, None] + penalty))
+
+    def predictions(self, Z: Matrix, penalties: Iterable[float | Vector]) -> Iterator[Matrix]:
+        """The targets of patients with features [n, r], once for each penalty, [n, t]."""
+        coordinates = (Z - self.mean) @ self.axes
+        for penalty in penalties:
+            yield coordinates @ self.shrunk(penalty) + self.target
