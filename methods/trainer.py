@@ -127,13 +127,17 @@ class TorchMethod(Method):
                 "at least 2 needed"
             )
         self._device = torch.device(context.device)
-        self._scalers = {
-            side: _fit_scaler(train.modalities[side], self.config.genes) for side in self.sides
-        }
+        self._fit_scalers(train)
         with torch.random.fork_rng(devices=_cuda_devices(self._device)):
             torch.manual_seed(context.seed)
             self._network = self.build(self._shapes()).to(self._device)
             self._train(self._network, train, patients, context)
+
+    def _fit_scalers(self, train: Cohort) -> None:
+        """Fit what has to be known of the training patients' features before `build`."""
+        self._scalers = {
+            side: _fit_scaler(train.modalities[side], self.config.genes) for side in self.sides
+        }
 
     def _train(
         self, network: nn.Module, train: Cohort, patients: tuple[str, ...], context: Context
@@ -226,22 +230,26 @@ class TorchMethod(Method):
         found: list[NDArray[np.float32]] = []
         row = {patient: i for i, patient in enumerate(cohort.patients)}
         for patients in self._embedding_chunks(modality):
-            scale = self._scalers[side].transform
-            if isinstance(modality, BagModality):
-                # The draw belongs to the patient: who else is embedded cannot change it.
-                bag = self._bag(modality, patients[0])
-                bag = _thin(bag, self.config.eval_tokens, patients[0])
-                values = scale(bag)[None]
-            else:
-                values = scale(modality.rows(patients))
             with self._autocast():
-                encoded = encode(torch.from_numpy(values).to(self._device))
+                encoded = encode(self._whole(modality, side, patients))
             found.append(encoded.float().cpu().numpy())
         width = found[0].shape[1] if found else self.config.width
         out = np.full((len(row), width), np.nan, dtype=np.float32)
         if found:
             out[[row[patient] for patient in modality.patients]] = np.concatenate(found)
         return out
+
+    def _whole(self, modality: Modality, side: str, patients: list[str]) -> Tensor:
+        """One side as it is embedded: vectors [B, D], or the bag of one patient [1, T, D]."""
+        scale = self._scalers[side].transform
+        if isinstance(modality, VectorModality):
+            values = scale(modality.rows(patients))
+        else:
+            # The draw belongs to the patient: who else is embedded cannot change it.
+            (patient,) = patients
+            bag = _thin(self._bag(modality, patient), self.config.eval_tokens, patient)
+            values = scale(bag)[None]
+        return torch.from_numpy(values).to(self._device)
 
     def _embedding_chunks(self, modality: Modality) -> Iterator[list[str]]:
         size = 1 if isinstance(modality, BagModality) else EMBED_BATCH
