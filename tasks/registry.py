@@ -7,12 +7,20 @@ from fnmatch import fnmatchcase
 from tasks.base import Task
 from tasks.cohort import Cohort
 from tasks.errors import InputError
+from tasks.few_shot import FewShot
 from tasks.retention import Retention
 from tasks.retrieval import Retrieval
 from tasks.subtyping import Subtyping
 from tasks.survival import Survival, SurvivalDiscrete
 
-KINDS: tuple[type[Task], ...] = (Survival, SurvivalDiscrete, Subtyping, Retrieval, Retention)
+KINDS: tuple[type[Task], ...] = (
+    Survival,
+    SurvivalDiscrete,
+    Subtyping,
+    FewShot,
+    Retrieval,
+    Retention,
+)
 
 
 def all_tasks(cohorts: Iterable[Cohort]) -> tuple[Task, ...]:

@@ -79,10 +79,43 @@ def fit_ridge_logistic(
     best = int(np.argmin(loss))
     scaled = [penalty * len(y) * width for penalty in penalties[: best + 1]]
     weights, bias = _path(Z, codes, scaled)[-1]
-    coefficients, intercepts = np.zeros((n_classes, width)), np.full(n_classes, -np.inf)
+    return _model(weights, bias, V, mean, scale, seen, n_classes, penalties[best])
+
+
+def fit_logistic(
+    X: Matrix, y: NDArray[np.intp], n_classes: int, mean: Vector, scale: Vector, penalty: float
+) -> RidgeLogistic:
+    """Fit with a given penalty on patients too few to choose one, or to standardise by.
+
+    Args:
+        X: Training features [n, p], finite.
+        y: Class numbers below `n_classes`, [n]; at least two occur.
+        n_classes: Number of classes, those that do not occur included.
+        mean: What is subtracted from the features, [p].
+        scale: What they are then divided by, [p].
+        penalty: Per patient and feature.
+    """
+    Z, V = rotate((X - mean) / scale)
+    seen, codes = np.unique(y, return_inverse=True)
+    weights, bias = _path(Z, codes, [penalty * X.size])[-1]
+    return _model(weights, bias, V, mean, scale, seen, n_classes, penalty)
+
+
+def _model(
+    weights: Matrix,
+    bias: Vector,
+    V: Matrix | None,
+    mean: Vector,
+    scale: Vector,
+    seen: NDArray[np.intp],
+    n_classes: int,
+    penalty: float,
+) -> RidgeLogistic:
+    """A fit of the classes `seen`, turned back into the units of the features."""
+    coefficients, intercepts = np.zeros((n_classes, len(mean))), np.full(n_classes, -np.inf)
     coefficients[seen] = (weights if V is None else weights @ V.T) / scale
     intercepts[seen] = bias - coefficients[seen] @ mean
-    return RidgeLogistic(coefficients, intercepts, penalties[best])
+    return RidgeLogistic(coefficients, intercepts, penalty)
 
 
 def _path(
