@@ -22,7 +22,8 @@ ENTRY_POINTS = "mirror_bench.methods"
 MODULES = (
     "methods.mirror_family",
     "methods.contrastive",
-    "methods.pca",
+    "methods.linear",
+    "methods.floors",
 )
 
 
