@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -26,52 +27,144 @@ ResultsOption = Annotated[Path, typer.Option(help=RESULTS_HELP)]
 DataOption = Annotated[Path | None, typer.Option(help=DATA_HELP)]
 
 
+MethodsOption = Annotated[str, typer.Option(help="all, or names and globs between commas.")]
+TasksOption = Annotated[str, typer.Option(help="all, KIND or KIND/COHORT/LABEL, globs allowed.")]
+CohortsOption = Annotated[str | None, typer.Option(help="Names between commas; default all.")]
+FoldsOption = Annotated[int, typer.Option(min=2, help="Outer folds.")]
+SeedsOption = Annotated[str, typer.Option(help="Repeats of the initialisation.")]
+BudgetOption = Annotated[Budget, typer.Option(help="Sizes and epochs.")]
+WorkersOption = Annotated[int | None, typer.Option(min=1, help="Trials at a time.")]
+AddressOption = Annotated[str | None, typer.Option(help="An existing Ray cluster.")]
+TrackingOption = Annotated[str | None, typer.Option(help="An MLflow server or database.")]
+DeviceOption = Annotated[str, typer.Option(help="A torch device: cpu or cuda.")]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", help="METHOD.FIELD=VALUE, over any budget; repeatable.")
+]
+OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Do all again.")]
+RetryOption = Annotated[bool, typer.Option("--retry-failed", help="Do failed again.")]
+
+
 @app.command()
 def run(
-    methods: Annotated[str, typer.Option(help="all, or names and globs between commas.")],
-    tasks: Annotated[str, typer.Option(help="all, KIND or KIND/COHORT/LABEL, globs allowed.")],
-    cohorts: Annotated[str | None, typer.Option(help="Names between commas; default all.")] = None,
+    methods: MethodsOption,
+    tasks: TasksOption,
+    cohorts: CohortsOption = None,
     data: DataOption = None,
-    folds: Annotated[int, typer.Option(min=2, help="Outer folds.")] = 5,
-    seeds: Annotated[str, typer.Option(help="Repeats of the initialisation.")] = "0,1,2",
-    budget: Annotated[Budget, typer.Option(help="Sizes and epochs.")] = Budget.DEFAULT,
+    folds: FoldsOption = 5,
+    seeds: SeedsOption = "0,1,2",
+    budget: BudgetOption = Budget.DEFAULT,
+    settings: SetOption = None,
     control: Annotated[
         Control | None, typer.Option(help="Break the outcomes on purpose; nothing must be found.")
     ] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Trials at a time.")] = None,
-    address: Annotated[str | None, typer.Option(help="An existing Ray cluster.")] = None,
+    workers: WorkersOption = None,
+    address: AddressOption = None,
     results: ResultsOption = Path("results"),
-    tracking_uri: Annotated[str | None, typer.Option(help="An MLflow server or database.")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Do all again.")] = False,
-    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Do failed again.")] = False,
-    device: Annotated[str, typer.Option(help="A torch device: cpu or cuda.")] = "cpu",
+    tracking_uri: TrackingOption = None,
+    overwrite: OverwriteOption = False,
+    retry_failed: RetryOption = False,
+    device: DeviceOption = "cpu",
 ) -> None:
     """Run what is missing of methods x tasks, record it, and show the leaderboard."""
     # Commands import what they need: `leaderboard` must not wait for torch.
     from benchmark.run import RunOptions, default_workers  # noqa: PLC0415
     from benchmark.run import run as run_benchmark  # noqa: PLC0415
 
-    code = run_benchmark(
-        RunOptions(
-            methods=methods,
-            tasks=tasks,
-            cohorts=cohorts,
-            data=data,
-            folds=folds,
-            seeds=_seeds(seeds),
-            budget=budget,
-            control=control,
-            workers=workers or default_workers(),
-            address=address,
-            results=results,
-            tracking_uri=tracking_uri,
-            overwrite=overwrite,
-            retry_failed=retry_failed,
-            device=device,
-        ),
-        _console(),
+    options = RunOptions(
+        methods=methods,
+        settings=tuple(settings or ()),
+        tasks=tasks,
+        cohorts=cohorts,
+        data=data,
+        folds=folds,
+        seeds=_seeds(seeds),
+        budget=budget,
+        control=control,
+        workers=workers or default_workers(),
+        address=address,
+        results=results,
+        tracking_uri=tracking_uri,
+        overwrite=overwrite,
+        retry_failed=retry_failed,
+        device=device,
     )
-    raise typer.Exit(code)
+    raise typer.Exit(run_benchmark(options, _console()))
+
+
+@app.command()
+def ablate(
+    method: Annotated[
+        str, typer.Argument(help="The method whose parts are taken away.")
+    ] = "mirror",
+    tasks: TasksOption = "survival",
+    metrics: Annotated[
+        str, typer.Option(help="Metrics to compare beside the primary ones, between commas.")
+    ] = "",
+    cohorts: CohortsOption = None,
+    data: DataOption = None,
+    folds: FoldsOption = 5,
+    seeds: SeedsOption = "0,1,2",
+    budget: BudgetOption = Budget.DEFAULT,
+    workers: WorkersOption = None,
+    results: ResultsOption = Path("results"),
+    device: DeviceOption = "cpu",
+) -> None:
+    """Run a method and its ablations; the differences, their intervals and a figure."""
+    from benchmark.ablate import ablate as run_ablations  # noqa: PLC0415
+    from benchmark.run import RunOptions, default_workers  # noqa: PLC0415
+
+    options = RunOptions(
+        methods=method,
+        settings=(),
+        tasks=tasks,
+        cohorts=cohorts,
+        data=data,
+        folds=folds,
+        seeds=_seeds(seeds),
+        budget=budget,
+        control=None,
+        workers=workers or default_workers(),
+        address=None,
+        results=results,
+        tracking_uri=None,
+        overwrite=False,
+        retry_failed=False,
+        device=device,
+    )
+    raise typer.Exit(run_ablations(method, _names(metrics), options, _console()))
+
+
+@app.command()
+def embed(
+    method: Annotated[str, typer.Argument(help="A method.")],
+    cohort: Annotated[Path, typer.Option(help="A cohort's folder, with its cohort.toml.")],
+    output: Annotated[Path, typer.Option(help="The HDF5 file to write.")] = Path("embeddings.h5"),
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="Published MIRROR weights; nothing is fitted then.")
+    ] = None,
+    budget: BudgetOption = Budget.DEFAULT,
+    settings: SetOption = None,
+    device: DeviceOption = "cpu",
+) -> None:
+    """Embed every patient of a cohort, for a use of your own."""
+    from benchmark.embed import embed_to_file  # noqa: PLC0415
+
+    with _console().status(f"embedding {cohort.name} with {method}"):
+        shape = embed_to_file(
+            method, cohort, output, checkpoint, tuple(settings or ()), budget, device
+        )
+    typer.echo(f"wrote {output}: {shape[0]} patients x {shape[1]}")
+
+
+@app.command("new-method")
+def new_method(
+    name: Annotated[str, typer.Argument(help="For example my-method.")],
+    output: Annotated[Path, typer.Option(help="The folder to write to.")] = Path(),
+) -> None:
+    """Write a method in one file, to start from."""
+    from benchmark.new_method import write_method  # noqa: PLC0415
+
+    typer.echo(write_method(name, output))
 
 
 list_app = typer.Typer(help="What there is: methods, tasks, cohorts.", no_args_is_help=True)
@@ -84,7 +177,7 @@ def list_methods(as_json: JsonOption = False) -> None:
     """The registered methods."""
     from benchmark import listing  # noqa: PLC0415
 
-    _print_rows(listing.methods(), as_json)
+    _print_rows(listing.methods(), as_json, listing.METHOD_COLUMNS)
 
 
 @list_app.command("tasks")
@@ -190,15 +283,25 @@ def _seeds(text: str) -> tuple[int, ...]:
     return seeds
 
 
-def _print_rows(rows: list[dict[str, object]], as_json: bool) -> None:
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _print_rows(
+    rows: list[dict[str, object]], as_json: bool, columns: Sequence[str] | None = None
+) -> None:
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
         return
     from rich.table import Table  # noqa: PLC0415
 
-    table = Table(box=None, header_style="bold")
-    for name in rows[0] if rows else ():
-        table.add_column(name)
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    columns = columns or tuple(rows[0] if rows else ())
+    for name in columns:
+        table.add_column(name, justify="right" if name == "parameters" else "left")
     for row in rows:
-        table.add_row(*("" if value is None else str(value) for value in row.values()))
+        cells = (row[name] for name in columns)
+        table.add_row(
+            *("" if c is None else f"{c:,}" if isinstance(c, int) else str(c) for c in cells)
+        )
     _console().print(table)

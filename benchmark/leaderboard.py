@@ -23,6 +23,13 @@ from benchmark.standings import (
 
 NONE = "-"
 
+ROLE_TITLES = {
+    "self-supervised": "Self-supervised methods",
+    "ablation": "Ablations: their parent with one part taken away or mended, not ranked",
+    "control": "Floors and controls, not ranked",
+    "supervised": "Supervised references: trained on the training patients' labels, not ranked",
+}
+
 _PREAMBLE = """\
 # Leaderboard
 
@@ -97,7 +104,7 @@ def mark(table: Standing, row: Row) -> str:
     """● the best, = tied with it, ⚠ incomplete with its count, or nothing."""
     if row.cells < table.cells:
         return f"⚠ {row.cells}/{table.cells}"
-    if row is table.rows[0]:
+    if row is table.best:
         return "●"
     return "=" if row.tied else ""
 
@@ -153,14 +160,23 @@ _AFTER = (
     Column("fit, s", lambda _, row: seconds(row.seconds)),
     Column("parameters", lambda _, row: size(row.parameters)),
 )
+_COSTS = (
+    Column("GFLOP/step", lambda _, row: NONE if row.flops is None else number(row.flops / 1e9, 2)),
+    Column("memory, MB", lambda _, row: number(row.memory, 0)),
+)
 
 
 def columns(table: Standing) -> tuple[Column, ...]:
-    """The columns that a table shows: the declared ones, and one for each of its other metrics."""
+    """The columns by which a table compares."""
     primary = Column(f"{directed(table.primary)} ± sd", lambda _, row: score(row))
-    others = tuple(_other(i, measure) for i, measure in enumerate(table.others))
-    every = (*_BEFORE, primary, *_SCORE, *others, *_AFTER)
+    every = (*_BEFORE, primary, *_SCORE, *_AFTER)
     return tuple(column for column in every if column.shown(table))
+
+
+def details(table: Standing) -> tuple[Column, ...]:
+    """The columns of what else was measured: a table's other metrics, and further costs."""
+    others = tuple(_other(i, measure) for i, measure in enumerate(table.others))
+    return (_BEFORE[1], *others, *_COSTS)
 
 
 def _other(i: int, measure: Measure) -> Column:
@@ -254,16 +270,27 @@ def _task(table: Standing) -> list[str]:
             f"⚠ **Circular**: the label was called from `{table.circular}`; a method that sees"
             f" `{table.circular}` is tested on its own input.\n"
         )
-    text.append(
-        _grid(
-            tuple(column.header for column in shown),
-            (tuple(column.cell(table, row) for column in shown) for row in table.rows),
-            tuple(column.right for column in shown),
-        )
-    )
+    for role, rows in groupby(table.rows, key=lambda row: row.role):
+        group = tuple(rows)
+        if len(group) < len(table.rows):
+            text.append(f"**{ROLE_TITLES[role]}**\n")
+        text.append(_columns(table, shown, group))
+    text += [
+        "<details><summary>Other metrics and costs</summary>\n",
+        _columns(table, details(table), table.rows),
+        "</details>\n",
+    ]
     if table.notes:
         text.append("".join(f"- {_escape(note)}\n" for note in table.notes))
     return text
+
+
+def _columns(table: Standing, shown: tuple[Column, ...], rows: tuple[Row, ...]) -> str:
+    return _grid(
+        tuple(column.header for column in shown),
+        (tuple(column.cell(table, row) for column in shown) for row in rows),
+        tuple(column.right for column in shown),
+    )
 
 
 def _foot(missing: tuple[Gap, ...]) -> list[str]:

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from methods.registry import all_methods
+from methods.base import Budget, Role
+from methods.registry import registry
 from tasks.cache_dir import cache_dir
 from tasks.cohort import Cohort
 from tasks.load import find_cohorts, load_cohort
@@ -12,19 +13,46 @@ from tasks.synthetic import embedded_cohorts
 Row = dict[str, object]
 
 
+PATCH_WIDTH, GENES = 1536, 4096
+"""Widths of the inputs for which `list methods` counts parameters: UNI2-h patches, kept genes."""
+
+
+METHOD_COLUMNS = ("name", "role", "modalities", "parameters", "summary")
+"""What the table on the screen shows; the JSON has all."""
+
+
 def methods() -> list[Row]:
-    """Name, family, parent and what differs from it, citation and summary of each method."""
-    return [
+    """Every method, and what could not be imported with its reason.
+
+    `parameters` is the number of trainable parameters of the default configuration on bags of
+    patches of width `PATCH_WIDTH` and `GENES` genes; None where nothing is trained by gradient.
+    """
+    found = registry()
+    rows: list[Row] = [
         {
             "name": spec.name,
             "family": spec.family,
-            "summary": spec.summary,
-            "citation": spec.citation,
+            "role": spec.role,
+            "supervised": spec.role is Role.SUPERVISED,
+            "modalities": ", ".join(spec.sides),
+            "parameters": spec.build(spec.config_for(Budget.DEFAULT)).parameters_on(
+                PATCH_WIDTH, GENES
+            ),
             "parent": spec.parent,
             "delta": ", ".join(f"{name}={value}" for name, value in spec.delta.items()),
+            "space": {name: str(values) for name, values in spec.space.items()},
+            "summary": spec.summary,
+            "citation": spec.citation,
+            "available": True,
+            "reason": "",
         }
-        for spec in all_methods().values()
+        for spec in found.methods.values()
     ]
+    names = rows[0] if rows else ()
+    for name, reason in found.unavailable.items():
+        absent = {"name": name, "available": False, "reason": reason}
+        rows.append({**dict.fromkeys(names), **absent, "summary": f"unavailable: {reason}"})
+    return rows
 
 
 def tasks(data: Path | None) -> list[Row]:

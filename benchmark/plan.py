@@ -140,7 +140,7 @@ def make_plan(
             for split, seed, group in itertools.product(splits, request.seeds, groups):
                 axes = {
                     "method": spec.name,
-                    "config": config,
+                    "config": {name: _identity(value) for name, value in config.items()},
                     "code": code,
                     "cohort": cohort.name,
                     "data": data,
@@ -187,6 +187,11 @@ def make_plan(
                         )
                     )
     return Plan(tuple(trials), n_done)
+
+
+def _identity(value: object) -> object:
+    """A file counts by what is in it, wherever it lies."""
+    return hashlib.sha256(value.read_bytes()).hexdigest() if isinstance(value, Path) else value
 
 
 def trial_key(axes: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from benchmark.overrides import configured
 from benchmark.plan import Control, Plan, Request, Trial, make_plan
 from benchmark.records import Line, Store
 from benchmark.screen import show
@@ -33,6 +34,7 @@ class RunOptions:
 
     Attributes:
         methods: `all`, or names and globs between commas.
+        settings: Changes of their configurations, each METHOD.FIELD=VALUE.
         tasks: `all`, kinds, or KIND/COHORT/LABEL globs between commas.
         cohorts: Names between commas, or None for all that are found.
         data: A folder of cohorts, or None for the embedded ones.
@@ -50,6 +52,7 @@ class RunOptions:
     """
 
     methods: str
+    settings: tuple[str, ...]
     tasks: str
     cohorts: str | None
     data: Path | None
@@ -80,6 +83,7 @@ def run(options: RunOptions, console: Console) -> int:
 
 def run_methods(methods: Sequence[MethodSpec], options: RunOptions, console: Console) -> int:
     """As `run`, with the methods already chosen."""
+    methods = configured(methods, options.settings)
     if options.methods == "all":
         for name, reason in registry().unavailable.items():
             console.print(f"Methods of {name} are unavailable: {reason}", markup=False)

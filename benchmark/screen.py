@@ -1,6 +1,7 @@
 """The leaderboard on the terminal: the same standings, within 100 columns."""
 
 from collections.abc import Callable
+from itertools import groupby
 
 import pandas as pd
 from rich.console import Console
@@ -15,6 +16,12 @@ from benchmark.standings import REFERENCE, Measure, Row, Standing, settle, stand
 WIDTH = 100
 """Columns that the tables are made for; a narrower terminal shows fewer of the other metrics."""
 
+_SHORT = {
+    "self-supervised": "self-supervised",
+    "ablation": "ablations",
+    "control": "floors, controls",
+    "supervised": "supervised",
+}
 _STYLE = {"●": "bold green", "=": "green"}
 
 
@@ -92,10 +99,14 @@ def _draw(table: Standing, kept: int) -> Table:
     grid.add_column("method", no_wrap=True)
     for header, _ in shown:
         grid.add_column(escape(header), justify="right", no_wrap=True)
-    for row in table.rows:
-        sign = mark(table, row)
-        style = _STYLE.get(sign, "yellow" if sign else "")
-        grid.add_row(sign, row.method, *(cell(row) for _, cell in shown), style=style)
+    for role, rows in groupby(table.rows, key=lambda row: row.role):
+        group = tuple(rows)
+        if len(group) < len(table.rows):
+            grid.add_row("", Text(_SHORT[role], style="italic dim"))
+        for row in group:
+            sign = mark(table, row)
+            style = _STYLE.get(sign, "yellow" if sign else "")
+            grid.add_row(sign, row.method, *(cell(row) for _, cell in shown), style=style)
     return grid
 
 

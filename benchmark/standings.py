@@ -18,6 +18,12 @@ ALPHA = 0.05
 FEWEST_TASKS = 6
 """Of fewer the signed-rank test cannot reach p < 0.05, whatever the differences."""
 
+RANKED = "self-supervised"
+"""The role of the methods that are compared with each other; the others stand apart, unranked."""
+
+ROLES = (RANKED, "ablation", "control", "supervised")
+"""The roles in the order in which tables show them."""
+
 TABLE = ["task", "protocol", "budget", "n_folds"]
 """What rows of one table have in common."""
 
@@ -46,20 +52,24 @@ class Row:
     Attributes:
         method: Its name.
         family: The group it belongs to.
+        role: What it is in the comparison, one of `ROLES`.
         cells: Folds x seeds with a value of the primary metric.
         spread: Standard deviation of the primary metric over those cells; NaN for one cell.
         score: Mean of the primary metric with its corrected interval.
         patients: Its interval over resamples of the test patients; NaN where there is none.
         difference: Score minus the reference's over the cells of both, corrected likewise, p
-            adjusted by Holm over the table; NaN for the reference itself or without one.
-        tied: Whether it cannot be told from the best.
+            adjusted by Holm over the rows of its role; NaN for the reference itself or without one.
+        tied: Whether it is ranked and cannot be told from the best of the ranked.
         others: Of every other metric its mean, NaN where it has none, and its number of cells.
         seconds: Mean time of one fit.
         parameters: Number of trained parameters, None where it has none.
+        flops: Floating-point operations of one training step, None where there is none.
+        memory: Mean of the most memory that a trial held, in MB; NaN if unknown.
     """
 
     method: str
     family: str
+    role: str
     cells: int
     spread: float
     score: Estimate
@@ -69,11 +79,15 @@ class Row:
     others: tuple[tuple[float, int], ...]
     seconds: float
     parameters: int | None
+    flops: int | None
+    memory: float
 
 
 @dataclass(frozen=True)
 class Standing:
-    """The methods on one task under one protocol and budget, best first, incomplete ones last.
+    """The methods on one task under one protocol and budget.
+
+    Rows are ordered by role, within it best first and incomplete ones last.
 
     Attributes:
         task: KIND/COHORT/LABEL.
@@ -115,9 +129,14 @@ class Standing:
         return self.n_folds * len(self.seeds)
 
     @property
-    def complete(self) -> tuple[Row, ...]:
-        """The rows with a value in every cell; only they have a rank."""
-        return tuple(row for row in self.rows if row.cells == self.cells)
+    def ranked(self) -> tuple[Row, ...]:
+        """The rows of methods that are compared, with a value in every cell; best first."""
+        return tuple(r for r in self.rows if r.role == RANKED and r.cells == self.cells)
+
+    @property
+    def best(self) -> Row | None:
+        """The best of the ranked, if there is any."""
+        return next(iter(self.ranked), None)
 
     @property
     def has_reference(self) -> bool:
@@ -237,8 +256,9 @@ def _rows(
     means, counts = values.mean().round(_DIGITS).to_dict(), values.count().to_dict()
     costs = table.drop_duplicates(["method", *CELL]).groupby("method")
     seconds = costs["fit_seconds"].mean()
-    parameters = costs["parameters"].max()
-    families = costs["family"].first()
+    parameters, flops = costs["parameters"].max(), costs["step_flops"].max()
+    memory = costs["peak_memory_mb"].mean()
+    families, roles = costs["family"].first(), costs["role"].first().to_dict()
     scored = table[table["metric"] == primary.name]
     first = table.iloc[0]
     place = (str(first["task"]), str(first["protocol"]), str(first["budget"]), n_folds)
@@ -250,18 +270,26 @@ def _rows(
     order = sorted(
         cells.columns,
         key=lambda m: (
+            ROLES.index(roles[m]),
             counted[m] < n_folds * n_seeds,
             np.nan_to_num(-sign * means.get((m, primary.name), np.nan), nan=np.inf),
             m,
         ),
     )
     scores = _estimates(cells, n_folds)
-    reference = _differences(cells, order, REFERENCE, n_folds)
-    best = _differences(cells, order, order[0], n_folds)
+    groups = [[m for m in order if roles[m] == role] for role in ROLES]
+    reference = {
+        m: difference
+        for group in groups
+        for m, difference in _differences(cells, group, REFERENCE, n_folds).items()
+    }
+    ranked = groups[ROLES.index(RANKED)]
+    best = _differences(cells, ranked, ranked[0], n_folds) if ranked else {}
     return tuple(
         Row(
             method=method,
             family=str(families[method]),
+            role=roles[method],
             cells=int(counted[method]),
             spread=float(cells[method].std()),
             score=scores[method],
@@ -272,13 +300,15 @@ def _rows(
             ),
             difference=reference[method],
             # Not told apart unless the test says so: one fold alone tells nothing.
-            tied=bool(counted[method]) and not best[method].p < ALPHA,
+            tied=bool(counted[method]) and method in best and not best[method].p < ALPHA,
             others=tuple(
                 (float(means.get((method, m.name), np.nan)), int(counts.get((method, m.name), 0)))
                 for m in others
             ),
             seconds=float(seconds[method]),
             parameters=None if pd.isna(parameters[method]) else int(parameters[method]),
+            flops=None if pd.isna(flops[method]) else int(flops[method]),
+            memory=float(memory[method]),
         )
         for method in order
     )
@@ -309,7 +339,7 @@ def _differences(
     """Every method's paired difference to one of them, p adjusted by Holm."""
     if to not in cells:
         return dict.fromkeys(methods, _NO_ESTIMATE)
-    found = _estimates(cells.sub(cells[to], axis=0), n_folds)
+    found = _estimates(cells[list(methods)].sub(cells[to], axis=0), n_folds)
     found[to] = _NO_ESTIMATE
     adjusted = holm([found[method].p for method in methods])
     return {
@@ -319,14 +349,14 @@ def _differences(
 
 
 def rankings(tables: Iterable[Standing]) -> tuple[Ranking, ...]:
-    """Mean ranks over tables of one protocol and budget, best first."""
+    """Mean ranks of the ranked over tables of one protocol and budget, best first."""
     tables = tuple(tables)
-    methods = sorted({row.method for table in tables for row in table.rows})
+    methods = sorted({row.method for t in tables for row in t.rows if row.role == RANKED})
     scores = np.full((len(tables), len(methods)), np.nan)
     best = dict.fromkeys(methods, 0)
     for i, table in enumerate(tables):
         sign = 1.0 if table.primary.higher_is_better else -1.0
-        for row in table.complete:
+        for row in table.ranked:
             scores[i, methods.index(row.method)] = sign * row.score.mean
             best[row.method] += row.tied
     ranks = average_ranks(scores)

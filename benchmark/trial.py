@@ -204,7 +204,7 @@ def _record(
         "role": spec.role,
         "parent": spec.parent,
         "summary": spec.summary,
-        "config": dict(trial.config),
+        "config": {k: str(v) if isinstance(v, Path) else v for k, v in trial.config.items()},
         "budget": trial.budget,
         "protocol": trial.protocol,
         "cohort": cohort.name,

@@ -103,6 +103,10 @@ class Method(ABC):
         """Trainable parameters, or None where the word has no meaning."""
         return None
 
+    def parameters_on(self, wsi_width: int, rna_width: int) -> int | None:
+        """Trainable parameters on bags of patches and expression of these widths; None likewise."""
+        return None
+
     @property
     def step_flops(self) -> int | None:
         """Floating-point operations of one training step, None where there is no such thing."""
@@ -133,6 +137,7 @@ class MethodSpec:
         ordered: Whether an embedding depends on the order of a bag's patches.
         budgets: What a budget changes of the default configuration, field by field.
         space: The hyper-parameters that a search may change, by field.
+        needs: A field of the configuration that has to be given; `all` leaves the method out.
         parent: The method that this one is a variant of; `delta` is what it changes.
         delta: Fields of the parent's configuration that differ: the diff is the ablation.
     """
@@ -148,6 +153,7 @@ class MethodSpec:
     ordered: bool = False
     budgets: Mapping[Budget, Mapping[str, Any]] = field(default_factory=dict)
     space: Mapping[str, Choice | LogUniform] = field(default_factory=dict)
+    needs: str | None = None
     parent: str | None = None
     delta: Mapping[str, Any] = field(default_factory=dict)
 

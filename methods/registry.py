@@ -21,6 +21,7 @@ ENTRY_POINTS = "mirror_bench.methods"
 # Explicit, so that the registry can be read.
 MODULES = (
     "methods.mirror_family",
+    "methods.mirror_checkpoint",
     "methods.contrastive",
     "methods.linear",
     "methods.floors",
@@ -80,7 +81,8 @@ def select_methods(patterns: str) -> tuple[MethodSpec, ...]:
     """The methods named by `all`, or by names and globs between commas.
 
     `all` is every method but the ablations, which say more about their parent than about the
-    field: `mirror-bench ablate` runs them, and so does naming them.
+    field (`mirror-bench ablate` runs them, and so does naming them), and those that need to be
+    given something, such as a checkpoint.
 
     Raises:
         InputError: If a pattern matches nothing; names the nearest methods.
@@ -91,7 +93,7 @@ def select_methods(patterns: str) -> tuple[MethodSpec, ...]:
         matches = [
             name
             for name, spec in methods.items()
-            if (pattern == "all" and spec.role is not Role.ABLATION)
+            if (pattern == "all" and spec.role is not Role.ABLATION and not spec.needs)
             or fnmatch.fnmatchcase(name, pattern)
         ]
         if not matches:

@@ -307,6 +307,12 @@ class TorchMethod(Method):
             return 0
         return sum(w.numel() for w in self._network.parameters() if w.requires_grad)
 
+    def parameters_on(self, wsi_width: int, rna_width: int) -> int | None:
+        """Trainable parameters on bags of patches and expression of these widths."""
+        shapes = {"wsi": Shape(Kind.BAG, wsi_width), "rna": Shape(Kind.VECTOR, rna_width)}
+        network = self.build({side: shapes[side] for side in self.sides})
+        return sum(w.numel() for w in network.parameters() if w.requires_grad)
+
     @property
     def step_flops(self) -> int | None:
         """Of the first batch, forward and backward, as torch counts them; None if untrained."""

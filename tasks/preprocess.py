@@ -66,6 +66,12 @@ class VectorScaler:
         kept = np.sort(order[:n_features])
         return cls(kept, low[kept], high[kept], median[kept], mean[kept], scale[kept])
 
+    @classmethod
+    def identity(cls, width: int) -> "VectorScaler":
+        """Leaves `width` features as they are, and puts 0 where a cell is missing."""
+        zeros, ones = np.zeros(width), np.ones(width)
+        return cls(np.arange(width), -np.inf * ones, np.inf * ones, zeros, zeros, ones)
+
     @property
     def width(self) -> int:
         """Features kept."""
@@ -127,6 +133,11 @@ class InstanceScaler:
         scale = np.sqrt(spread / len(modality.patients))
         kept = np.flatnonzero(scale > CONSTANT * peak)
         return cls(kept, mean[kept], scale[kept])
+
+    @classmethod
+    def identity(cls, width: int) -> "InstanceScaler":
+        """Leaves `width` features as they are."""
+        return cls(np.arange(width), np.zeros(width), np.ones(width))
 
     @property
     def width(self) -> int:

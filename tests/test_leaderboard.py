@@ -109,7 +109,7 @@ def test_incomplete_rows_stand_last_with_their_count() -> None:
     text = render(records(values))
     table = only(records(values))
     assert [row.method for row in table.rows] == ["mirror", "lucky"]
-    assert [row.method for row in table.complete] == ["mirror"]
+    assert [row.method for row in table.ranked] == ["mirror"]
     assert "| ⚠ 4/5 | `lucky`" in text
     ranked = {row.method: row for row in rankings([table])}
     assert np.isnan(ranked["lucky"].mean_rank)

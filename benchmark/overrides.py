@@ -1,0 +1,74 @@
+"""`--set METHOD.FIELD=VALUE`: a configuration changed from the command line."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from enum import StrEnum
+from pathlib import Path
+from types import NoneType
+from typing import Any, get_args, get_type_hints
+
+from methods.base import MethodSpec
+from tasks.errors import InputError
+
+
+def configured(methods: Iterable[MethodSpec], settings: Sequence[str]) -> tuple[MethodSpec, ...]:
+    """The methods with every setting applied, over whatever their budget says.
+
+    Args:
+        methods: The methods that are run.
+        settings: Each `METHOD.FIELD=VALUE`.
+
+    Raises:
+        InputError: A setting has another form, names no method that is run or no field of its
+            configuration, or has a value of another type.
+    """
+    chosen = {spec.name: spec for spec in methods}
+    for setting in settings:
+        place, equals, text = setting.partition("=")
+        name, dot, field = place.rpartition(".")
+        if not (equals and dot):
+            raise InputError(f"--set: expected METHOD.FIELD=VALUE, found {setting!r}")
+        if name not in chosen:
+            raise InputError(
+                f"--set {setting}: expected one of the methods that are run, "
+                f"{', '.join(sorted(chosen))}, found {name!r}"
+            )
+        spec = chosen[name]
+        types = get_type_hints(type(spec.config))
+        if field not in types:
+            raise InputError(
+                f"--set {setting}: expected one of {name}'s fields, "
+                f"{', '.join(sorted(types))}, found {field!r}"
+            )
+        value = _parsed(setting, types[field], text)
+        chosen[name] = replace(spec, delta={**spec.delta, field: value})
+    for spec in chosen.values():
+        if spec.needs is not None and spec.needs not in spec.delta:
+            raise InputError(
+                f"{spec.name}: expected --set {spec.name}.{spec.needs}=VALUE, found none"
+            )
+    return tuple(chosen.values())
+
+
+def _parsed(setting: str, kind: Any, text: str) -> object:
+    """The value as its declared type."""
+    options = [option for option in get_args(kind) or (kind,) if option is not NoneType]
+    for option in options:
+        if option is bool:
+            if text.lower() in ("true", "false"):
+                return text.lower() == "true"
+        elif option is Path:
+            path = Path(text).absolute()
+            if not path.is_file():
+                raise InputError(f"--set {setting}: expected a file, found none")
+            return path
+        elif issubclass(option, int | float | str | StrEnum):
+            try:
+                return option(text)
+            except ValueError:
+                continue
+    expected = " or ".join(
+        f"one of {', '.join(option)}" if issubclass(option, StrEnum) else option.__name__
+        for option in options
+    )
+    raise InputError(f"--set {setting}: expected {expected}, found {text!r}")
