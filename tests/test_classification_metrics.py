@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import balanced_accuracy_score, roc_auc_score
+from scipy.stats import mannwhitneyu
+from sklearn.metrics import (
+    average_precision_score,
+    balanced_accuracy_score,
+    confusion_matrix,
+    roc_auc_score,
+)
 
 from tasks.metrics.classification import (
     accuracy,
@@ -78,6 +84,64 @@ def test_a_value_in_range_or_a_reason(classes: list[int], seed: int, hard: bool)
             assert metric in {auroc_macro, auprc_macro, kappa}
         else:
             assert low - 1e-12 <= value <= high + 1e-12
+
+
+@st.composite
+def predictions(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
+    """Random, tied, tiny and lopsided: two classes at least, of two to four."""
+    n_classes = draw(st.integers(2, 4))
+    y = draw(st.lists(st.integers(0, n_classes - 1), min_size=2, max_size=40))
+    y[0], y[1] = 0, 1
+    # a coarse grid of parts makes ties between patients and between classes
+    rows = draw(
+        st.lists(
+            st.tuples(*[st.sampled_from([0, 1, 1, 2, 5])] * n_classes).filter(any),
+            min_size=len(y),
+            max_size=len(y),
+        )
+    )
+    parts = np.array(rows, dtype=np.float64)
+    return np.array(y), parts / parts.sum(axis=1, keepdims=True)
+
+
+@settings(max_examples=80, deadline=None)
+@given(predictions())
+def test_every_metric_equals_another_computation(case: tuple[np.ndarray, np.ndarray]) -> None:
+    y, probability = case
+    n, n_classes = probability.shape
+    predicted = probability.argmax(axis=1)
+    present = np.unique(y)
+    one_hot = np.eye(n_classes)[y]
+    table = confusion_matrix(y, predicted, labels=np.arange(n_classes))
+
+    def area(c: int) -> float:  # a Mann-Whitney statistic, by scipy
+        inside, outside = probability[y == c, c], probability[y != c, c]
+        return float(mannwhitneyu(inside, outside).statistic / (len(inside) * len(outside)))
+
+    assert auroc_macro(y, probability) == pytest.approx(
+        np.mean([area(c) for c in present]), abs=1e-9
+    )
+    precision = average_precision_score(one_hot[:, present], probability[:, present])
+    assert auprc_macro(y, probability) == pytest.approx(precision, abs=1e-9)
+    right, true, guessed = np.diag(table), table.sum(axis=1), table.sum(axis=0)
+    assert accuracy(y, probability) == pytest.approx(right.sum() / n, abs=1e-9)
+    recall = right[present] / true[present]
+    assert balanced_accuracy(y, probability) == pytest.approx(recall.mean(), abs=1e-9)
+    seen = true + guessed > 0
+    f1 = 2 * right[seen] / (true + guessed)[seen]
+    assert f1_macro(y, probability) == pytest.approx(f1.mean(), abs=1e-9)
+    chance = true @ guessed / n**2
+    expected = (right.sum() / n - chance) / (1 - chance)
+    assert kappa(y, probability) == pytest.approx(expected, abs=1e-9)
+    squares = ((one_hot - probability) ** 2).sum(axis=1).mean()
+    halved = squares / 2 if n_classes == 2 else squares
+    assert brier(y, probability) == pytest.approx(halved, abs=1e-9)
+    gaps: dict[int, list[float]] = {}
+    for row, c in enumerate(y):
+        confidence = probability[row].max()
+        gaps.setdefault(min(int(confidence * 10), 9), []).append((predicted[row] == c) - confidence)
+    calibration = sum(abs(np.mean(gap)) * len(gap) for gap in gaps.values()) / n
+    assert expected_calibration_error(y, probability) == pytest.approx(calibration, abs=1e-9)
 
 
 def test_reasons() -> None:
