@@ -10,10 +10,10 @@ from tasks.audit.duplicates import audit_duplicates
 from tasks.audit.findings import Check, Checked, Finding, Severity, some
 from tasks.audit.labels import audit_label
 from tasks.audit.polarity import audit_polarity
-from tasks.audit.published import PROJECT_OF_SITE
+from tasks.audit.published import projects_of
 from tasks.audit.rows import bag_rows, pooled, table_rows
 from tasks.audit.separation import MIN_GROUP, forest, linear, separability
-from tasks.audit.sites import ALMOST_PERFECT, audit_label_by_site, audit_site_signature, site_of
+from tasks.audit.sites import ALMOST_PERFECT, audit_label_by_site, audit_site_signature
 from tasks.audit.tables import audit_rows, audit_vital_status, identifier
 from tasks.cohort import BagModality, Cohort, VectorModality
 from tasks.errors import InputError
@@ -186,9 +186,8 @@ def _projects(cohort: Cohort) -> list[tuple[str, VectorModality]]:
     if not isinstance(modality, VectorModality):
         return []
     of: dict[str, list[str]] = defaultdict(list)
-    for patient in modality.patients:
-        if project := PROJECT_OF_SITE.get(site_of(patient)):
-            of[project].append(patient)
+    for patient, project in projects_of(modality.patients).items():
+        of[project].append(patient)
     return [
         (project, modality.subset(patients))
         for project, patients in sorted(of.items())

@@ -15,9 +15,8 @@ import numpy as np
 from scipy.stats import binom
 
 from tasks.audit.findings import Check, Checked, Finding, Severity, some
-from tasks.audit.published import HIGHEST_RATE, PROJECT_OF_SITE, PUBLISHED, PublishedOutcome
+from tasks.audit.published import HIGHEST_RATE, PUBLISHED, PublishedOutcome, projects_of
 from tasks.cohort import Endpoint
-from tasks.split_files import find_barcode
 
 MIN_PATIENTS = 20
 """Fewer than these say nothing."""
@@ -116,10 +115,10 @@ def evidence(endpoint: Endpoint, published: PublishedOutcome) -> Evidence:
 
 def _by_project(endpoint: Endpoint) -> dict[str, Endpoint]:
     """The endpoint of the patients of each TCGA project; of the others under the empty name."""
+    projects = projects_of(endpoint.patients)
     rows: dict[str, list[int]] = defaultdict(list)
     for row, patient in enumerate(endpoint.patients):
-        barcode = find_barcode(patient)
-        rows["" if barcode is None else PROJECT_OF_SITE.get(barcode.site, "")].append(row)
+        rows[projects.get(patient, "")].append(row)
     return {
         project: Endpoint(
             tuple(endpoint.patients[row] for row in found),

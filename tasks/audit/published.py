@@ -6,10 +6,14 @@ TCGA-CDR): redacted patients and those without time or status are left out, mont
 days. A test with the real file computes both tables again.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from tasks.split_files import find_barcode
+
 ENDPOINTS = ("os", "dss", "dfi", "pfi")
+
+_KNOWN_SITES = 0.9
 
 
 @dataclass(frozen=True)
@@ -157,3 +161,18 @@ HIGHEST_RATE = max(
     if outcome.n_patients >= 50
 )
 """The highest event rate of any endpoint of a project of at least 50 patients."""
+
+
+def projects_of(patients: Collection[str]) -> dict[str, str]:
+    """The TCGA project of each patient, by tissue-source site.
+
+    Args:
+        patients: A cohort's. Where more than a tenth of them are of no site of TCGA they are taken
+            for somebody else's (planted cohorts borrow the barcodes' shape), and nobody has one.
+    """
+    found = {
+        patient: project
+        for patient in patients
+        if (barcode := find_barcode(patient)) and (project := PROJECT_OF_SITE.get(barcode.site))
+    }
+    return found if len(found) >= _KNOWN_SITES * len(patients) else {}
