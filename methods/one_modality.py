@@ -1,0 +1,203 @@
+"""Self-supervision within one modality: what slides, or expression, teach without the other."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from methods.base import Budget, Choice, MethodSpec
+from methods.encoders.mlp import Perceptron
+from methods.encoders.pooled import PooledArchitecture
+from methods.mirror_family import PAPER, SMOKE
+from methods.objectives.alignment import full_precision, info_nce
+from methods.objectives.retention import choose_masked, masked_error
+from methods.pair import Summarises
+from methods.space import SPACE
+from methods.trainer import Shape, TorchConfig, TorchMethod
+from tasks.cohort import Kind
+from tasks.errors import InputError
+
+
+class TwoViews(nn.Module):
+    """Two views of a slide, each with parts really hidden, are closer than two slides.
+
+    Other slides of the batch as negatives are what prevents collapse.
+
+    Args:
+        wsi: Encoder of slides.
+        width: Of its embedding, and of the linear head that the objective sees it through.
+        mask_ratio: Share that a view hides: of patches, which the encoder then never gets, or of a
+            slide vector's features, which are set to the mean of the training patients.
+        temperature: Divides the cosines; fixed.
+    """
+
+    def __init__(self, wsi: Summarises, width: int, mask_ratio: float, temperature: float) -> None:
+        super().__init__()
+        self.wsi = wsi
+        self.head = nn.Linear(width, width)
+        self.mask_ratio = mask_ratio
+        self.temperature = temperature
+
+    def losses(self, wsi: Tensor) -> dict[str, Tensor]:
+        """`alignment` of two views drawn afresh, and `total`, which is the same."""
+        first, second = (self.head(self.encode_wsi(self.view(wsi))) for _ in range(2))
+        loss = info_nce(full_precision(first), full_precision(second), self.temperature)
+        return {"total": loss, "alignment": loss}
+
+    def view(self, wsi: Tensor) -> Tensor:
+        """What is left of bags, [B, patches kept, D], or of vectors, [B, D] with zeros."""
+        mask = choose_masked(torch.rand(wsi.shape[:2], device=wsi.device), self.mask_ratio)
+        if wsi.dim() == 2:
+            return wsi.masked_fill(mask, 0)
+        kept: Tensor = wsi[~mask].unflatten(0, (len(wsi), -1))  # every bag keeps as many
+        return kept
+
+    def encode_wsi(self, wsi: Tensor) -> Tensor:
+        """Slide embeddings [B, width], nothing hidden."""
+        return self.wsi.summary(wsi)
+
+    def before_step(self) -> None:
+        """Nothing to renormalise."""
+
+    def after_step(self) -> None:
+        """Nothing to clamp."""
+
+
+@dataclass(frozen=True)
+class IntraConfig(TorchConfig, PooledArchitecture):
+    """Configuration of `intra`.
+
+    Attributes:
+        mask_ratio: Share of patches, or of a slide vector's features, that a view hides.
+        temperature: Divides the cosines; fixed.
+    """
+
+    mask_ratio: float = 0.5
+    temperature: float = 0.1
+
+    def __post_init__(self) -> None:
+        """Refuse views of no patch.
+
+        Raises:
+            InputError: `mask_ratio` hides every patch.
+        """
+        if int(self.tokens * (1 - self.mask_ratio)) < 1:
+            raise InputError(
+                f"mask_ratio: one that leaves a patch of {self.tokens} expected, "
+                f"{self.mask_ratio} found"
+            )
+
+
+class IntraMethod(TorchMethod):
+    """Two views of a slide, on the encoder of TANGLE."""
+
+    config: IntraConfig
+    sides: ClassVar[tuple[str, ...]] = ("wsi",)
+
+    def build(self, shapes: Mapping[str, Shape]) -> nn.Module:
+        """The pooling slide encoder with a linear head."""
+        config, wsi = self.config, shapes["wsi"]
+        return TwoViews(
+            config.pooled_encoder(wsi.width, bags=wsi.kind is Kind.BAG),
+            config.width,
+            config.mask_ratio,
+            config.temperature,
+        )
+
+
+class MaskedGenes(nn.Module):
+    """An embedding of the genes that are shown predicts those that are hidden.
+
+    Args:
+        genes: Number of genes.
+        hidden: Width of the encoder's two hidden layers and of the decoder's one.
+        width: Of the embedding.
+        mask_ratio: Share of genes that is hidden, set to the mean of the training patients.
+        dropout: Of encoder and decoder.
+    """
+
+    def __init__(
+        self, genes: int, hidden: int, width: int, mask_ratio: float, dropout: float
+    ) -> None:
+        super().__init__()
+        self.rna = Perceptron((genes, hidden, hidden), width, dropout=dropout)
+        self.decoder = Perceptron((width, hidden), genes, dropout=dropout)
+        self.mask_ratio = mask_ratio
+
+    def losses(self, rna: Tensor) -> dict[str, Tensor]:
+        """`reconstruction`, the mean squared error over hidden genes; `total` is the same."""
+        mask = choose_masked(torch.rand_like(rna), self.mask_ratio)
+        loss = masked_error(self.decoder(self.encode_rna(rna.masked_fill(mask, 0))), rna, mask)
+        return {"total": loss, "reconstruction": loss}
+
+    def encode_rna(self, rna: Tensor) -> Tensor:
+        """Expression embeddings [B, width]."""
+        return self.rna.summary(rna)
+
+    def before_step(self) -> None:
+        """Nothing to renormalise."""
+
+    def after_step(self) -> None:
+        """Nothing to clamp."""
+
+
+@dataclass(frozen=True)
+class GeneAutoencoderConfig(TorchConfig):
+    """Configuration of `gene-autoencoder`.
+
+    Attributes:
+        hidden: Width of the hidden layers.
+        mask_ratio: Share of genes that is hidden.
+        dropout: Of encoder and decoder.
+    """
+
+    hidden: int = 192
+    mask_ratio: float = 0.75
+    dropout: float = 0.1
+
+
+class GeneAutoencoderMethod(TorchMethod):
+    """A masked autoencoder of expression."""
+
+    config: GeneAutoencoderConfig
+    sides: ClassVar[tuple[str, ...]] = ("rna",)
+
+    def build(self, shapes: Mapping[str, Shape]) -> nn.Module:
+        """Encoder and decoder of the genes."""
+        config = self.config
+        return MaskedGenes(
+            shapes["rna"].width, config.hidden, config.width, config.mask_ratio, config.dropout
+        )
+
+
+MASKED_SPACE = {**SPACE, "mask_ratio": Choice((0.25, 0.5, 0.75))}
+
+SPECS = (
+    MethodSpec(
+        name="intra",
+        summary="Two masked views of a slide, InfoNCE; slides alone",
+        family="one modality",
+        citation="Chen et al., ICML 2020, on the views of Jaume et al., CVPR 2024",
+        build=IntraMethod,
+        config=IntraConfig(),
+        sides=("wsi",),
+        budgets={
+            Budget.SMOKE: SMOKE,
+            Budget.PAPER: {**PAPER, "batch_size": 64, "learning_rate": 1e-4},
+        },
+        space=MASKED_SPACE,
+    ),
+    MethodSpec(
+        name="gene-autoencoder",
+        summary="Hidden genes predicted from the others; expression alone",
+        family="one modality",
+        citation="Vincent et al., JMLR 2010; He et al., CVPR 2022",
+        build=GeneAutoencoderMethod,
+        config=GeneAutoencoderConfig(),
+        sides=("rna",),
+        budgets={Budget.SMOKE: SMOKE, Budget.PAPER: {**PAPER, "hidden": 1536}},
+        space=MASKED_SPACE,
+    ),
+)

@@ -1,0 +1,67 @@
+"""Two encoders and an objective of what they give for the same patients."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from methods.objectives.alignment import full_precision
+from methods.objectives.pairs import PairObjective
+
+
+class Summarises(Protocol):
+    """An encoder, an `nn.Module`."""
+
+    def summary(self, x: Tensor) -> Tensor:
+        """One embedding per patient, [B, width]."""
+
+
+class PairNetwork(nn.Module):
+    """An encoder and a head of each side, and an objective of what the heads give.
+
+    The embedding is the encoder's; the heads serve the objective and are left behind.
+
+    Args:
+        wsi: Encoder of slides.
+        rna: Encoder of expression.
+        objective: Of the two sides of a batch.
+        head: Makes the head of a side; by default the objective sees the embeddings themselves.
+    """
+
+    def __init__(
+        self,
+        wsi: Summarises,
+        rna: Summarises,
+        objective: PairObjective,
+        head: Callable[[], nn.Module] = nn.Identity,
+    ) -> None:
+        super().__init__()
+        self.wsi = wsi
+        self.rna = rna
+        self.wsi_head = head()
+        self.rna_head = head()
+        self.objective = objective
+
+    def losses(self, wsi: Tensor, rna: Tensor) -> dict[str, Tensor]:
+        """The objective's losses by name, in at least float32."""
+        a, b = self.wsi_head(self.encode_wsi(wsi)), self.rna_head(self.encode_rna(rna))
+        # Without autocast: similarities and statistics of a batch are coarse in half precision.
+        with torch.autocast(wsi.device.type, enabled=False):
+            losses: dict[str, Tensor] = self.objective(full_precision(a), full_precision(b))
+        return losses
+
+    def encode_wsi(self, wsi: Tensor) -> Tensor:
+        """Slide embeddings [B, width]."""
+        return self.wsi.summary(wsi)
+
+    def encode_rna(self, rna: Tensor) -> Tensor:
+        """Expression embeddings [B, width]."""
+        return self.rna.summary(rna)
+
+    def before_step(self) -> None:
+        """Nothing to renormalise."""
+
+    def after_step(self) -> None:
+        """Whatever the objective keeps within bounds."""
+        self.objective.after_step()

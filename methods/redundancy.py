@@ -1,0 +1,121 @@
+"""Redundancy reduction: slides and expression agree, channel by channel, without negatives.
+
+Both methods stand on MIRROR's encoders. What keeps them from collapse is a statistic of the batch,
+seen through a projector as wide as the papers make it in proportion; projectors normalise by batch
+and are left behind, so that an embedding stays each patient's own.
+"""
+
+from abc import ABC
+from dataclasses import dataclass
+
+from torch import nn
+
+from methods.base import LogUniform, MethodSpec
+from methods.contrastive import BUDGETS, PairConfig, PairMethod
+from methods.objectives.pairs import PairObjective
+from methods.objectives.redundancy import BarlowTwins, VICReg
+from methods.space import SPACE
+from tasks.errors import InputError
+
+
+def projector(width: int, hidden: int) -> nn.Module:
+    """Three linear layers, the first two with batch norm and ReLU (both papers' projector).
+
+    Without running statistics: it is never evaluated.
+    """
+    layers: list[nn.Module] = []
+    for features in (width, hidden):
+        layers += [
+            nn.Linear(features, hidden, bias=False),
+            nn.BatchNorm1d(hidden, track_running_stats=False),
+            nn.ReLU(),
+        ]
+    return nn.Sequential(*layers, nn.Linear(hidden, hidden, bias=False))
+
+
+@dataclass(frozen=True)
+class RedundancyConfig(PairConfig, ABC):
+    """What both methods are told.
+
+    Attributes:
+        expansion: Width of the projector over the embedding's; 8192 over 2048 in the papers.
+    """
+
+    expansion: int = 4
+
+    def __post_init__(self) -> None:
+        """Refuse batches without statistics.
+
+        Raises:
+            InputError: Batches of at most two leave a single patient where the number is odd.
+        """
+        super().__post_init__()
+        if self.batch_size < 3:
+            raise InputError(
+                f"batch_size: at least 3 expected for statistics of a batch, "
+                f"{self.batch_size} found"
+            )
+
+    def head(self) -> nn.Module:
+        """The projector of a side."""
+        return projector(self.width, self.expansion * self.width)
+
+
+@dataclass(frozen=True)
+class VICRegConfig(RedundancyConfig):
+    """Configuration of `vicreg`; weights of the paper.
+
+    Attributes:
+        invariance: Weight of the squared difference of a pair.
+        variance: Weight of the lack of variance.
+        covariance: Weight of the covariance between channels.
+    """
+
+    invariance: float = 25.0
+    variance: float = 25.0
+    covariance: float = 1.0
+
+    def objective(self) -> PairObjective:
+        """Invariance, variance and covariance."""
+        return VICReg(self.invariance, self.variance, self.covariance)
+
+
+@dataclass(frozen=True)
+class BarlowTwinsConfig(RedundancyConfig):
+    """Configuration of `barlow-twins`.
+
+    Attributes:
+        redundancy: Weight of the correlations between different channels; of the paper.
+    """
+
+    redundancy: float = 5e-3
+
+    def objective(self) -> PairObjective:
+        """Cross-correlation towards the identity."""
+        return BarlowTwins(self.redundancy)
+
+
+SPECS = (
+    MethodSpec(
+        name="vicreg",
+        summary="Invariance, variance and covariance on MIRROR's encoders, no negatives",
+        family="redundancy",
+        citation="Bardes et al., ICLR 2022",
+        build=PairMethod,
+        config=VICRegConfig(),
+        ordered=True,
+        budgets=BUDGETS,
+        space={**SPACE, "covariance": LogUniform(0.1, 10.0)},
+    ),
+    MethodSpec(
+        name="barlow-twins",
+        summary="Cross-correlation towards the identity on MIRROR's encoders, no negatives",
+        family="redundancy",
+        citation="Zbontar et al., ICML 2021",
+        build=PairMethod,
+        config=BarlowTwinsConfig(),
+        ordered=True,
+        budgets=BUDGETS,
+        space={**SPACE, "redundancy": LogUniform(1e-3, 5e-2)},
+    ),
+)

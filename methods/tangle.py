@@ -1,0 +1,157 @@
+"""TANGLE: expression guides a slide encoder that pools patches by gated attention.
+
+Source: Jaume et al., "Transcriptomics-guided slide representation learning in computational
+pathology", CVPR 2024. The published fit keeps the epoch of the highest smooth rank; here, as for
+every method, the number of epochs is fixed.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from methods.base import Budget, LogUniform, MethodSpec
+from methods.encoders.mlp import Perceptron
+from methods.encoders.pooled import PooledArchitecture
+from methods.mirror_family import PAPER, SMOKE
+from methods.objectives.alignment import full_precision
+from methods.objectives.pairs import InfoNCE
+from methods.pair import PairNetwork, Summarises
+from methods.space import SPACE
+from methods.trainer import Shape, TorchConfig, TorchMethod, TrainingError
+from tasks.cohort import Cohort, Kind
+from tasks.embeddings import Embeddings
+
+
+@dataclass(frozen=True)
+class TangleConfig(TorchConfig, PooledArchitecture):
+    """Configuration of `tangle`.
+
+    Attributes:
+        rna_hidden: Width of both hidden layers of the expression encoder; 0 is the number of genes,
+            as published.
+        rna_dropout: Dropout of the expression encoder.
+        temperature: Divides the cosines; fixed.
+    """
+
+    rna_hidden: int = 192
+    rna_dropout: float = 0.2
+    temperature: float = 0.01
+
+
+class TangleMethod(TorchMethod):
+    """InfoNCE between the embeddings themselves, without heads."""
+
+    config: TangleConfig
+
+    def build(self, shapes: Mapping[str, Shape]) -> nn.Module:
+        """The pooling slide encoder and a perceptron of expression."""
+        config, (wsi, rna) = self.config, (shapes["wsi"], shapes["rna"])
+        hidden = config.rna_hidden or rna.width
+        return PairNetwork(
+            config.pooled_encoder(wsi.width, bags=wsi.kind is Kind.BAG),
+            Perceptron(
+                (rna.width, hidden, hidden),
+                config.width,
+                activation=nn.ReLU,
+                dropout=config.rna_dropout,
+            ),
+            InfoNCE(config.temperature),
+        )
+
+
+class Reconstruction(nn.Module):
+    """A slide encoder whose embedding predicts the patient's expression.
+
+    Args:
+        wsi: Encoder of slides.
+        width: Of its embedding, and of the predictor's hidden layer.
+        genes: Values to predict.
+    """
+
+    def __init__(self, wsi: Summarises, width: int, genes: int) -> None:
+        super().__init__()
+        self.wsi = wsi
+        self.predictor = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, genes))
+
+    def losses(self, wsi: Tensor, rna: Tensor) -> dict[str, Tensor]:
+        """`reconstruction`, the mean squared error over genes; `total` is the same."""
+        predicted = full_precision(self.predictor(self.encode_wsi(wsi)))
+        loss = functional.mse_loss(predicted, rna)
+        return {"total": loss, "reconstruction": loss}
+
+    def encode_wsi(self, wsi: Tensor) -> Tensor:
+        """Slide embeddings [B, width]."""
+        return self.wsi.summary(wsi)
+
+    def before_step(self) -> None:
+        """Nothing to renormalise."""
+
+    def after_step(self) -> None:
+        """Nothing to clamp."""
+
+
+@dataclass(frozen=True)
+class TangleRecConfig(TorchConfig, PooledArchitecture):
+    """Configuration of `tangle-rec`."""
+
+
+class TangleRecMethod(TorchMethod):
+    """Learns from both sides, embeds slides.
+
+    Expression is what is predicted, never what is looked at: there is no embedding of expression,
+    and a patient without it is embedded like any other.
+    """
+
+    config: TangleRecConfig
+    sides: ClassVar[tuple[str, ...]] = ("wsi", "rna")
+
+    def build(self, shapes: Mapping[str, Shape]) -> nn.Module:
+        """The pooling slide encoder and the predictor of expression."""
+        wsi = shapes["wsi"]
+        encoder = self.config.pooled_encoder(wsi.width, bags=wsi.kind is Kind.BAG)
+        return Reconstruction(encoder, self.config.width, shapes["rna"].width)
+
+    @torch.inference_mode()
+    def embed(self, cohort: Cohort) -> Embeddings:
+        """The slide's embedding, alone and as the joint one; NaN without a slide."""
+        if self._network is None:
+            raise TrainingError("embed was called before fit")
+        self._network.eval()
+        wsi = self._embed_side(cohort, "wsi")
+        return Embeddings(cohort.patients, wsi, wsi)
+
+
+BUDGETS: Mapping[Budget, Mapping[str, Any]] = {
+    Budget.SMOKE: SMOKE,
+    Budget.PAPER: {**PAPER, "batch_size": 64, "learning_rate": 1e-4},
+}
+CITATION = "Jaume et al., CVPR 2024"
+
+SPECS = (
+    MethodSpec(
+        name="tangle",
+        summary="Gated attention pooling of patches and a perceptron of genes, InfoNCE",
+        family="tangle",
+        citation=CITATION,
+        build=TangleMethod,
+        config=TangleConfig(),
+        budgets={**BUDGETS, Budget.PAPER: {**BUDGETS[Budget.PAPER], "rna_hidden": 0}},
+        space={**SPACE, "temperature": LogUniform(0.005, 0.2)},
+    ),
+    MethodSpec(
+        name="tangle-rec",
+        summary="Gated attention pooling of patches, trained to predict expression; slides alone",
+        family="tangle",
+        citation=CITATION,
+        build=TangleRecMethod,
+        config=TangleRecConfig(),
+        # What an embedding needs; `TangleRecMethod.sides` says what training needs.
+        sides=("wsi",),
+        budgets=BUDGETS,
+        space=SPACE,
+    ),
+)
