@@ -23,6 +23,10 @@ MODULES = (
     "methods.mirror_family",
     "methods.mirror_checkpoint",
     "methods.contrastive",
+    "methods.redundancy",
+    "methods.tangle",
+    "methods.masked_autoencoder",
+    "methods.one_modality",
     "methods.linear",
     "methods.floors",
 )
