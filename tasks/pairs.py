@@ -1,4 +1,4 @@
-"""Pairs: patients with both modalities, as the cross-modal tasks see them."""
+"""Patients with both modalities, as the cross-modal tasks see them."""
 
 from collections.abc import Collection
 from dataclasses import dataclass

@@ -8,6 +8,7 @@ from tasks.base import Task
 from tasks.cohort import Cohort
 from tasks.errors import InputError
 from tasks.few_shot import FewShot
+from tasks.missing_modality import MissingModality
 from tasks.retention import Retention
 from tasks.retrieval import Retrieval
 from tasks.subtyping import Subtyping
@@ -19,6 +20,7 @@ KINDS: tuple[type[Task], ...] = (
     Subtyping,
     FewShot,
     Retrieval,
+    MissingModality,
     Retention,
 )
 
