@@ -15,6 +15,7 @@ from tasks.heads.inputs import standardise
 from tasks.heads.logistic import PENALTIES, fit_ridge_logistic
 from tasks.registry import select_tasks
 from tasks.splits import make_splits
+from tests.real import pca, real_cohort
 
 
 def planted(n: int = 160) -> tuple[Cohort, Embeddings]:
@@ -140,3 +141,14 @@ def test_head_is_the_model_with_the_best_cross_validated_log_loss(
     assert head.penalty == min(PENALTIES, key=loss)
     expected = model(head.penalty, np.ones(n, bool)).predict_proba(Z)
     assert_allclose(head.probability(X), expected, atol=1e-4)
+
+
+@pytest.mark.real
+def test_pca_on_brca() -> None:
+    cohort = real_cohort("TCGA-BRCA")
+    (task,) = select_tasks("subtyping/TCGA-BRCA/histology", [cohort])
+    found = []
+    for split in make_splits(cohort, 5):
+        outcome = task.evaluate(pca(cohort, split.train), cohort, split)
+        found.append(value(outcome, "auroc_macro"))
+    assert np.mean(found) >= 0.75  # type: ignore[arg-type]

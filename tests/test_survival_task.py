@@ -1,12 +1,9 @@
 """The survival task: leaks nothing, scores everybody, says why where it cannot."""
 
-import os
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
-from sklearn.decomposition import PCA
 from sksurv.compare import compare_survival
 from sksurv.metrics import concordance_index_censored, cumulative_dynamic_auc
 from sksurv.util import Surv
@@ -15,11 +12,10 @@ from tasks.base import Outcome, Status
 from tasks.cohort import Cohort, Endpoint, Label, VectorModality
 from tasks.embeddings import Embeddings
 from tasks.errors import InputError
-from tasks.load import load_cohort
-from tasks.preprocess import VectorScaler
 from tasks.registry import select_tasks
 from tasks.splits import make_splits
 from tasks.survival import MONTHS, Survival, SurvivalDiscrete, TimeToEvent
+from tests.real import pca, real_cohort
 
 KINDS = (Survival, SurvivalDiscrete)
 METRICS = [
@@ -224,28 +220,24 @@ def test_selection() -> None:
 
 @pytest.mark.real
 def test_pca_on_brca() -> None:
-    shared = Path(os.environ.get("MIRROR_BENCH_SHARED", Path(__file__).parents[2] / "shared"))
-    folder = shared / "data" / "tcga" / "TCGA-BRCA"
-    if not folder.is_dir():
-        pytest.skip(f"{folder} is not there")
-    cohort = load_cohort(folder)
+    cohort = real_cohort("TCGA-BRCA")
     (task,) = select_tasks("survival", [cohort])
     found = []
     for split in make_splits(cohort, 5):
-        embeddings = pca(cohort, split.train)
-        outcome = task.evaluate(embeddings, cohort, split)
+        outcome = task.evaluate(pca(cohort, split.train), cohort, split)
         found.append(values(outcome)["harrell_c"])
     assert np.mean(found) >= 0.58  # type: ignore[arg-type]
 
 
-def pca(cohort: Cohort, train: tuple[str, ...]) -> Embeddings:
-    """32 principal axes of each side, fitted on the training patients."""
-    complete = cohort.complete()
-    sides = []
-    for modality in cohort.modalities.values():
-        assert isinstance(modality, VectorModality)
-        known = modality.subset(train)
-        scaler = VectorScaler.fit(known.values)
-        axes = PCA(32, svd_solver="full").fit(scaler.transform(known.values))
-        sides.append(axes.transform(scaler.transform(modality.subset(complete).values)))
-    return Embeddings(complete, np.hstack(sides).astype(np.float32))
+@pytest.mark.real
+@pytest.mark.parametrize("name", ["TCGA-BRCA", "TCGA-LUAD", "TCGA-STAD"])
+def test_every_endpoint_has_scores_or_reasons(name: str) -> None:
+    cohort = real_cohort(name)
+    split = make_splits(cohort, 5)[0]
+    embeddings = pca(cohort, split.train)
+    for kind in KINDS:
+        for task in kind.instances(cohort):
+            outcome = task.evaluate(embeddings, cohort, split)
+            for score in outcome.scores:
+                assert (score.value is None) == bool(score.reason), task.name
+            assert outcome.scores[0].value is not None, task.name
