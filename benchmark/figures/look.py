@@ -1,0 +1,108 @@
+"""The look that all figures share, and how they are saved: for print, the same bytes every time."""
+
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import matplotlib as mpl
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from benchmark.leaderboard import p_value
+
+WIDTH = 6.5
+"""Inches between the margins of a page of A4 or letter."""
+
+INK, MUTED, PALE = "0.1", "0.4", "0.8"
+"""Greys of what matters, of what explains, and of guides."""
+
+BLUE, ORANGE, GREEN, VERMILION = (sns.color_palette("colorblind").as_hex()[i] for i in (0, 1, 2, 3))
+"""Of seaborn's colour-blind palette; a second sign (marker, dash, fill) always says the same."""
+
+_CAPTION_CHARACTERS = 118
+_PNG_DPI = 200
+
+
+@contextmanager
+def look() -> Iterator[None]:
+    """Draw in the house's style, whatever the user's own settings are; also a decorator."""
+    style = {
+        **mpl.rcParamsDefault,
+        **sns.axes_style("ticks"),
+        **sns.plotting_context("paper"),
+        # Matplotlib brings this font along, so that no machine has another one.
+        "font.family": "sans-serif",
+        "font.sans-serif": ["DejaVu Sans"],
+        "font.size": 8,
+        "axes.titlesize": 9,
+        "axes.labelsize": 8,
+        "xtick.labelsize": 7.5,
+        "ytick.labelsize": 7.5,
+        "legend.fontsize": 7.5,
+        "legend.frameon": False,
+        "legend.title_fontsize": 8,
+        "figure.titlesize": 10,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.linewidth": 0.8,
+        "xtick.major.size": 3,
+        "xtick.major.width": 0.8,
+        "svg.hashsalt": "mirror-bench",
+    }
+    # The backend is no matter of style, and restoring it would import pyplot's.
+    style = {name: value for name, value in style.items() if not name.startswith("backend")}
+    with mpl.rc_context(style):
+        yield
+
+
+def canvas(height: float) -> Figure:
+    """An empty figure of `WIDTH` x height inches that lays itself out."""
+    return Figure(figsize=(WIDTH, height), layout="constrained")
+
+
+def head(figure: Figure, title: str) -> None:
+    """The title, in the upper left corner."""
+    figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
+
+
+def caption(figure: Figure, text: str) -> None:
+    """What a reader needs to read the figure without the page around it, along the foot."""
+    for sign in "≥<=":
+        text = text.replace(f" {sign} ", f"\N{NO-BREAK SPACE}{sign}\N{NO-BREAK SPACE}")
+    wrapped = textwrap.fill(text, _CAPTION_CHARACTERS)
+    figure.supxlabel(wrapped, x=0.01, ha="left", fontsize=7, color=MUTED, linespacing=1.35)
+
+
+def stated(p: float) -> str:
+    """A p value as a part of a sentence."""
+    text = p_value(p)
+    return f"p {text}" if text.startswith("<") else f"p = {text}"
+
+
+def caption_of(figure: Figure) -> str:
+    """The caption as one line, for readers who cannot see the figure; empty without one."""
+    return " ".join(figure.get_supxlabel().split())
+
+
+def save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
+    """Write a figure as `name.svg` and `name.png`.
+
+    The bytes depend on the figure and on the version of matplotlib alone: no date, no random
+    identifiers. Text of the SVG is drawn as paths, which look the same without the font.
+
+    Args:
+        figure: Any of this package.
+        folder: Made if it is not there.
+        name: File name without its ending.
+
+    Returns:
+        The paths of the SVG and the PNG.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    svg, png = folder / f"{name}.svg", folder / f"{name}.png"
+    title, description = figure.get_suptitle(), caption_of(figure)
+    with look():
+        figure.savefig(svg, metadata={"Date": None, "Title": title, "Description": description})
+        figure.savefig(png, dpi=_PNG_DPI, metadata={"Title": title, "Description": description})
+    return svg, png
