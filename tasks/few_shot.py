@@ -1,7 +1,7 @@
 """The few-shot task: which class of tumour an embedding says it is, after k patients of each."""
 
-from collections.abc import Callable, Mapping
-from functools import cache, partial
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from tasks.cohort import Cohort
 from tasks.embeddings import Embeddings
 from tasks.heads.inputs import standardise
 from tasks.heads.logistic import fit_logistic
-from tasks.metrics.classification import auroc_macro, balanced_accuracy
+from tasks.metrics.classification import auroc_macro_each, balanced_accuracy
 from tasks.metrics.undefined import Undefined
 from tasks.scoring import parts, score, skipped
 from tasks.seeds import derive_seed
@@ -23,11 +23,6 @@ DRAWS = 10
 # between 0.1 and 0.001, for every k.
 PENALTY = 0.01
 MIN_CLASSES = 2
-
-MEASURES: Mapping[str, Callable[[NDArray[np.intp], NDArray[np.float64]], float]] = {
-    "auroc_macro": auroc_macro,
-    "balanced_accuracy": balanced_accuracy,
-}
 
 
 class FewShot(Task):
@@ -47,7 +42,8 @@ class FewShot(Task):
     kind = "few-shot"
     version = 1
     metrics = (
-        *(Metric(f"{name}_k{k}", higher_is_better=True) for name in MEASURES for k in SHOTS),
+        *(Metric(f"auroc_macro_k{k}", higher_is_better=True) for k in SHOTS),
+        *(Metric(f"balanced_accuracy_k{k}", higher_is_better=True) for k in SHOTS),
         *(Metric(f"auroc_macro_k{k}_sd", higher_is_better=False) for k in SHOTS),
     )
 
@@ -107,21 +103,22 @@ class FewShot(Task):
             for k, fitted in heads.items()
         }
 
-        @cache
-        def values(name: str, k: int) -> NDArray[np.float64]:
+        def drawn(k: int) -> NDArray[np.float64]:
             if k not in probability:
                 raise Undefined(shortage(k))
-            return np.array([MEASURES[name](y, drawn) for drawn in probability[k]])
+            return probability[k]
 
-        def average(name: str, k: int) -> float:
-            return float(values(name, k).mean())
+        def area(k: int) -> float:
+            return float(auroc_macro_each(y, drawn(k)).mean())
 
-        def spread(k: int) -> float:
-            return float(values("auroc_macro", k).std(ddof=1))
+        def recall(k: int) -> float:
+            return float(np.mean([balanced_accuracy(y, p) for p in drawn(k)]))
 
-        measures: tuple[Callable[[], float], ...] = (
-            *(partial(average, name, k) for name in MEASURES for k in SHOTS),
-            *(partial(spread, k) for k in SHOTS),
+        def area_spread(k: int) -> float:
+            return float(auroc_macro_each(y, drawn(k)).std(ddof=1))
+
+        measures: tuple[Callable[[], float], ...] = tuple(
+            partial(measure, k) for measure in (area, recall, area_spread) for k in SHOTS
         )
         primary = probability.get(SHOTS[0])
         return Outcome(

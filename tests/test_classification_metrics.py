@@ -18,6 +18,7 @@ from tasks.metrics.classification import (
     accuracy,
     auprc_macro,
     auroc_macro,
+    auroc_macro_each,
     balanced_accuracy,
     brier,
     expected_calibration_error,
@@ -121,6 +122,9 @@ def test_every_metric_equals_another_computation(case: tuple[np.ndarray, np.ndar
     assert auroc_macro(y, probability) == pytest.approx(
         np.mean([area(c) for c in present]), abs=1e-9
     )
+    flipped = np.stack([probability, 1 - probability])
+    found = auroc_macro_each(y, flipped)
+    assert found == pytest.approx([auroc_macro(y, p) for p in flipped], abs=1e-12)
     precision = average_precision_score(one_hot[:, present], probability[:, present])
     assert auprc_macro(y, probability) == pytest.approx(precision, abs=1e-9)
     right, true, guessed = np.diag(table), table.sum(axis=1), table.sum(axis=0)
@@ -148,5 +152,7 @@ def test_reasons() -> None:
     for metric in (auroc_macro, auprc_macro):
         with pytest.raises(Undefined, match="only one class"):
             metric(np.zeros(4, int), P)
+    with pytest.raises(Undefined, match="only one class"):
+        auroc_macro_each(np.zeros(4, int), P[None])
     with pytest.raises(Undefined, match="predicted"):
         kappa(np.zeros(2, int), P[[0, 3]])
