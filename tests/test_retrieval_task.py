@@ -51,7 +51,7 @@ def values(outcome: Outcome) -> dict[str, float]:
 
 def test_one_instance_where_patients_have_both() -> None:
     cohort = cohort_of()
-    (task,) = select_tasks("all", [cohort])
+    (task,) = select_tasks("retrieval", [cohort])
     assert task.name == "retrieval/X/pairs"
     assert not type(task).instances(replace(cohort, modalities={"rna": cohort.modalities["rna"]}))
     apart = {
@@ -75,11 +75,9 @@ def test_a_shared_space_is_found_by_cosine_and_by_the_map() -> None:
 def test_sides_in_bases_of_their_own_are_found_by_the_map_alone() -> None:
     cohort = cohort_of()
     found = values(evaluate(cohort, embedded(cohort, *noisy_sides())))
+    assert next(iter(found)) == "mapped_recall_at_10"  # the primary one
     assert found["mapped_recall_at_10"] > 0.9
     assert found["cosine_recall_at_10"] < 0.6
-    assert evaluate(cohort, embedded(cohort, *noisy_sides())).scores[0].metric.name == (
-        "mapped_recall_at_10"
-    )
 
 
 def test_unrelated_sides_score_about_chance() -> None:
