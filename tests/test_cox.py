@@ -44,6 +44,16 @@ def test_coefficients_equal_scikit_survival(tick: float, penalty: float) -> None
     assert_allclose(ours, theirs, rtol=1e-6, atol=1e-9)
 
 
+@pytest.mark.parametrize(("n", "p"), [(170, 160), (90, 400)], ids=["tall", "wide"])
+def test_the_fit_of_wide_embeddings_equals_scikit_survival(n: int, p: int) -> None:
+    X, time, event = planted(n, p, tick=2.0)
+    folds = np.arange(n) % 5
+    model = fit_ridge_cox(X, time, event, folds, penalties=[0.03])
+    Z, _, scale = standardise(X)
+    theirs = reference(Z, time, event, 0.03 * event.sum() * p).coef_
+    assert_allclose(model.coefficients * scale, theirs, rtol=1e-4, atol=1e-7)
+
+
 def test_a_warm_path_ends_where_a_cold_fit_does() -> None:
     X, time, event = planted(120, 30, tick=1.0)
     falling = np.argsort(-time, kind="stable")

@@ -27,8 +27,12 @@ def standardise(X: Matrix) -> tuple[Matrix, Vector, Vector]:
     return Z / scale, mean, scale
 
 
-def rotate(Z: Matrix) -> tuple[Matrix, Matrix | None]:
+def rotate(Z: Matrix, wide: float = np.inf) -> tuple[Matrix, Matrix | None]:
     """Express a wide matrix in its own row space; exact for any ridge-penalised linear model.
+
+    Args:
+        Z: [n, p]; wide if it has more columns than rows.
+        wide: More columns than this make it wide as well.
 
     With more columns than rows, the penalty forces the coefficients into the row space of Z =
     U S V^T. There beta = V gamma with |beta| = |gamma| and Z beta = (U S) gamma, so the problem
@@ -39,7 +43,7 @@ def rotate(Z: Matrix) -> tuple[Matrix, Matrix | None]:
         and None where it is not wide.
     """
     n, p = Z.shape
-    if p <= n:
+    if p <= min(n, wide):
         return Z, None
     U, singular, Vt = np.linalg.svd(Z, full_matrices=False)
     rank = max(1, int((singular > singular[0] * n * np.finfo(float).eps).sum()))
