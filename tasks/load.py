@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from tasks.cohort import Cohort, Label, Modality
+from tasks.cohort import Cohort, Endpoint, Label, Modality
 from tasks.errors import InputError
 from tasks.formats.bags import read_bags
 from tasks.formats.clinical import read_endpoints
+from tasks.formats.covariates import read_covariates
 from tasks.formats.labels import read_label
 from tasks.formats.vectors import read_truth, read_vectors
 from tasks.manifest import MANIFEST, BagSource, read_manifest
@@ -63,12 +64,15 @@ def load_cohort(folder: Path) -> Cohort:
             )
         )
     members = frozenset(patients)
-    endpoints, facts = (
-        ({}, ("clinical: no file, so no endpoint",))
-        if manifest.clinical is None
-        else read_endpoints(manifest.clinical, members)
-    )
-    notes += facts
+    endpoints: dict[str, Endpoint] = {}
+    clinical = None
+    if manifest.clinical is None:
+        notes.append("clinical: no file, so no endpoint")
+    else:
+        endpoints, facts = read_endpoints(manifest.clinical, members)
+        notes += facts
+        clinical, facts = read_covariates(manifest.clinical, members)
+        notes += facts
     labels: dict[str, Label] = {}
     for name, label in manifest.labels.items():
         labels[name], facts = read_label(name, label, members)
@@ -80,7 +84,7 @@ def load_cohort(folder: Path) -> Cohort:
         modalities,
         endpoints,
         labels,
-        None,
+        clinical,
         truth,
         manifest.source,
         manifest.licence,

@@ -78,6 +78,9 @@ class DeclaredColumns:
         time_unit: Unit of `time`.
         event: Column of the status.
         event_value: The status that means "it happened", as text.
+        age: Column of the age at diagnosis in years, if there is one.
+        sex: Column of the sex, male or female, if there is one.
+        stage: Column of the stage, I to IV, if there is one.
     """
 
     id: str
@@ -85,6 +88,9 @@ class DeclaredColumns:
     time_unit: TimeUnit
     event: str
     event_value: str
+    age: str | None = None
+    sex: str | None = None
+    stage: str | None = None
 
 
 @dataclass(frozen=True)
@@ -130,7 +136,7 @@ class Manifest:
     Attributes:
         name: The cohort's name.
         modalities: Where each modality is.
-        clinical: Where the endpoints are, if anywhere.
+        clinical: Where the endpoints and the covariates are, if anywhere.
         labels: Where each label is.
         truth: Where the planted factors are, if the cohort is a planted one.
         source: Where the data come from.
@@ -281,6 +287,7 @@ def _clinical(section: _Section | None) -> ClinicalSource | None:
             section.choice("time_unit", TimeUnit),
             section.text("event"),
             _event_value(section),
+            *(section.text(covariate, "") or None for covariate in ("age", "sex", "stage")),
         )
     section.done()
     return ClinicalSource(path, layout, columns)

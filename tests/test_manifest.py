@@ -25,6 +25,8 @@ time = "days"
 time_unit = "days"
 event = "dead"
 event_value = 1
+age = "years"
+stage = "ajcc"
 [labels.histology]
 path = "t.csv"
 id = "case"
@@ -56,6 +58,9 @@ def test_everything_is_typed(folder: Path) -> None:
     assert manifest.clinical.columns is not None
     assert manifest.clinical.columns.time_unit is TimeUnit.DAYS
     assert manifest.clinical.columns.event_value == "1"
+    assert manifest.clinical.columns.age == "years"
+    assert manifest.clinical.columns.sex is None
+    assert manifest.clinical.columns.stage == "ajcc"
     assert manifest.labels["histology"].classes == ("A", "B")
     assert manifest.labels["histology"].derived_from == "rna"
     assert (manifest.source, manifest.licence) == ("here", "none")
@@ -83,6 +88,8 @@ def test_everything_is_typed(folder: Path) -> None:
         ),
         ('format = "table"', 'format = "tcga_cdr"', "did you mean tcga-cdr"),
         ('format = "table"', 'format = "tcga-cdr"', "unknown key 'id'"),
+        ('stage = "ajcc"', "stage = 3", r"clinical\.stage: expected a text, found 3"),
+        ('age = "years"', 'ages = "years"', r"unknown key 'ages' \(did you mean age"),
         ("event_value = 1\n", "", "event_value: expected the value that means"),
         ('"days"\nevent', '"years"\nevent', "time_unit: expected one of days, months"),
         ('["A", "B"]', '"A"', "classes: expected a list of two or more"),

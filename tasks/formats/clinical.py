@@ -6,7 +6,7 @@ In a cohort 1 means that the event happened and times are months; sources differ
 
 import math
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,8 @@ from tasks.cohort import DAYS_PER_MONTH, Endpoint
 from tasks.errors import InputError
 from tasks.formats.endpoints import FollowUp, build_endpoint
 from tasks.formats.gdc import read_gdc_cases
-from tasks.formats.tables import is_missing, near, read_text_table
+from tasks.formats.layouts import ClinicalTable, open_clinical
+from tasks.formats.tables import is_missing, near
 from tasks.manifest import ClinicalFormat, ClinicalSource, DeclaredColumns, TimeUnit
 
 
@@ -58,10 +59,6 @@ def _one_is_censored(cell: str) -> bool:
     return _binary(cell, 0.0)
 
 
-def _patient(path: Path, row: int, column: str, cell: str) -> str:
-    return parse_barcode(cell, f"{path}: row {row}, column {column!r}").patient
-
-
 def _months(path: Path, patient: str, columns: Columns, cell: str) -> float | None:
     if is_missing(cell):
         return None
@@ -88,36 +85,19 @@ def _event(path: Path, patient: str, columns: Columns, cell: str) -> bool | None
         ) from None
 
 
-def _rows(
-    path: Path, table: pd.DataFrame, owners: Iterable[str], columns: Columns, of: Collection[str]
-) -> Iterator[FollowUp]:
-    """One endpoint's rows, of the cohort's patients alone."""
-    for patient, time, event in zip(owners, table[columns.time], table[columns.event], strict=True):
-        if patient in of:
-            yield FollowUp(
-                patient,
-                _months(path, patient, columns, time),
-                _event(path, patient, columns, event),
-            )
-
-
 _Rows = Mapping[str, list[FollowUp]]
 
 
-def _table_rows(
-    path: Path,
-    table: pd.DataFrame,
-    id_column: str,
-    endpoints: Mapping[str, Columns],
-    patients: Collection[str],
-) -> _Rows:
-    owners = [
-        _patient(path, i, id_column, cell) for i, cell in enumerate(table[id_column], start=1)
-    ]
-    return {
-        name: list(_rows(path, table, owners, columns, patients))
-        for name, columns in endpoints.items()
-    }
+def _rows(table: ClinicalTable, columns: Columns, of: Collection[str]) -> Iterator[FollowUp]:
+    """One endpoint's rows, of the cohort's patients alone."""
+    times, events = table.rows[columns.time], table.rows[columns.event]
+    for patient, time, event in zip(table.owners, times, events, strict=True):
+        if patient in of:
+            yield FollowUp(
+                patient,
+                _months(table.path, patient, columns, time),
+                _event(table.path, patient, columns, event),
+            )
 
 
 def _present(path: Path, table: pd.DataFrame, known: Mapping[str, Columns]) -> dict[str, Columns]:
@@ -143,25 +123,12 @@ def _present(path: Path, table: pd.DataFrame, known: Mapping[str, Columns]) -> d
     return found
 
 
-def _tcga_cdr(path: Path, patients: Collection[str]) -> tuple[_Rows, frozenset[str]]:
-    """TCGA Clinical Data Resource (Liu et al., Cell 2018): 1 = event, days; OS, DSS, DFI, PFI.
-
-    The second value is the cohort's patients whose rows are redacted, and dropped.
-    """
-    id_column = "bcr_patient_barcode"
-    table = read_text_table(path, (id_column,), sheet="TCGA-CDR")
-    known = {
+def _tcga_cdr() -> dict[str, Columns]:
+    """TCGA Clinical Data Resource (Liu et al., Cell 2018): 1 = event, days; OS, DSS, DFI, PFI."""
+    return {
         name.lower(): Columns(f"{name}.time", DAYS_PER_MONTH, name, _one_is_event, "0 or 1")
         for name in ("OS", "DSS", "DFI", "PFI")
     }
-    present = _present(path, table, known)
-    redacted: frozenset[str] = frozenset()
-    if "Redaction" in table:
-        dropped = table["Redaction"].str.strip().str.casefold() == "redacted"
-        owners = (parse_barcode(cell, str(path)).patient for cell in table[id_column][dropped])
-        redacted = frozenset(owners) & frozenset(patients)
-        table = table[~dropped]
-    return _table_rows(path, table, id_column, present, patients), redacted
 
 
 # Status words of exports older than the prefixes 0: and 1:.
@@ -188,17 +155,9 @@ def _cbioportal_status(cell: str) -> bool:
     return _CBIOPORTAL_WORDS[cell.casefold()]
 
 
-def _cbioportal(path: Path, patients: Collection[str]) -> _Rows:
+def _cbioportal(table: pd.DataFrame) -> dict[str, Columns]:
     """A cBioPortal study's data_clinical_patient.txt, or the website's "clinical data" download."""
-    table = read_text_table(path)
-    downloaded = "Patient ID" in table
-    id_column = "Patient ID" if downloaded else "PATIENT_ID"
-    if id_column not in table:
-        raise InputError(
-            f"{path}: expected a column 'PATIENT_ID' (study file) or 'Patient ID' (download), "
-            f"found {', '.join(map(str, table.columns[:8]))}"
-        )
-    if downloaded:
+    if "Patient ID" in table:
         pairs = {
             "os": ("Overall Survival (Months)", "Overall Survival Status"),
             "dss": ("Months of disease-specific survival", "Disease-specific Survival status"),
@@ -210,20 +169,18 @@ def _cbioportal(path: Path, patients: Collection[str]) -> _Rows:
         words = {"os": "OS", "dss": "DSS", "dfi": "DFS", "pfi": "PFS"}
         pairs = {name: (f"{word}_MONTHS", f"{word}_STATUS") for name, word in words.items()}
     expected = "a status that begins with 0: or 1:, or an older word such as DECEASED or LIVING"
-    known = {
+    return {
         name: Columns(time, 1.0, event, _cbioportal_status, expected)
         for name, (time, event) in pairs.items()
     }
-    return _table_rows(path, table, id_column, _present(path, table, known), patients)
 
 
-def _porpoise(path: Path, patients: Collection[str]) -> _Rows:
+def _porpoise(table: pd.DataFrame) -> dict[str, Columns]:
     """PORPOISE, MCAT, SurvPath (months) and MMP (days): a row a slide, 1 = CENSORED."""
-    table = read_text_table(path, ("case_id",))
     expected = "0 (event) or 1 (censored)"
     suffixes = {"os": "", "dss": "_dss", "pfi": "_pfi", "dfi": "_dfi"}
     if any(column in table for column in ("os_survival_days", "os_censorship")):
-        known = {
+        return {
             name: Columns(
                 f"{name}_survival_days",
                 DAYS_PER_MONTH,
@@ -233,14 +190,10 @@ def _porpoise(path: Path, patients: Collection[str]) -> _Rows:
             )
             for name in suffixes
         }
-    else:
-        known = {
-            name: Columns(
-                f"survival_months{end}", 1.0, f"censorship{end}", _one_is_censored, expected
-            )
-            for name, end in suffixes.items()
-        }
-    return _table_rows(path, table, "case_id", _present(path, table, known), patients)
+    return {
+        name: Columns(f"survival_months{end}", 1.0, f"censorship{end}", _one_is_censored, expected)
+        for name, end in suffixes.items()
+    }
 
 
 def _same(cell: str) -> str:
@@ -251,9 +204,8 @@ def _same(cell: str) -> str:
         return cell.strip().casefold()
 
 
-def _declared(path: Path, columns: DeclaredColumns, patients: Collection[str]) -> _Rows:
+def _declared(path: Path, table: pd.DataFrame, columns: DeclaredColumns) -> dict[str, Columns]:
     """A table whose columns the manifest declares; any of its values but two is an error."""
-    table = read_text_table(path, (columns.id, columns.time, columns.event))
     event = _same(columns.event_value)
     words = {_same(cell): cell for cell in table[columns.event] if not is_missing(cell)}
     if event in ("0.0", "1.0"):
@@ -282,18 +234,36 @@ def _declared(path: Path, columns: DeclaredColumns, patients: Collection[str]) -
         return word == event
 
     per_month = DAYS_PER_MONTH if columns.time_unit is TimeUnit.DAYS else 1.0
-    endpoints = {"os": Columns(columns.time, per_month, columns.event, status, expected)}
-    return _table_rows(path, table, columns.id, endpoints, patients)
+    return {"os": Columns(columns.time, per_month, columns.event, status, expected)}
 
 
 def _gdc(path: Path, patients: Collection[str]) -> _Rows:
     rows = []
     for position, case in enumerate(read_gdc_cases(path), start=1):
-        patient = _patient(path, position, "submitter_id", case.submitter_id)
+        where = f"{path}: row {position}, column 'submitter_id'"
+        patient = parse_barcode(case.submitter_id, where).patient
         if patient in patients:
             time = None if case.days is None else case.days / DAYS_PER_MONTH
             rows.append(FollowUp(patient, time, case.dead))
     return {"os": rows}
+
+
+def _table(source: ClinicalSource, patients: Collection[str]) -> tuple[_Rows, frozenset[str]]:
+    """Rows by endpoint, and the cohort's patients whose rows are redacted, and dropped."""
+    declared = source.columns
+    needed = () if declared is None else (declared.time, declared.event)
+    table = open_clinical(source, needed)
+    if declared is not None:
+        endpoints = _declared(source.path, table.rows, declared)
+    else:
+        known = {
+            ClinicalFormat.TCGA_CDR: _tcga_cdr(),
+            ClinicalFormat.CBIOPORTAL: _cbioportal(table.rows),
+            ClinicalFormat.PORPOISE: _porpoise(table.rows),
+        }[source.format]
+        endpoints = _present(source.path, table.rows, known)
+    rows = {name: list(_rows(table, columns, patients)) for name, columns in endpoints.items()}
+    return rows, table.redacted & frozenset(patients)
 
 
 def read_endpoints(
@@ -314,18 +284,10 @@ def read_endpoints(
             layout allows, or a patient has two outcomes.
     """
     redacted: frozenset[str] = frozenset()
-    if source.format is ClinicalFormat.TCGA_CDR:
-        by_name, redacted = _tcga_cdr(source.path, patients)
-    elif source.format is ClinicalFormat.CBIOPORTAL:
-        by_name = _cbioportal(source.path, patients)
-    elif source.format is ClinicalFormat.PORPOISE:
-        by_name = _porpoise(source.path, patients)
-    elif source.format is ClinicalFormat.GDC:
+    if source.format is ClinicalFormat.GDC:
         by_name = _gdc(source.path, patients)
     else:
-        if source.columns is None:
-            raise InputError(f"{source.path}: expected declared columns, found none")
-        by_name = _declared(source.path, source.columns, patients)
+        by_name, redacted = _table(source, patients)
     notes: tuple[str, ...] = ()
     if redacted:
         notes = (f"clinical: {len(redacted)} patients left out of every endpoint: redacted",)

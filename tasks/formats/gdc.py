@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from tasks.errors import InputError
 from tasks.formats.tables import one_line
 
@@ -44,15 +46,15 @@ def _parts(path: Path, name: str, case: dict[str, Any], key: str) -> list[dict[s
     return parts
 
 
-def _case(path: Path, position: int, case: object) -> Case:
-    name = case.get("submitter_id") if isinstance(case, dict) else None
-    if not isinstance(case, dict) or not isinstance(name, str):
-        raise InputError(
-            f"{path}: case {position}: expected an object with submitter_id, found none"
-        )
+def _demographic(path: Path, name: str, case: dict[str, Any]) -> dict[str, Any]:
     demographic = case.get("demographic") or {}
     if not isinstance(demographic, dict):
         raise InputError(f"{path}: case {name}, demographic: expected an object, found another")
+    return demographic
+
+
+def _case(path: Path, name: str, case: dict[str, Any]) -> Case:
+    demographic = _demographic(path, name, case)
     word = str(demographic.get("vital_status") or "").strip()
     if word.casefold() in _UNKNOWN:
         return Case(name, None, None)
@@ -75,12 +77,8 @@ def _case(path: Path, position: int, case: object) -> Case:
     return Case(name, max((days for days in seen if days is not None), default=None), dead)
 
 
-def read_gdc_cases(path: Path) -> Iterator[Case]:
-    """Read overall survival of each case.
-
-    Raises:
-        InputError: If the file is no list of cases, or a status or time is not what GDC writes.
-    """
+def _cases(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The cases and their barcodes."""
     try:
         cases = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
@@ -88,4 +86,52 @@ def read_gdc_cases(path: Path) -> Iterator[Case]:
     if not isinstance(cases, list):
         raise InputError(f"{path}: expected a list of cases, found {type(cases).__name__}")
     for position, case in enumerate(cases, start=1):
-        yield _case(path, position, case)
+        name = case.get("submitter_id") if isinstance(case, dict) else None
+        if not isinstance(case, dict) or not isinstance(name, str):
+            raise InputError(
+                f"{path}: case {position}: expected an object with submitter_id, found none"
+            )
+        yield name, case
+
+
+def read_gdc_cases(path: Path) -> Iterator[Case]:
+    """Read overall survival of each case.
+
+    Raises:
+        InputError: If the file is no list of cases, or a status or time is not what GDC writes.
+    """
+    for name, case in _cases(path):
+        yield _case(path, name, case)
+
+
+_PRIMARY = "diagnosis_is_primary_disease"
+# Keys of a case as columns; `gender` gave way to `sex_at_birth` in version 3.4 of the dictionary.
+_DEMOGRAPHIC = ("gender", "sex_at_birth")
+_DIAGNOSIS = (
+    "age_at_diagnosis",
+    "ajcc_pathologic_stage",
+    "ajcc_clinical_stage",
+    "figo_stage",
+)
+
+
+def read_gdc_diagnoses(path: Path) -> pd.DataFrame:
+    """Read who the patients were and what was diagnosed: a row a diagnosis, all text.
+
+    Where diagnoses say whether they are of the primary disease, the others are left out; a case
+    without a diagnosis is one row.
+
+    Raises:
+        InputError: If the file is no list of cases.
+    """
+    rows = []
+    for name, case in _cases(path):
+        demographic = _demographic(path, name, case)
+        diagnoses = _parts(path, name, case, "diagnoses")
+        primary = [d for d in diagnoses if str(d.get(_PRIMARY)).casefold() == "true"]
+        for diagnosis in primary or diagnoses or [{}]:
+            cells = {key: demographic.get(key) for key in _DEMOGRAPHIC}
+            cells |= {key: diagnosis.get(key) for key in _DIAGNOSIS}
+            text = {key: "" if cell is None else str(cell) for key, cell in cells.items()}
+            rows.append({"submitter_id": name, **text})
+    return pd.DataFrame(rows, columns=["submitter_id", *_DEMOGRAPHIC, *_DIAGNOSIS], dtype=str)
