@@ -50,6 +50,7 @@ class PlantedConfig:
         two_slides: Fraction of patients with a second slide.
         missing: Fraction of patients without slides, and of other patients without expression.
         missing_outcomes: Number of patients whose outcome is not known.
+        missing_stages: Fraction of patients whose stage is not known.
     """
 
     name: str
@@ -82,6 +83,7 @@ class PlantedConfig:
     two_slides: float = 0.1
     missing: float = 0.05
     missing_outcomes: int = 3
+    missing_stages: float = 0.05
 
     def factors(self) -> tuple[str, ...]:
         """Names of the factors in the column order of `draw_factors`: shared, slide, expression."""
@@ -179,6 +181,21 @@ def draw_outcomes(config: PlantedConfig, factors: Array) -> Outcomes:
         pfi=progression <= censoring,
         subtype=np.argmax(logits + rng.gumbel(size=logits.shape), axis=1),
     )
+
+
+def draw_covariates(config: PlantedConfig, outcomes: Outcomes) -> Array:
+    """Age in years, sex (1 male) and stage (1 to 4, NaN unknown), float64 [n_patients, 3].
+
+    Stage is a noisy view of the risk; age and sex are causes of nothing.
+    """
+    rng = config.stream("clinical")
+    n = config.patients
+    noisy = outcomes.log_hazard + 1.5 * rng.standard_normal(n)
+    stage = 1.0 + np.searchsorted(np.quantile(noisy, [0.4, 0.7, 0.9]), noisy)
+    age = rng.integers(35, 86, n)
+    male = rng.random(n) >= 0.5
+    unknown = config.stream("unknown stages").random(n) < config.missing_stages
+    return np.column_stack([age, male, np.where(unknown, np.nan, stage)])
 
 
 def _days(time: Array) -> NDArray[np.int64]:

@@ -24,6 +24,7 @@ from tasks.planted import (
     PlantedConfig,
     SlideModel,
     chosen,
+    draw_covariates,
     draw_expression,
     draw_factors,
     draw_outcomes,
@@ -32,7 +33,7 @@ from tasks.planted import (
 
 __all__ = ["EMBEDDED", "GENERATOR_VERSION", "PlantedConfig", "embedded_cohorts", "write_planted"]
 
-GENERATOR_VERSION = 1
+GENERATOR_VERSION = 2
 """Raised with every change of what is written."""
 
 EMBEDDED: tuple[PlantedConfig, ...] = (
@@ -244,21 +245,19 @@ def _expression_file(config: PlantedConfig) -> str:
 
 
 def _write_clinical(path: Path, config: PlantedConfig, roster: Roster, outcomes: Outcomes) -> None:
-    """TCGA-CDR's columns; age and sex are causes of nothing, stage is a noisy view of the risk."""
-    rng = config.stream("clinical")
+    """TCGA-CDR's columns."""
+    age, male, stage = draw_covariates(config, outcomes).T
     n = config.patients
-    noisy = outcomes.log_hazard + 1.5 * rng.standard_normal(n)
-    stages = np.array(["Stage I", "Stage II", "Stage III", "Stage IV"])
-    stage = stages[np.searchsorted(np.quantile(noisy, [0.4, 0.7, 0.9]), noisy)]
+    words = np.array(["Stage I", "Stage II", "Stage III", "Stage IV", "[Not Available]"])
     known = np.array([row not in roster.unfollowed for row in range(n)])
     table = pd.DataFrame(
         {
             "bcr_patient_barcode": roster.patients,
             "type": "PLANTED",
-            "age_at_initial_pathologic_diagnosis": rng.integers(35, 86, n),
-            "gender": np.where(rng.random(n) < 0.5, "FEMALE", "MALE"),
+            "age_at_initial_pathologic_diagnosis": age.astype(int),
+            "gender": np.where(male == 1, "MALE", "FEMALE"),
             "race": "[Not Available]",
-            "ajcc_pathologic_tumor_stage": stage,
+            "ajcc_pathologic_tumor_stage": words[np.nan_to_num(stage, nan=5.0).astype(int) - 1],
             "vital_status": np.where(known, np.where(outcomes.os, "Dead", "Alive"), "#N/A"),
         }
     )

@@ -22,7 +22,7 @@ from sksurv.metrics import concordance_index_censored
 
 from tasks.cohort import BagModality, Cohort
 from tasks.load import load_cohort
-from tasks.planted import combine, draw_factors, draw_outcomes
+from tasks.planted import combine, draw_covariates, draw_factors, draw_outcomes
 from tasks.synthetic import EMBEDDED, PlantedConfig, embedded_cohorts, write_planted
 
 Array = NDArray[np.float64]
@@ -85,6 +85,20 @@ def test_number_of_patches_leaves_everything_but_slides_alone(tmp_path: Path) ->
     changed = {name for name in few if few[name] != many.get(name)}
     assert changed
     assert all(name.startswith("features_planted") for name in changed)
+
+
+def test_unknown_stages_leave_everything_but_stages_alone(tmp_path: Path) -> None:
+    tables = []
+    for name, rate in (("known", 0.0), ("unknown", 0.5)):
+        write_planted(replace(SMALL, missing_stages=rate), tmp_path / name)
+        tables.append(pd.read_csv(tmp_path / name / "clinical.csv", dtype=str))
+    known, unknown = content(tmp_path / "known"), content(tmp_path / "unknown")
+    assert {name for name in known if known[name] != unknown[name]} == {"clinical.csv"}
+    stages = [table.pop("ajcc_pathologic_tumor_stage") for table in tables]
+    pd.testing.assert_frame_equal(tables[0], tables[1])
+    missing = stages[1] == "[Not Available]"
+    assert 0.2 < missing.mean() < 0.8
+    assert (stages[0] == stages[1])[~missing].all()
 
 
 def test_existing_folder_is_left_alone(tmp_path: Path) -> None:
@@ -252,6 +266,31 @@ def test_outcome_follows_the_hazard_and_no_site() -> None:
             weight
         )
         assert weight == 0 or abs(harrell(values) - 0.5) > 0.04
+
+
+def test_stage_says_something_of_the_risk_and_age_and_sex_nothing() -> None:
+    config = replace(EMBEDDED[0], patients=3000, missing_stages=0.0)
+    outcomes = draw_outcomes(config, draw_factors(config))
+    age, male, stage = draw_covariates(config, outcomes).T
+
+    def harrell(risk: Array) -> float:
+        return float(concordance_index_censored(outcomes.os, outcomes.os_time, risk)[0])
+
+    assert 0.58 < harrell(stage) < harrell(outcomes.log_hazard) - 0.05
+    assert abs(harrell(age) - 0.5) < 0.03
+    assert abs(harrell(male) - 0.5) < 0.03
+
+
+def test_covariates_read_as_written(planted: Cohort) -> None:
+    assert planted.clinical is not None
+    assert planted.clinical.patients == planted.patients
+    covariates = planted.clinical.rows(planted.patients)
+    known = np.isfinite(covariates)
+    assert known[:, :2].all()
+    assert 0.85 < known[:, 2].mean() < 1
+    stages, counts = np.unique(covariates[known[:, 2], 2], return_counts=True)
+    assert stages.tolist() == [1, 2, 3, 4]
+    assert (np.diff(counts) < 0).all()
 
 
 def test_every_factor_is_seen_where_it_was_planted_and_nowhere_else(planted: Cohort) -> None:
