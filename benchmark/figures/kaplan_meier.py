@@ -105,7 +105,7 @@ def kaplan_meier(groups: RiskGroups, method: str, task: str) -> Figure:
     p = groups.p
     curves.legend(
         loc="lower left",
-        title="one group is empty" if np.isnan(p) else f"log-rank {stated(p)}",
+        title="no log-rank test" if np.isnan(p) else f"log-rank {stated(p)}",
         alignment="left",
     )
     _at_risk(numbers, groups, curves.get_xticks())
