@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.audit.findings import Check, Checked, Severity
@@ -49,6 +49,7 @@ SPLIT_FOLDS = st.lists(
 )
 
 
+@settings(max_examples=50)
 @given(SPLIT_FOLDS)
 def test_leaked_patients_are_those_of_two_parts(folds: list[dict[str, list[int]]]) -> None:
     split = splits(*({part: [barcode(i) for i in ids] for part, ids in f.items()} for f in folds))

@@ -84,26 +84,25 @@ def _audit(manifest: Manifest, cohort: Cohort) -> list[Checked]:
 def _contradictions(manifest: Manifest, cohort: Cohort | None) -> list[Checked]:
     """Rows of the manifest's tables; of the cohort's patients if it could be loaded."""
     patients = None if cohort is None else frozenset(cohort.patients)
-    checks = []
+    used: dict[Path, list[str]] = defaultdict(list)
+    id_columns: dict[Path, str] = {}
+    for label in manifest.labels.values():
+        used[label.path].append(label.column)
+        id_columns[label.path] = label.id
     clinical = manifest.clinical
     if clinical is not None and clinical.format is not ClinicalFormat.GDC:
-        table = read_text_table(clinical.path, sheet="TCGA-CDR")
         columns = clinical.columns
-        id_column = identifier(clinical.path, table) if columns is None else columns.id
-        used: tuple[str, ...] = () if columns is None else (columns.time, columns.event)
-        where = f"{manifest.name}: {clinical.path.name}"
-        checks.append(audit_rows(where, table, id_column, used, patients))
-        if cohort is not None and "os" in cohort.endpoints:
-            os = cohort.endpoints["os"]
-            checks.append(audit_vital_status(where, table, id_column, os))
-    for path in sorted({label.path for label in manifest.labels.values()}):
-        labels = [label for label in manifest.labels.values() if label.path == path]
-        if clinical is not None and path == clinical.path:
-            continue
-        table = read_text_table(path)
-        used = tuple(label.column for label in labels)
+        used[clinical.path] += [] if columns is None else [columns.time, columns.event]
+        if columns is not None:
+            id_columns[clinical.path] = columns.id
+    checks = []
+    for path in sorted(used):
+        table = read_text_table(path, sheet="TCGA-CDR")
+        id_column = id_columns[path] if path in id_columns else identifier(path, table)
         where = f"{manifest.name}: {path.name}"
-        checks.append(audit_rows(where, table, labels[0].id, used, patients))
+        checks.append(audit_rows(where, table, id_column, used[path], patients))
+        if clinical is not None and path == clinical.path and cohort and "os" in cohort.endpoints:
+            checks.append(audit_vital_status(where, table, id_column, cohort.endpoints["os"]))
     return checks
 
 

@@ -1,0 +1,195 @@
+"""Audit of tables: contradictions found, siblings left alone, layouts recognised."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tasks.audit.findings import Check, Checked, Severity
+from tasks.audit.published import PUBLISHED
+from tasks.audit.tables import audit_rows, audit_table, identifier
+from tasks.errors import InputError
+from tasks.seeds import generator
+
+
+def write(path: Path, table: pd.DataFrame) -> Path:
+    table.to_csv(path, index=False, sep="\t" if path.suffix == ".tsv" else ",")
+    return path
+
+
+def found(checks: tuple[Checked, ...], check: Check) -> list[tuple[Severity, int]]:
+    return [(f.severity, f.n) for c in checks if c.check is check for f in c.findings]
+
+
+def clinical(n: int = 150) -> pd.DataFrame:
+    """Overall survival of BRCA as published: 1 = event, days."""
+    published = PUBLISHED["BRCA"]["os"]
+    rng = generator("clinical", n)
+    event = np.arange(n) < round(published.rate * n)
+    months = np.where(event, published.event_months, published.censored_months)
+    return pd.DataFrame(
+        {
+            "bcr_patient_barcode": [f"TCGA-A1-{i:04d}" for i in range(n)],
+            "vital_status": np.where(event, "Dead", "Alive"),
+            "OS": event.astype(int),
+            "OS.time": np.round(months * 30.4 * rng.lognormal(0, 0.7, n)),
+            "gender": rng.choice(["MALE", "FEMALE"], n),
+        }
+    )
+
+
+# Rows that contradict each other
+
+
+def rows(table: pd.DataFrame, *used: str) -> list[tuple[Severity, int, tuple[str, ...]]]:
+    checked = audit_rows("x", table.astype(str), "case_id", used)
+    return [(f.severity, f.n, f.examples) for f in checked.findings]
+
+
+def slides(n: int = 30) -> pd.DataFrame:
+    """Two slides a patient."""
+    rng = generator("slides")
+    patients = [f"TCGA-A1-{i // 2:04d}" for i in range(2 * n)]
+    return pd.DataFrame(
+        {
+            "case_id": patients,
+            "slide_id": [f"{p}-01Z-00-DX{1 + i % 2}" for i, p in enumerate(patients)],
+            "survival_months": [float(int(p[-4:]) + 1) for p in patients],
+            "grade": [int(p[-4:]) % 3 for p in patients],
+            "tumour_area": rng.random(2 * n),
+        }
+    )
+
+
+def test_slides_of_a_patient_differ_and_patients_do_not() -> None:
+    assert rows(slides()) == []
+
+
+def test_two_outcomes_of_a_patient_are_a_leak() -> None:
+    table = slides()
+    table.loc[5, "survival_months"] = 99.0
+    assert rows(table) == [(Severity.LEAK, 1, ("TCGA-A1-0002: survival_months 3.0 / 99.0",))]
+
+
+def test_one_number_in_two_spellings_is_one() -> None:
+    table = slides().astype(str)
+    table.loc[5, "survival_months"] = "3"
+    table.loc[7, "survival_months"] = "[Not Available]"
+    assert rows(table) == []
+
+
+def test_a_column_that_nearly_always_agrees_is_the_patients() -> None:
+    table = slides()
+    table.loc[5, "grade"] = 9
+    assert rows(table) == [(Severity.WARNING, 1, ("TCGA-A1-0002: grade 2.0 / 9.0",))]
+    assert rows(table, "grade") == [(Severity.LEAK, 1, ("TCGA-A1-0002: grade 2.0 / 9.0",))]
+
+
+def test_one_identifier_twice_in_a_table_of_a_row_a_patient() -> None:
+    table = pd.DataFrame(
+        {
+            "case_id": [f"TCGA-A1-{i:04d}" for i in range(60)],
+            "stage": ["I", "II", "III"] * 20,
+            "score": generator("score").random(60),
+        }
+    )
+    table.loc[59, "case_id"] = "TCGA-A1-0003"  # II, another score; 3 is I
+    assert rows(table) == [(Severity.WARNING, 1, ("TCGA-A1-0003: stage i / iii",))]
+    table.loc[[3, 59], "case_id"] = ["TCGA-A1-0003-01A", "TCGA-A1-0003-06A"]
+    assert rows(table) == []  # two samples may differ
+
+
+def test_patients_that_do_not_matter_are_left_alone() -> None:
+    table = slides().astype(str)
+    table.loc[5, "survival_months"] = "99.0"
+    assert not audit_rows("x", table, "case_id", (), {"TCGA-A1-0007"}).findings
+    assert audit_rows("x", table, "case_id", (), {"TCGA-A1-0002"}).findings
+
+
+# Tables of each kind
+
+
+def test_a_clinical_table(tmp_path: Path) -> None:
+    table = clinical()
+    checks = audit_table(write(tmp_path / "cdr.csv", table))
+    assert {c.check for c in checks} == {
+        Check.CONTRADICTING_ROWS,
+        Check.EVENT_POLARITY,
+        Check.ENDPOINT_ORDER,
+    }
+    assert not any(c.findings or c.skipped for c in checks)
+    table["OS"] = 1 - table["OS"]
+    checks = audit_table(write(tmp_path / "cdr.csv", table))
+    assert found(checks, Check.EVENT_POLARITY) == [(Severity.LEAK, int(table["OS"].sum()))]
+    assert found(checks, Check.ENDPOINT_ORDER) == [(Severity.LEAK, 150)]
+    table["OS"] = 1 - table["OS"]
+    table.loc[3, "vital_status"] = "Alive"
+    checks = audit_table(write(tmp_path / "cdr.csv", table))
+    assert found(checks, Check.ENDPOINT_ORDER) == [(Severity.WARNING, 1)]
+
+
+@pytest.mark.parametrize("layout", ["porpoise", "cbioportal", "download", "own days", "own months"])
+@pytest.mark.parametrize("flipped", [False, True])
+def test_event_polarity_of_each_layout(layout: str, flipped: bool, tmp_path: Path) -> None:
+    cdr = clinical()
+    event = (cdr["OS"] == 1) ^ flipped
+    months = cdr["OS.time"] / 30.4
+    word = np.where(event, "1:DECEASED", "0:LIVING")
+    patient = cdr["bcr_patient_barcode"]
+    tables: dict[str, dict[str, Any]] = {
+        "porpoise": {"case_id": patient, "survival_months": months, "censorship": ~event * 1},
+        "cbioportal": {"PATIENT_ID": patient, "OS_MONTHS": months, "OS_STATUS": word},
+        "download": {
+            "Patient ID": patient,
+            "Overall Survival (Months)": months,
+            "Overall Survival Status": word,
+        },
+        "own days": {"patient": patient, "time": cdr["OS.time"], "event": event * 1},
+        "own months": {"id": patient, "time": months, "Event": event * 1},
+    }
+    checks = audit_table(write(tmp_path / "table.tsv", pd.DataFrame(tables[layout])))
+    severities = {severity for severity, _ in found(checks, Check.EVENT_POLARITY)}
+    assert severities == ({Severity.LEAK} if flipped else set())
+
+
+def test_contradicting_outcomes_of_a_clinical_table(tmp_path: Path) -> None:
+    table = clinical()
+    table.loc[149, "bcr_patient_barcode"] = "TCGA-A1-0000"
+    checks = audit_table(write(tmp_path / "cdr.csv", table))
+    assert found(checks, Check.CONTRADICTING_ROWS) == [(Severity.LEAK, 1)]
+    (polarity,) = [c for c in checks if c.check is Check.EVENT_POLARITY]
+    assert "expected one outcome" in polarity.skipped
+
+
+@pytest.mark.parametrize("by_genes", [False, True])
+def test_a_table_of_features(by_genes: bool, tmp_path: Path) -> None:
+    rng = generator("table of features")
+    sites = np.repeat(["XA", "XB"], 30)
+    values = rng.normal(size=(60, 80)) + np.where(sites == "XA", 0.0, 1.0)[:, None]
+    values[9] = values[40]
+    ids = [f"TCGA-{site}-{i:04d}-01A" for i, site in enumerate(sites)]
+    table = pd.DataFrame(values, index=pd.Index(ids, name="sample"))
+    table.columns = pd.Index([f"G{i}" for i in range(80)])
+    written = (table.T.rename_axis("gene") if by_genes else table).reset_index()
+    checks = audit_table(write(tmp_path / "rna.tsv", written))
+    assert found(checks, Check.DUPLICATES) == [(Severity.LEAK, 2)]
+    assert found(checks, Check.SITE_SIGNATURE) == [(Severity.WARNING, 2)]
+
+
+def test_a_wide_table_that_is_not_of_numbers(tmp_path: Path) -> None:
+    table = pd.DataFrame({f"c{i}": ["a", "b"] for i in range(60)})
+    table.insert(0, "case_id", ["TCGA-A1-0001", "TCGA-A1-0002"])
+    checks = audit_table(write(tmp_path / "wide.csv", table))
+    assert "expected a number" in checks[-1].skipped
+
+
+def test_who_a_row_is_of() -> None:
+    barcodes = ["TCGA-A1-0001-01A", "TCGA-A1-0002-01A"]
+    assert identifier(Path("x"), pd.DataFrame({"a": ["1", "2"], "b": barcodes})) == "b"
+    assert identifier(Path("x"), pd.DataFrame({"Patient ID": ["1", "2"], "b": barcodes})) == (
+        "Patient ID"
+    )
+    with pytest.raises(InputError, match=r"x: expected a split file .* found 'a'"):
+        identifier(Path("x"), pd.DataFrame({"a": ["1", "2"]}))
