@@ -151,7 +151,8 @@ def fit_path(Z: Matrix, risk_sets: RiskSets, penalties: Sequence[float]) -> list
     """Maximise the penalised partial likelihood for each penalty, each from the one before.
 
     Minimises -log L(beta) + penalty/2 |beta|^2 by Newton steps that are halved while they lead
-    upwards; where Z is wide, by descent with gradients alone. Ties are Breslow's: the survival function then belongs to the same likelihood.
+    upwards; where Z is wide, by descent with gradients alone. Ties are Breslow's: the survival
+    function then belongs to the same likelihood.
 
     Args:
         Z: Features [n, p] of patients in the order of falling time, no missing values.
