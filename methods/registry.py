@@ -29,6 +29,10 @@ MODULES = (
     "methods.one_modality",
     "methods.linear",
     "methods.floors",
+    "methods.mil",
+    "methods.snn",
+    "methods.mcat",
+    "methods.late_fusion",
 )
 
 

@@ -1,0 +1,106 @@
+"""Genomic-guided co-attention: groups of genes look for the patches that go with them."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from methods.encoders.abmil import GatedAttention
+from methods.encoders.snn import self_normalising
+
+LAYERS = 2  # of the transformers, and of a group's layers (Chen et al., ICCV 2021)
+
+
+class GeneGroups(nn.Module):
+    """A profile -> one token for each group of genes, by layers of the group's own.
+
+    Args:
+        groups: Group of each gene, from 0 upwards without a gap.
+        width: Width of a token.
+        dropout: Alpha dropout of the layers.
+    """
+
+    groups: Tensor
+    order: Tensor
+
+    def __init__(self, groups: NDArray[np.int64], width: int, dropout: float) -> None:
+        super().__init__()
+        numbers = torch.from_numpy(groups.astype(np.int64))
+        self.register_buffer("groups", numbers)
+        self.register_buffer("order", torch.argsort(numbers, stable=True), persistent=False)
+        self.sizes = torch.bincount(numbers).tolist()
+        self.layers = nn.ModuleList(
+            self_normalising(size, width, LAYERS, dropout) for size in self.sizes
+        )
+
+    def forward(self, profile: Tensor) -> Tensor:
+        """[B, genes] -> [B, groups, width]."""
+        parts = profile[:, self.order].split(self.sizes, dim=1)
+        return torch.stack(
+            [layers(part) for layers, part in zip(self.layers, parts, strict=True)], 1
+        )
+
+
+class TokenSummary(nn.Module):
+    """Tokens -> one vector: transformer layers, gated attention pooling, a hidden layer.
+
+    Args:
+        width: Width of a token.
+        heads: Attention heads of the transformer.
+        dropout: Everywhere.
+    """
+
+    def __init__(self, width: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        layer = nn.TransformerEncoderLayer(width, heads, 2 * width, dropout, batch_first=True)
+        self.transformer = nn.TransformerEncoder(layer, LAYERS, enable_nested_tensor=False)
+        self.pool = GatedAttention(width, width, dropout)
+        self.hidden = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Dropout(dropout))
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """[B, n, width] -> [B, width]."""
+        output: Tensor = self.hidden(self.pool(self.transformer(tokens)))
+        return output
+
+
+class CoAttention(nn.Module):
+    """Slides and expression -> one vector (Chen et al., ICCV 2021, section 3 and figure 2).
+
+    Groups of genes are the queries of one head of attention whose keys and values are patches, so
+    that the slide becomes a token for each group, seen with that group's eyes.
+
+    Args:
+        patch_width: Width of a patch's features.
+        groups: Group of each gene.
+        width: Of every token and of the result.
+        heads: Of the transformers behind the co-attention.
+        dropout: Everywhere.
+    """
+
+    def __init__(
+        self,
+        patch_width: int,
+        groups: NDArray[np.int64],
+        width: int,
+        *,
+        heads: int = 8,
+        dropout: float = 0.25,
+    ) -> None:
+        super().__init__()
+        self.patches = nn.Sequential(nn.Linear(patch_width, width), nn.ReLU(), nn.Dropout(dropout))
+        self.genes = GeneGroups(groups, width, dropout)
+        self.attention = nn.MultiheadAttention(width, num_heads=1, batch_first=True)
+        self.wsi_summary = TokenSummary(width, heads, dropout)
+        self.rna_summary = TokenSummary(width, heads, dropout)
+        self.fusion = nn.Sequential(
+            nn.Linear(2 * width, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU()
+        )
+
+    def forward(self, wsi: Tensor, rna: Tensor) -> Tensor:
+        """Patches [B, n, patch_width] and profiles [B, genes] -> [B, width]."""
+        genes = self.genes(rna)
+        patches = self.patches(wsi)
+        seen, _ = self.attention(genes, patches, patches, need_weights=False)
+        both = torch.cat([self.wsi_summary(seen), self.rna_summary(genes)], dim=1)
+        output: Tensor = self.fusion(both)
+        return output
