@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from methods.encoders.nystrom import NystromAttention, TokenAttention
+from methods.encoders.runs import runs
 
 
 class AttentionLayer(nn.Module):
@@ -33,6 +34,10 @@ class AttentionLayer(nn.Module):
         output: Tensor = x + self.attention(self.norm(x))
         return output
 
+    def update_(self, x: Tensor) -> None:
+        """`forward` in place, without dropout and in little memory."""
+        self.attention.add_to_(x, self.norm(x))
+
     def first(self, x: Tensor) -> Tensor:
         """The first token of `forward`, [B, 1, width]."""
         return x[:, :1] + self.attention.first(self.norm(x))
@@ -49,10 +54,19 @@ class PositionConvolution(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, s * s, width] -> [B, s * s, width]."""
+        return self._convolve(x, *self._kernel())
+
+    def update_(self, x: Tensor) -> None:
+        """`forward` in place, few channels at a time."""
+        kernel, bias = self._kernel()
+        for channels in runs(x.shape[2], x.shape[0] * x.shape[1]):
+            part = x[..., channels]
+            part.copy_(self._convolve(part, kernel[channels], bias[channels]))
+
+    def _convolve(self, x: Tensor, kernel: Tensor, bias: Tensor) -> Tensor:
         side = math.isqrt(x.shape[1])
         # The tokens' own layout is channels-last; three kernels and the identity make one kernel.
         square = x.unflatten(1, (side, side)).permute(0, 3, 1, 2)
-        kernel, bias = self._kernel()
         kernel = kernel.to(memory_format=torch.channels_last)
         output = functional.conv2d(square, kernel, bias, padding=3, groups=x.shape[2])
         return output.permute(0, 2, 3, 1).flatten(1, 2)
@@ -105,7 +119,7 @@ class SlideEncoder(nn.Module):
 
     def embed_patches(self, patches: Tensor) -> Tensor:
         """[B, N, patch_width] -> [B, N, width], each patch on its own."""
-        return functional.relu(self.patch_embedding(patches))
+        return functional.relu(self.patch_embedding(patches), inplace=True)
 
     def encode(self, tokens: Tensor) -> Tensor:
         """Embedded patches [B, N, width] -> cls and patch tokens [B, 1 + N, width]."""
@@ -114,7 +128,11 @@ class SlideEncoder(nn.Module):
         return output
 
     def summary(self, patches: Tensor) -> Tensor:
-        """The cls token alone, [B, width], without computing the last layer's other tokens."""
+        """The cls token alone, [B, width], without computing the last layer's other tokens.
+
+        Without gradients and dropout, no more is held than two matrices of all tokens, [B, 1 + N,
+        width] in float32, and what few heads or channels need.
+        """
         x = self.second.first(self._positioned(self.embed_patches(patches)))
         output: Tensor = self.norm(x[:, 0])
         return output
@@ -124,5 +142,11 @@ class SlideEncoder(nn.Module):
         side = math.isqrt(n - 1) + 1
         # The first tokens are repeated so that the tokens fill a square.
         cls = self.cls_token.expand(len(tokens), -1, -1)
-        x = self.first(torch.cat([cls, tokens, tokens[:, : side * side - n]], dim=1))
-        return torch.cat([x[:, :1], self.position(x[:, 1:])], dim=1)
+        x = torch.cat([cls, tokens, tokens[:, : side * side - n]], dim=1)
+        del tokens
+        if self.training or torch.is_grad_enabled():
+            x = self.first(x)
+            return torch.cat([x[:, :1], self.position(x[:, 1:])], dim=1)
+        self.first.update_(x)
+        self.position.update_(x[:, 1:])
+        return x

@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from methods.encoders.expression import VectorBlock
 from methods.encoders.slide import AttentionLayer
@@ -72,11 +73,16 @@ class BagRetention(nn.Module):
                 f"bags of {self.position.shape[1] - 1} patches expected by the position table, "
                 f"{tokens.shape[1] - 1} found"
             )
-        x = self.embedding(tokens)
-        if mask is not None:
-            hidden = torch.where(mask[..., None], self.mask_token.to(x.dtype), x[:, 1:])
-            x = torch.cat([x[:, :1], hidden], dim=1)
+        x = self.embedding(tokens) if mask is None else self._embed_seen(tokens, mask)
         output: Tensor = self.head(self.norm(self.blocks(x + self.position))[:, 1:])
+        return output
+
+    def _embed_seen(self, tokens: Tensor, mask: Tensor) -> Tensor:
+        """Embed the tokens that are not hidden; the mask token stands for the others."""
+        seen = functional.pad(~mask, (1, 0), value=True).flatten().nonzero()[:, 0]
+        embedded = self.embedding(tokens.flatten(0, 1).index_select(0, seen))
+        everywhere = self.mask_token[0].to(embedded.dtype).expand(tokens.shape[:2].numel(), -1)
+        output: Tensor = everywhere.index_copy(0, seen, embedded).unflatten(0, tokens.shape[:2])
         return output
 
 

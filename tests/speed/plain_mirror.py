@@ -7,6 +7,7 @@ one training step can be read off a process of its own:
     python -m tests.speed.plain_mirror published|ours TOKENS WIDTH
 """
 
+import math
 import sys
 from pathlib import Path
 from typing import Literal
@@ -17,8 +18,9 @@ from torch import Tensor, nn
 
 from methods.branches import BagBranch
 from methods.encoders.nystrom import NystromAttention
-from methods.encoders.slide import PositionConvolution
+from methods.encoders.slide import AttentionLayer, PositionConvolution, SlideEncoder
 from methods.mirror import MIRROR, MirrorArchitecture
+from methods.objectives.retention import BagRetention
 
 Build = Literal["published", "ours"]
 PATCH_WIDTH, GENES = 768, 10_234
@@ -61,16 +63,72 @@ def _package(ours: NystromAttention, width: int) -> nn.Module:
     return package
 
 
+class PlainLayer(nn.Module):
+    """x + attention(norm(x)) on the package's attention."""
+
+    def __init__(self, ours: AttentionLayer, width: int) -> None:
+        super().__init__()
+        self.norm = ours.norm
+        assert isinstance(ours.attention, NystromAttention)
+        self.attention = _package(ours.attention, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, n, width] -> [B, n, width]."""
+        output: Tensor = x + self.attention(self.norm(x))
+        return output
+
+
+class PlainEncoder(nn.Module):
+    """Every token of every layer, whatever is asked for."""
+
+    def __init__(self, ours: SlideEncoder, width: int) -> None:
+        super().__init__()
+        self.patch_embedding, self.norm = ours.patch_embedding, ours.norm
+        self.cls_token = ours.cls_token
+        self.layers = nn.ModuleList(PlainLayer(each, width) for each in (ours.first, ours.second))
+        self.position = PlainPositions(ours.position, width)
+
+    def forward(self, patches: Tensor) -> Tensor:
+        """Patches [B, N, patch_width] -> cls and patch tokens [B, 1 + N, width]."""
+        tokens = torch.relu(self.patch_embedding(patches))
+        n = tokens.shape[1]
+        side = math.ceil(n**0.5)
+        tokens = torch.cat([tokens, tokens[:, : side * side - n]], dim=1)
+        x = torch.cat([self.cls_token.expand(len(tokens), -1, -1), tokens], dim=1)
+        first, second = self.layers
+        x = first(x)
+        x = torch.cat([x[:, :1], self.position(x[:, 1:])], dim=1)
+        output: Tensor = self.norm(second(x))[:, : 1 + n]
+        return output
+
+
+class PlainRetention(nn.Module):
+    """Every token is embedded; then some are hidden."""
+
+    def __init__(self, ours: BagRetention, width: int) -> None:
+        super().__init__()
+        self.embedding, self.norm, self.head = ours.embedding, ours.norm, ours.head
+        self.mask_token, self.position = ours.mask_token, ours.position
+        layers = [block for block in ours.blocks if isinstance(block, AttentionLayer)]
+        self.blocks = nn.Sequential(*(PlainLayer(layer, width) for layer in layers))
+
+    def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
+        """Cls and patch tokens [B, 1 + N, width], mask [B, N] -> [B, N, width]."""
+        x = self.embedding(tokens)
+        hidden = torch.where(mask[..., None], self.mask_token, x[:, 1:])
+        x = torch.cat([x[:, :1], hidden], dim=1) + self.position
+        output: Tensor = self.head(self.norm(self.blocks(x))[:, 1:])
+        return output
+
+
 class PlainMirror(MIRROR):
     """The same weights and function, computed as published."""
 
     def __init__(self, wsi_width: int, rna_width: int, tokens: int, a: MirrorArchitecture) -> None:
         super().__init__(wsi_width, rna_width, tokens, a)
         assert isinstance(self.wsi, BagBranch)
-        encoder, retention = self.wsi.encoder, self.wsi.retention
-        for layer in (encoder.first, encoder.second, retention.blocks[0]):
-            layer.attention = _package(layer.attention, a.width)  # type: ignore[arg-type]
-        encoder.position = PlainPositions(encoder.position, a.width)  # type: ignore[assignment]
+        self.wsi.encoder = PlainEncoder(self.wsi.encoder, a.width)  # type: ignore[assignment]
+        self.wsi.retention = PlainRetention(self.wsi.retention, a.width)  # type: ignore[assignment]
 
     def encode_wsi(self, wsi: Tensor) -> Tensor:
         """The full pass, of which the cls token is kept."""

@@ -1,0 +1,15 @@
+"""How a large bag is computed piece by piece: heads and channels do not depend on each other."""
+
+# Numbers in one temporary of a piece: 16 MiB of float32.
+VALUES_AT_ONCE = 2**22
+
+
+def runs(count: int, values: int) -> list[slice]:
+    """Cut `count` equal pieces into runs whose temporaries stay small; at least one piece each.
+
+    Args:
+        count: Heads, or channels, that can be computed apart.
+        values: Numbers in a temporary of one of them.
+    """
+    length = max(1, VALUES_AT_ONCE // max(1, values))
+    return [slice(start, min(start + length, count)) for start in range(0, count, length)]
