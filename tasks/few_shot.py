@@ -8,16 +8,14 @@ from numpy.typing import NDArray
 
 from tasks.base import Metric, Outcome, Split, Task
 from tasks.cohort import Cohort
+from tasks.draws import SHOTS, drawing_orders, first_of_each
 from tasks.embeddings import Embeddings
 from tasks.heads.inputs import standardise
 from tasks.heads.logistic import fit_logistic
 from tasks.metrics.classification import auroc_macro_each, balanced_accuracy
 from tasks.metrics.undefined import Undefined
-from tasks.scoring import parts, score, skipped
-from tasks.seeds import derive_seed
+from tasks.scoring import labels_with_classes, parts, score, skipped
 
-SHOTS = (10, 1, 5, 25)  # patients per class; the first is the primary metric's
-DRAWS = 10
 # Per patient and feature, of a logistic head on features standardised by the whole training fold:
 # so few patients cannot choose it. AUROC of PCA on TCGA-BRCA and TCGA-STAD moves by less than 0.02
 # between 0.1 and 0.001, for every k.
@@ -28,7 +26,7 @@ MIN_CLASSES = 2
 class FewShot(Task):
     """Logistic regression on the embeddings of k patients per class, one label of one cohort.
 
-    For each k, `DRAWS` sets of training patients are drawn without replacement, the same for
+    For each k, ten sets of training patients are drawn without replacement, the same for
     every method and seed, the smaller ones inside the larger; each is a head of its own, which
     scores the whole test fold. A metric is the mean over draws; `_sd` is their standard
     deviation, for AUROC. The other training patients' embeddings only set the features' scale:
@@ -50,11 +48,7 @@ class FewShot(Task):
     @classmethod
     def instances(cls, cohort: Cohort) -> tuple[Task, ...]:
         """One for each label of which two classes occur."""
-        return tuple(
-            cls(cohort.name, name, default=True)
-            for name, label in cohort.labels.items()
-            if len(set(label.values.values())) >= MIN_CLASSES
-        )
+        return tuple(cls(cohort.name, name, default=True) for name in labels_with_classes(cohort))
 
     def evaluate(self, embeddings: Embeddings, cohort: Cohort, split: Split) -> Outcome:
         """Fit a head on every draw of training patients and score the test patients with each."""
@@ -86,10 +80,7 @@ class FewShot(Task):
             return Outcome(scores, len(test.patients), None, {"patient": []})
 
         _, mean, scale = standardise(train.X)
-        draws = [
-            drawing_order(train.patients, (self.cohort, self.label, split.fold, draw))
-            for draw in range(DRAWS)
-        ]
+        draws = drawing_orders(train.patients, self.cohort, self.label, split.fold)
         heads = {
             k: [
                 fit_logistic(train.X[rows], y_train[rows], len(numbers), mean, scale, PENALTY)
@@ -140,17 +131,3 @@ class FewShot(Task):
                 for name in ("coefficients", "intercepts")
             },
         )
-
-
-def drawing_order(patients: list[str], axes: tuple[str | int, ...]) -> NDArray[np.intp]:
-    """Rows of the patients in the order in which one draw takes them.
-
-    It hangs on each patient's own name, so methods that embed other patients still share draws.
-    """
-    hashes = [derive_seed("few-shot", *axes, patient) for patient in patients]
-    return np.array(sorted(range(len(patients)), key=hashes.__getitem__), dtype=np.intp)
-
-
-def first_of_each(y: NDArray[np.intp], order: NDArray[np.intp], k: int) -> NDArray[np.intp]:
-    """The first k rows of each class in this order, class by class."""
-    return np.concatenate([order[y[order] == c][:k] for c in np.unique(y)])

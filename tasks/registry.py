@@ -8,6 +8,7 @@ from tasks.base import Task
 from tasks.cohort import Cohort
 from tasks.errors import InputError
 from tasks.few_shot import FewShot
+from tasks.few_shot_survival import FewShotSurvival
 from tasks.missing_modality import MissingModality
 from tasks.retention import Retention
 from tasks.retrieval import Retrieval
@@ -19,6 +20,7 @@ KINDS: tuple[type[Task], ...] = (
     SurvivalDiscrete,
     Subtyping,
     FewShot,
+    FewShotSurvival,
     Retrieval,
     MissingModality,
     Retention,

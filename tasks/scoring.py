@@ -7,7 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.base import Metric, Score, Split, Status
+from tasks.cohort import Cohort, Endpoint
 from tasks.embeddings import Embeddings
+from tasks.metrics.survival import Outcomes
 from tasks.metrics.undefined import Undefined
 
 # Inner folds by which a head chooses its penalty.
@@ -25,6 +27,23 @@ class Part:
 
     patients: list[str]
     X: NDArray[np.float64]
+
+
+def endpoints_with_events(cohort: Cohort) -> list[str]:
+    """The endpoints that a survival task can ask about."""
+    return [name for name, endpoint in cohort.endpoints.items() if endpoint.event.any()]
+
+
+def labels_with_classes(cohort: Cohort) -> list[str]:
+    """The labels that a classification task can ask about: two classes occur."""
+    return [name for name, label in cohort.labels.items() if len(set(label.values.values())) > 1]
+
+
+def outcomes(endpoint: Endpoint, patients: Sequence[str]) -> Outcomes:
+    """What happened to these patients, in their order."""
+    rows = {patient: row for row, patient in enumerate(endpoint.patients)}
+    index = np.array([rows[patient] for patient in patients], dtype=np.intp)
+    return Outcomes(endpoint.time[index], endpoint.event[index])
 
 
 def parts(embeddings: Embeddings, split: Split, known: Collection[str]) -> tuple[Part, Part]:

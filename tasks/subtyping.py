@@ -18,7 +18,7 @@ from tasks.metrics.classification import (
     f1_macro,
     kappa,
 )
-from tasks.scoring import INNER_FOLDS, parts, score, skipped
+from tasks.scoring import INNER_FOLDS, labels_with_classes, parts, score, skipped
 from tasks.splits import inner_folds
 
 MIN_CLASSES = 2
@@ -50,11 +50,7 @@ class Subtyping(Task):
     @classmethod
     def instances(cls, cohort: Cohort) -> tuple[Task, ...]:
         """One for each label of which two classes occur."""
-        return tuple(
-            cls(cohort.name, name, default=True)
-            for name, label in cohort.labels.items()
-            if len(set(label.values.values())) >= MIN_CLASSES
-        )
+        return tuple(cls(cohort.name, name, default=True) for name in labels_with_classes(cohort))
 
     def evaluate(self, embeddings: Embeddings, cohort: Cohort, split: Split) -> Outcome:
         """Fit the head on the training patients and score the test patients once."""

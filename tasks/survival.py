@@ -27,7 +27,14 @@ from tasks.metrics.survival import (
     time_grid,
     uno_c,
 )
-from tasks.scoring import INNER_FOLDS, parts, score, skipped
+from tasks.scoring import (
+    INNER_FOLDS,
+    endpoints_with_events,
+    outcomes,
+    parts,
+    score,
+    skipped,
+)
 from tasks.splits import inner_folds
 
 # Two events in every inner fold: below that the cross-validated likelihood picks noise.
@@ -77,8 +84,7 @@ class TimeToEvent(Task):
         """One for each endpoint that has an event; overall survival is the default."""
         return tuple(
             cls(cohort.name, label, default=label == "os")
-            for label, endpoint in cohort.endpoints.items()
-            if endpoint.event.any()
+            for label in endpoints_with_events(cohort)
         )
 
     @abstractmethod
@@ -88,14 +94,8 @@ class TimeToEvent(Task):
     def evaluate(self, embeddings: Embeddings, cohort: Cohort, split: Split) -> Outcome:
         """Fit the head on the training patients and score the test patients once."""
         endpoint = cohort.endpoints[self.label]
-        rows = {patient: row for row, patient in enumerate(endpoint.patients)}
-        train_part, test_part = parts(embeddings, split, rows)
-
-        def outcomes(patients: list[str]) -> Outcomes:
-            index = np.array([rows[patient] for patient in patients], dtype=np.intp)
-            return Outcomes(endpoint.time[index], endpoint.event[index])
-
-        train, test = outcomes(train_part.patients), outcomes(test_part.patients)
+        train_part, test_part = parts(embeddings, split, endpoint.patients)
+        train, test = (outcomes(endpoint, part.patients) for part in (train_part, test_part))
         n_train_events, n_events = int(train.event.sum()), int(test.event.sum())
         reason = ""
         if n_train_events < MIN_EVENTS:

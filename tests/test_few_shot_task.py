@@ -12,8 +12,9 @@ from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
 from tasks.base import Outcome, Split, Status
 from tasks.cohort import Cohort, Label, VectorModality
+from tasks.draws import DRAWS, SHOTS, drawing_orders, first_of_each
 from tasks.embeddings import Embeddings
-from tasks.few_shot import DRAWS, PENALTY, SHOTS, FewShot, drawing_order, first_of_each
+from tasks.few_shot import PENALTY, FewShot
 from tasks.heads.inputs import standardise
 from tasks.heads.logistic import fit_logistic
 from tasks.splits import make_splits
@@ -76,8 +77,7 @@ def test_scores_written_out() -> None:
     found = values(outcome)
     for k in SHOTS:
         areas, accuracies = [], []
-        for draw in range(DRAWS):
-            order = drawing_order(list(split.train), ("X", "two", 1, draw))
+        for order in drawing_orders(split.train, "X", "two", 1):
             of_class = ([row for row in order if y_train[row] == c] for c in (False, True))
             chosen = [row for rows in of_class for row in rows[:k]]
             Z = (train[chosen] - train.mean(axis=0)) / train.std(axis=0)
@@ -96,25 +96,26 @@ def test_scores_written_out() -> None:
 
 @settings(max_examples=50)
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=60), st.integers(1, 25), st.integers(0, 9))
-def test_draws_are_without_replacement_and_nested(classes: list[int], k: int, draw: int) -> None:
+def test_draws_are_without_replacement_and_nested(classes: list[int], k: int, fold: int) -> None:
     y = np.array(classes)
     patients = [f"P{i}" for i in range(len(y))]
-    order = drawing_order(patients, ("X", "label", 0, draw))
+    order = drawing_orders(patients, "X", "label", fold)[-1]
     rows = first_of_each(y, order, k)
     assert len(set(rows)) == len(rows)
     assert_array_equal(np.bincount(y[rows]), np.minimum(np.bincount(y), k))
     assert set(rows) <= set(first_of_each(y, order, k + 1))
     # the same patients whatever the order of rows, and whoever else is missing
-    shuffled = np.random.default_rng(draw).permutation(len(y))
-    again = drawing_order([patients[i] for i in shuffled], ("X", "label", 0, draw))
+    shuffled = np.random.default_rng(fold).permutation(len(y))
+    again = drawing_orders([patients[i] for i in shuffled], "X", "label", fold)[-1]
     assert_array_equal(shuffled[again], order)
 
 
 def test_every_patient_is_drawn_as_often_as_any_other() -> None:
     patients = [f"P{i}" for i in range(20)]
     counts = np.zeros(20)
-    for draw in range(2000):
-        counts[drawing_order(patients, ("X", "label", 0, draw))[:5]] += 1
+    for fold in range(200):
+        for order in drawing_orders(patients, "X", "label", fold):
+            counts[order[:5]] += 1
     # 500 expected of each, standard deviation 19
     assert abs(counts - 500).max() < 80
 

@@ -1,0 +1,33 @@
+"""Few patients drawn from many: which ones a few-shot task may learn from."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.seeds import derive_seed
+
+SHOTS = (10, 1, 5, 25)  # patients per group; the first is the primary metric's
+DRAWS = 10
+
+
+def drawing_orders(patients: Sequence[str], *axes: str | int) -> list[NDArray[np.intp]]:
+    """Rows of the patients in the order in which each of `DRAWS` draws takes them.
+
+    The order hangs on each patient's own name: methods that embed other patients besides still
+    share draws, and a larger draw contains the smaller ones.
+
+    Args:
+        patients: To draw from.
+        axes: What else the draws depend on: the cohort, the label, the fold.
+    """
+    found = []
+    for draw in range(DRAWS):
+        hashes = [derive_seed("few-shot", *axes, draw, patient) for patient in patients]
+        found.append(np.array(sorted(range(len(hashes)), key=hashes.__getitem__), dtype=np.intp))
+    return found
+
+
+def first_of_each(groups: NDArray[np.intp], order: NDArray[np.intp], k: int) -> NDArray[np.intp]:
+    """The first k rows of each group in this order, group by group."""
+    return np.concatenate([order[groups[order] == g][:k] for g in np.unique(groups)])
