@@ -81,7 +81,7 @@ def test_copies_made_again_are_near(again: object) -> None:
     )
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(st.integers(10, 80), st.integers(8, 40), st.integers(0, 10**6))
 def test_strangers_are_no_duplicates(n: int, width: int, seed: int) -> None:
     values = np.random.default_rng(seed).normal(size=(n, width))
@@ -212,7 +212,7 @@ def test_site_auroc_by_hand() -> None:
     assert site_auroc(alone, ("a", "b")) == 0.0
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.text("ab", min_size=1, max_size=12), min_size=2, max_size=8))
 def test_site_auroc_is_symmetric_in_two_classes(letters: list[str]) -> None:
     label = label_of({f"X{i}": word for i, word in enumerate(letters)})

@@ -49,7 +49,7 @@ SPLIT_FOLDS = st.lists(
 )
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(SPLIT_FOLDS)
 def test_leaked_patients_are_those_of_two_parts(folds: list[dict[str, list[int]]]) -> None:
     split = splits(*({part: [barcode(i) for i in ids] for part, ids in f.items()} for f in folds))

@@ -220,7 +220,7 @@ def test_several_sets_are_refused(tmp_path: Path) -> None:
         splits_from_files(tmp_path, cohort_of(A, B))
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(n_patients=st.integers(10, 60), n_folds=st.integers(2, 5), layout=st.integers(0, 4))
 def test_every_layout_says_the_same(
     n_patients: int, n_folds: int, layout: int, tmp_path_factory: pytest.TempPathFactory

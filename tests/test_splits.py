@@ -4,7 +4,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.cohort import Cohort, Endpoint, Label, VectorModality
@@ -107,6 +107,7 @@ def named(rows: list[Row], names: list[str], order: list[int]) -> Cohort:
     )
 
 
+@settings(max_examples=60, deadline=None)
 @given(sited(), st.integers(2, 5), st.integers(1, 2), st.randoms())
 def test_properties_of_folds_by_site(
     drawn: tuple[list[Row], list[str]], n_folds: int, repeats: int, random: object
@@ -160,6 +161,7 @@ def test_sites_come_from_barcodes() -> None:
 # Repeats
 
 
+@settings(max_examples=50, deadline=None)
 @given(ROWS, st.integers(2, 5))
 def test_repeats_deal_everybody_anew_and_keep_the_first(rows: list[Row], n_folds: int) -> None:
     cohort = cohort_of(rows, list(range(len(rows))))

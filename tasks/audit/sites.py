@@ -91,7 +91,8 @@ def site_auroc(labels: Mapping[str, str], classes: Sequence[str]) -> float:
         others = np.array([pairs[site, name] for site in sites]) - truth
         n_others = np.array([size[site] for site in sites]) - 1
         scores = (others + _SMOOTHING * share) / (n_others + _SMOOTHING)
-        aurocs.append(float(roc_auc_score(truth, scores)))
+        # equal shares that were computed differently are ties
+        aurocs.append(float(roc_auc_score(truth, np.round(scores, 12))))
     return float(np.mean(aurocs)) if aurocs else float("nan")
 
 
