@@ -4,15 +4,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from sklearn.linear_model import Ridge
 from sklearn.metrics import r2_score
 
 from tasks.base import Outcome, Split, Status, Task
 from tasks.cohort import BagModality, Cohort, Modality, Slide, VectorModality
 from tasks.content import Content
 from tasks.embeddings import Embeddings
+from tasks.heads.inputs import standardise
+from tasks.heads.ridge import fit_ridge
 from tasks.registry import select_tasks
 from tasks.retention import TARGETS, factors_of
-from tasks.splits import make_splits
+from tasks.splits import inner_folds, make_splits
 from tests.planted import planted
 
 N_METRICS = 11
@@ -171,6 +174,41 @@ def test_content_r2_is_that_of_the_axes_of_training_patients() -> None:
     truth = content.components(wsi[test])[:, :TARGETS]
     expected = r2_score(truth, predicted[:, TARGETS : 2 * TARGETS], multioutput="variance_weighted")
     assert values(outcome)["wsi_content_r2"] == pytest.approx(expected, abs=1e-9)
+
+
+def test_private_content_of_training_patients_is_cross_fitted() -> None:
+    cohort, raw = unrelated()
+    rng = np.random.default_rng(1)
+    modality = cohort.modalities["wsi"]
+    assert isinstance(modality, VectorModality)
+    wsi = (raw["wsi"] + raw["rna"] @ rng.normal(size=(12, 12))).astype(np.float32)
+    related = replace(
+        cohort, modalities={**cohort.modalities, "wsi": replace(modality, values=wsi)}
+    )
+    joint = rng.normal(size=(len(cohort.patients), 5)) + wsi[:, :5]
+    split = make_splits(related, 5)[0]
+    outcome = task_of(related, "content").evaluate(embedded(related, joint), related, split)
+
+    train = [cohort.patients.index(patient) for patient in split.train]
+    folds = inner_folds(split.train, [0] * len(train), 5)
+    rna = raw["rna"][train].astype(np.float32)
+    Y = Content.fit(wsi[train]).components(wsi[train])
+    Z, _, _ = standardise(Content.fit(rna).components(rna))
+    held_out = np.empty_like(Y)
+    penalties = outcome.head["rna_to_wsi.penalties"]
+    assert np.isfinite(penalties).sum() > 6
+    for target, penalty in enumerate(penalties):
+        for fold in range(5):
+            rest = folds != fold
+            alpha = min(penalty * rest.sum() * Z.shape[1], 1e30)  # as good as infinity
+            model = Ridge(alpha=alpha, solver="svd")
+            model.fit(Z[rest], Y[rest, target])
+            held_out[~rest, target] = model.predict(Z[~rest])
+    X = joint[train].astype(np.float32).astype(np.float64)
+    expected = fit_ridge(X, Y - held_out, folds).coefficients
+    # the first targets of the probe are the slides' private content
+    found = outcome.head["probe.coefficients"][:, : Y.shape[1]]
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-9)
 
 
 def poisoned(cohort: Cohort, patients: tuple[str, ...]) -> Cohort:

@@ -1,14 +1,19 @@
 """The retrieval task: who is searched for, in which space, and what it may see."""
 
+import os
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from sklearn.metrics.pairwise import cosine_similarity
 
+from methods.base import Budget, Context
+from methods.registry import all_methods
 from tasks.base import Outcome, Split, Status
 from tasks.cohort import Cohort, VectorModality
 from tasks.embeddings import Embeddings
+from tasks.load import load_cohort
 from tasks.registry import select_tasks
 from tasks.splits import make_splits
 from tests.planted import planted
@@ -187,3 +192,19 @@ def test_true_shared_factors_find_each_other_and_private_ones_do_not() -> None:
     # a rotation: the map must find it
     assert recall(shared, shared[:, ::-1] * [1, -1, 2]) == 1.0
     assert recall(factors("wsi_private"), factors("rna_private")) < 0.15
+
+
+@pytest.mark.real
+def test_slides_and_expression_of_brca_find_each_other() -> None:
+    shared = Path(os.environ.get("MIRROR_BENCH_SHARED", Path(__file__).parents[2] / "shared"))
+    folder = shared / "data" / "tcga" / "TCGA-BRCA"
+    if not folder.is_dir():
+        pytest.skip(f"{folder} is not there")
+    cohort = load_cohort(folder)
+    split = make_splits(cohort, 5)[0]
+    spec = all_methods()["pca"]
+    method = spec.build(spec.config_for(Budget.DEFAULT))
+    method.fit(cohort.subset(split.train), Context(seed=0))
+    (task,) = select_tasks("retrieval", [cohort])
+    found = values(task.evaluate(method.embed(cohort), cohort, split))
+    assert found["mapped_recall_at_10"] > 3 * found["chance_recall_at_10"]
