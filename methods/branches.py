@@ -28,6 +28,8 @@ class EncoderArchitecture:
         slide_dropout: Dropout of the attention among a bag's tokens.
         vector_dropout: Dropout of vector blocks.
         exact_attention: Softmax attention among all tokens of a bag, not the Nystrom one.
+        checkpointing: Compute attention layers of bags again in the backward pass: the same losses
+            and gradients in less memory and more time, for small devices.
     """
 
     width: int = 768
@@ -38,6 +40,7 @@ class EncoderArchitecture:
     slide_dropout: float = 0.1
     vector_dropout: float = 0.1
     exact_attention: bool = False
+    checkpointing: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a width that the heads do not divide.
@@ -60,6 +63,7 @@ class EncoderArchitecture:
             self.slide_heads,
             self.slide_dropout,
             exact=self.exact_attention,
+            checkpointing=self.checkpointing,
         )
 
     def vector_encoder(self, features: int) -> VectorEncoder:
@@ -152,6 +156,7 @@ class BagBranch(Branch):
             heads=architecture.slide_heads,
             dropout=architecture.slide_dropout,
             exact=architecture.exact_attention,
+            checkpointing=architecture.checkpointing,
         )
 
     def summary(self, hidden: Tensor) -> Tensor:

@@ -25,6 +25,7 @@ SWITCHES: list[dict[str, Any]] = [
     {"mask_inputs": True},
     {"cosine": True},
     {"exact_attention": True},
+    {"checkpointing": True},
     {"alignment": 0.0},
     {"wsi_retention": 0.0, "rna_retention": 0.0},
     {"style": 0.0, "cluster": 0.0},
@@ -90,6 +91,19 @@ def test_detached_targets_leave_values_and_change_gradients() -> None:
         results.append((losses["wsi_retention"], each.wsi.encoder.patch_embedding.weight.grad))  # type: ignore[union-attr]
     torch.testing.assert_close(results[0][0], results[1][0])
     assert not torch.allclose(results[0][1], results[1][1])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("exact", [False, True])
+def test_checkpointing_changes_no_loss_and_no_gradient(exact: bool) -> None:
+    results = []
+    for checkpointing in (False, True):
+        torch.manual_seed(0)
+        architecture = replace(SMALL, exact_attention=exact, checkpointing=checkpointing)
+        model = MIRROR(10, GENES, 9, architecture)
+        losses = model.losses(*pair((4, 9, 10)))  # with dropout, whose draws must be repeated
+        losses["total"].backward()
+        results.append([losses["total"], *(weight.grad for weight in model.parameters())])
+    assert all(torch.equal(*both) for both in zip(*results, strict=True))
 
 
 def test_masked_inputs_do_not_reach_the_prediction() -> None:

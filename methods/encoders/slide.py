@@ -1,10 +1,12 @@
 """Encoder of bags: a TransMIL variant (Shao et al., NeurIPS 2021) as MIRROR builds it."""
 
 import math
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from methods.encoders.nystrom import NystromAttention, TokenAttention
 from methods.encoders.runs import runs
@@ -18,10 +20,21 @@ class AttentionLayer(nn.Module):
         heads: Attention heads.
         dropout: Dropout of the attention's output.
         exact: Softmax attention among all tokens instead of the Nystrom one.
+        checkpointing: Compute the layer again in the backward pass instead of keeping what that
+            needs: less memory, the same gradients.
     """
 
-    def __init__(self, width: int, heads: int, dropout: float, *, exact: bool = False) -> None:
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        dropout: float,
+        *,
+        exact: bool = False,
+        checkpointing: bool = False,
+    ) -> None:
         super().__init__()
+        self.checkpointing = checkpointing
         self.norm = nn.LayerNorm(width)
         self.attention: TokenAttention = (
             TokenAttention(width, heads, dropout)
@@ -31,6 +44,12 @@ class AttentionLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, n, width] -> [B, n, width]."""
+        if self.checkpointing and torch.is_grad_enabled():
+            again: Tensor = checkpoint(self._forward, x, use_reentrant=False)
+            return again
+        return self._forward(x)
+
+    def _forward(self, x: Tensor) -> Tensor:
         output: Tensor = x + self.attention(self.norm(x))
         return output
 
@@ -94,6 +113,7 @@ class SlideEncoder(nn.Module):
         heads: Attention heads.
         dropout: Dropout of the attention's output.
         exact: Exact attention instead of Nystrom.
+        checkpointing: Compute attention layers again in the backward pass.
     """
 
     def __init__(
@@ -104,13 +124,17 @@ class SlideEncoder(nn.Module):
         dropout: float = 0.1,
         *,
         exact: bool = False,
+        checkpointing: bool = False,
     ) -> None:
         super().__init__()
         self.patch_embedding = nn.Linear(patch_width, width)
         self.cls_token = nn.Parameter(torch.zeros(1, 1, width))
-        self.first = AttentionLayer(width, heads, dropout, exact=exact)
+        layer = partial(
+            AttentionLayer, width, heads, dropout, exact=exact, checkpointing=checkpointing
+        )
+        self.first = layer()
         self.position = PositionConvolution(width)
-        self.second = AttentionLayer(width, heads, dropout, exact=exact)
+        self.second = layer()
         self.norm = nn.LayerNorm(width)
 
     def forward(self, patches: Tensor) -> Tensor:

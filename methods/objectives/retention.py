@@ -35,6 +35,7 @@ class BagRetention(nn.Module):
         heads: Attention heads.
         dropout: Dropout of the attention's output.
         exact: Exact attention instead of Nystrom.
+        checkpointing: Compute attention layers again in the backward pass.
     """
 
     def __init__(
@@ -47,13 +48,17 @@ class BagRetention(nn.Module):
         heads: int = 8,
         dropout: float = 0.1,
         exact: bool = False,
+        checkpointing: bool = False,
     ) -> None:
         super().__init__()
         self.embedding = nn.Linear(width, width)
         self.mask_token = nn.Parameter(torch.zeros(1, 1, width))
         self.position = nn.Parameter(torch.zeros(1, 1 + tokens, width))
         self.blocks = nn.Sequential(
-            *(AttentionLayer(width, heads, dropout, exact=exact) for _ in range(depth))
+            *(
+                AttentionLayer(width, heads, dropout, exact=exact, checkpointing=checkpointing)
+                for _ in range(depth)
+            )
         )
         self.norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, output_width)
