@@ -11,7 +11,7 @@ from methods.base import Budget, Choice, MethodSpec
 from methods.encoders.mlp import Perceptron
 from methods.encoders.pooled import PooledArchitecture
 from methods.mirror_family import PAPER, SMOKE
-from methods.objectives.alignment import full_precision, info_nce
+from methods.objectives.pairs import InfoNCE, PairObjective
 from methods.objectives.retention import choose_masked, masked_error
 from methods.pair import Summarises
 from methods.space import SPACE
@@ -21,30 +21,33 @@ from tasks.errors import InputError
 
 
 class TwoViews(nn.Module):
-    """Two views of a slide, each with parts really hidden, are closer than two slides.
+    """Two views of a slide, each with parts really hidden, and an objective of the pair.
 
-    Other slides of the batch as negatives are what prevents collapse.
+    The objective has to be one that forbids collapse: a view is always like its twin where all
+    embeddings are alike.
 
     Args:
         wsi: Encoder of slides.
         width: Of its embedding, and of the linear head that the objective sees it through.
         mask_ratio: Share that a view hides: of patches, which the encoder then never gets, or of a
             slide vector's features, which are set to the mean of the training patients.
-        temperature: Divides the cosines; fixed.
+        objective: Of the two views of a batch.
     """
 
-    def __init__(self, wsi: Summarises, width: int, mask_ratio: float, temperature: float) -> None:
+    def __init__(
+        self, wsi: Summarises, width: int, mask_ratio: float, objective: PairObjective
+    ) -> None:
         super().__init__()
         self.wsi = wsi
         self.head = nn.Linear(width, width)
         self.mask_ratio = mask_ratio
-        self.temperature = temperature
+        self.objective = objective
 
     def losses(self, wsi: Tensor) -> dict[str, Tensor]:
-        """`alignment` of two views drawn afresh, and `total`, which is the same."""
+        """The objective's losses by name, of two views drawn afresh."""
         first, second = (self.head(self.encode_wsi(self.view(wsi))) for _ in range(2))
-        loss = info_nce(full_precision(first), full_precision(second), self.temperature)
-        return {"total": loss, "alignment": loss}
+        losses: dict[str, Tensor] = self.objective(first, second)
+        return losses
 
     def view(self, wsi: Tensor) -> Tensor:
         """What is left of bags, [B, patches kept, D], or of vectors, [B, D] with zeros."""
@@ -62,7 +65,8 @@ class TwoViews(nn.Module):
         """Nothing to renormalise."""
 
     def after_step(self) -> None:
-        """Nothing to clamp."""
+        """Whatever the objective keeps within bounds."""
+        self.objective.after_step()
 
 
 @dataclass(frozen=True)
@@ -91,7 +95,11 @@ class IntraConfig(TorchConfig, PooledArchitecture):
 
 
 class IntraMethod(TorchMethod):
-    """Two views of a slide, on the encoder of TANGLE."""
+    """Two views of a slide, on the encoder of TANGLE; other slides as negatives.
+
+    The published one-modality ablation of TANGLE has neither: its mask scales the bag instead of
+    hiding patches, and its squared error alone has the collapsed embedding for an optimum.
+    """
 
     config: IntraConfig
     sides: ClassVar[tuple[str, ...]] = ("wsi",)
@@ -103,7 +111,7 @@ class IntraMethod(TorchMethod):
             config.pooled_encoder(wsi.width, bags=wsi.kind is Kind.BAG),
             config.width,
             config.mask_ratio,
-            config.temperature,
+            InfoNCE(config.temperature),
         )
 
 

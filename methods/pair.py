@@ -3,10 +3,8 @@
 from collections.abc import Callable
 from typing import Protocol
 
-import torch
 from torch import Tensor, nn
 
-from methods.objectives.alignment import full_precision
 from methods.objectives.pairs import PairObjective
 
 
@@ -44,11 +42,10 @@ class PairNetwork(nn.Module):
         self.objective = objective
 
     def losses(self, wsi: Tensor, rna: Tensor) -> dict[str, Tensor]:
-        """The objective's losses by name, in at least float32."""
-        a, b = self.wsi_head(self.encode_wsi(wsi)), self.rna_head(self.encode_rna(rna))
-        # Without autocast: similarities and statistics of a batch are coarse in half precision.
-        with torch.autocast(wsi.device.type, enabled=False):
-            losses: dict[str, Tensor] = self.objective(full_precision(a), full_precision(b))
+        """The objective's losses by name."""
+        losses: dict[str, Tensor] = self.objective(
+            self.wsi_head(self.encode_wsi(wsi)), self.rna_head(self.encode_rna(rna))
+        )
         return losses
 
     def encode_wsi(self, wsi: Tensor) -> Tensor:

@@ -1,24 +1,32 @@
 """The self-supervised networks beside MIRROR: what reaches what, and what does not."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from sklearn.linear_model import RidgeCV
+from sklearn.metrics import r2_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
 from methods.base import Budget, Context
 from methods.encoders.mlp import Perceptron
 from methods.encoders.pooled import PooledArchitecture
 from methods.objectives.alignment import info_nce
+from methods.objectives.pairs import InfoNCE
 from methods.one_modality import IntraConfig, MaskedGenes, TwoViews
 from methods.redundancy import BarlowTwinsConfig, VICRegConfig, projector
 from methods.registry import all_methods
 from methods.trainer import Precision, Shape, TorchMethod
 from tasks.cohort import Kind, VectorModality
 from tasks.errors import InputError
+from tasks.retention import FACTORS, factors_of
+from tasks.seeds import generator
 from tests.planted import planted
 
 PAIRS = ("contrastive", "clip", "siglip", "vicreg", "barlow-twins", "tangle")
@@ -67,6 +75,15 @@ def test_losses_are_float32_under_bfloat16(name: str, kind: Kind) -> None:
     assert all(loss.dtype == torch.float32 and loss.isfinite() for loss in found.values())
     found["total"].backward()
     assert all(w.grad is None or w.grad.isfinite().all() for w in model.parameters())
+
+
+def test_an_objective_is_as_sharp_under_bfloat16() -> None:
+    a, b = torch.randn(6, 24), torch.randn(6, 24)
+    for name in PAIRS:
+        objective: Any = network(name, Kind.VECTOR).objective
+        expected = objective(a, b)["total"]
+        with torch.autocast("cpu", torch.bfloat16):
+            assert torch.equal(objective(a, b)["total"], expected), name
 
 
 @pytest.mark.parametrize("name", PAIRS)
@@ -165,7 +182,7 @@ def test_tangle_rec_never_looks_at_expression_when_it_embeds() -> None:
 
 def test_views_of_a_bag_hold_some_of_its_patches_and_no_others() -> None:
     encoder = PooledArchitecture(width=24).pooled_encoder(1, bags=True)
-    views = TwoViews(encoder, 24, mask_ratio=0.25, temperature=0.1)
+    views = TwoViews(encoder, 24, mask_ratio=0.25, objective=InfoNCE(0.1))
     bags = torch.arange(40.0).view(4, 10, 1)
     seen = [views.view(bags) for _ in range(2)]
     for view in seen:
@@ -177,7 +194,7 @@ def test_views_of_a_bag_hold_some_of_its_patches_and_no_others() -> None:
 
 
 def test_views_of_a_vector_have_zeros() -> None:
-    views = TwoViews(Perceptron((8, 24)), 24, mask_ratio=0.5, temperature=0.1)
+    views = TwoViews(Perceptron((8, 24)), 24, mask_ratio=0.5, objective=InfoNCE(0.1))
     vectors = torch.ones(5, 8)
     first, second = views.view(vectors), views.view(vectors)
     assert first.sum(dim=1).tolist() == second.sum(dim=1).tolist() == [4.0] * 5
@@ -229,3 +246,53 @@ def test_the_sides_of_the_masked_autoencoder_share_nothing(kind: Kind) -> None:
     found["wsi_reconstruction"].backward()
     for name, parameter in model.named_parameters():
         assert (parameter.grad is not None) == name.startswith("wsi."), name
+
+
+@pytest.fixture(scope="module")
+def recovered() -> Callable[[str], dict[str, float]]:
+    """R2 of ridge maps from a method's embedding to the planted factors, by kind of factor."""
+    cohort = planted(False)
+    patients = generator("recovered").permutation(np.array(cohort.complete()))
+    train, test = sorted(patients[:120].tolist()), sorted(patients[120:].tolist())
+
+    @cache
+    def of(name: str) -> dict[str, float]:
+        spec = all_methods()[name]
+        method = spec.build(spec.config_for(Budget.DEFAULT))
+        method.fit(cohort.subset(train), Context(seed=1))
+        embeddings = method.embed(cohort)
+        x, x_test = (embeddings.joint[embeddings.rows(part)] for part in (train, test))
+        r2 = {}
+        for kind in FACTORS:
+            factors = np.stack([cohort.truth[factor] for factor in factors_of(cohort, kind)], 1)
+            y, y_test = (factors[embeddings.rows(part)] for part in (train, test))
+            ridge = make_pipeline(StandardScaler(), RidgeCV(np.logspace(-2, 4, 13))).fit(x, y)
+            r2[kind] = r2_score(y_test, ridge.predict(x_test))
+        return r2
+
+    return of
+
+
+@pytest.mark.parametrize(
+    ("name", "unseen"),
+    [
+        ("intra", "rna_private"),
+        ("tangle-rec", "rna_private"),
+        ("gene-autoencoder", "wsi_private"),
+    ],
+)
+def test_one_side_knows_nothing_private_of_the_other(
+    recovered: Callable[[str], dict[str, float]], name: str, unseen: str
+) -> None:
+    r2 = recovered(name)
+    assert r2[unseen] < 0.05
+    assert r2["shared"] > 0.6
+
+
+def test_prediction_of_hidden_genes_keeps_what_alignment_drops(
+    recovered: Callable[[str], dict[str, float]],
+) -> None:
+    aligned, masked = recovered("tangle"), recovered("masked-autoencoder")
+    assert aligned["shared"] > 0.6
+    assert masked["rna_private"] > aligned["rna_private"] + 0.1
+    assert masked["wsi_private"] > aligned["wsi_private"] + 0.1

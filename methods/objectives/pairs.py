@@ -7,15 +7,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from methods.objectives.alignment import Alignment, info_nce, unit_rows
+from methods.objectives.alignment import Alignment, full_precision, info_nce, unit_rows
 
 
 class PairObjective(nn.Module, ABC):
     """A loss of two tables of embeddings whose row i is the same patient."""
 
-    @abstractmethod
     def forward(self, a: Tensor, b: Tensor) -> dict[str, Tensor]:
-        """Scalar losses by name of [B, D] and [B, D]; `total` is minimised."""
+        """Scalar losses by name of [B, D] and [B, D], in at least float32; `total` is minimised."""
+        # Without autocast: similarities and statistics of a batch are coarse in half precision.
+        with torch.autocast(a.device.type, enabled=False):
+            return self.compare(full_precision(a), full_precision(b))
+
+    @abstractmethod
+    def compare(self, a: Tensor, b: Tensor) -> dict[str, Tensor]:
+        """The losses that `forward` gives."""
 
     def after_step(self) -> None:
         """Called after every training step, for example to clamp a scale."""
@@ -44,7 +50,7 @@ class InfoNCE(PairObjective):
         super().__init__()
         self.temperature = temperature
 
-    def forward(self, a: Tensor, b: Tensor) -> dict[str, Tensor]:
+    def compare(self, a: Tensor, b: Tensor) -> dict[str, Tensor]:
         """`alignment`, and `total`, which is the same."""
         loss = info_nce(a, b, self.temperature)
         return {"total": loss, "alignment": loss}
@@ -64,7 +70,7 @@ class CLIP(PairObjective):
         super().__init__()
         self.alignment = Alignment(width, cosine=True)
 
-    def forward(self, a: Tensor, b: Tensor) -> dict[str, Tensor]:
+    def compare(self, a: Tensor, b: Tensor) -> dict[str, Tensor]:
         """`alignment`, and `total`, which is the same."""
         loss = self.alignment(a, b)
         return {"total": loss, "alignment": loss}
@@ -86,7 +92,7 @@ class SigLIP(PairObjective):
         self.log_scale = nn.Parameter(torch.tensor(math.log(10)))
         self.bias = nn.Parameter(torch.tensor(-10.0))
 
-    def forward(self, a: Tensor, b: Tensor) -> dict[str, Tensor]:
+    def compare(self, a: Tensor, b: Tensor) -> dict[str, Tensor]:
         """`alignment`, and `total`, which is the same."""
         cosines = unit_rows(a) @ unit_rows(b).mT
         loss = sigmoid_loss(self.log_scale.exp() * cosines + self.bias)

@@ -66,7 +66,7 @@ class VICReg(PairObjective):
         super().__init__()
         self.weights = {"invariance": invariance, "variance": variance, "covariance": covariance}
 
-    def forward(self, a: Tensor, b: Tensor) -> dict[str, Tensor]:
+    def compare(self, a: Tensor, b: Tensor) -> dict[str, Tensor]:
         """`invariance`, `variance`, `covariance` as they are, and `total`, weighted."""
         losses = {
             "invariance": functional.mse_loss(a, b),
@@ -91,7 +91,7 @@ class BarlowTwins(PairObjective):
         super().__init__()
         self.redundancy = redundancy
 
-    def forward(self, a: Tensor, b: Tensor) -> dict[str, Tensor]:
+    def compare(self, a: Tensor, b: Tensor) -> dict[str, Tensor]:
         """`invariance`, `redundancy` as they are, and `total`, weighted."""
         correlation = cross_correlation(a, b)
         invariance = (1 - correlation.diagonal()).square().sum()
