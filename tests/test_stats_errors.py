@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +13,8 @@ from numpy.typing import NDArray
 from scipy import stats as scipy_stats
 from statsmodels.stats.power import TTestPower
 
+from benchmark.patients import patient_intervals
+from benchmark.standings import settle, standings
 from benchmark.stats import (
     bootstrap_concordance,
     nadeau_bengio,
@@ -21,6 +25,7 @@ from benchmark.stats import (
     smallest_over_patients,
 )
 from tasks.seeds import generator
+from tests import frames
 
 Column = NDArray[np.float64]
 
@@ -87,6 +92,27 @@ def test_patient_intervals_cover_cohorts_of_many_kinds(
     assert 0.93 <= coverage(n, folds, censoring, repeats, resamples=500) <= 0.97
 
 
+@pytest.mark.slow
+def test_patient_intervals_of_the_leaderboard_cover() -> None:
+    """The same from predictions, with two seeds whose models differ and patients that do not."""
+    rng = generator("coverage", "leaderboard")
+    parts = []
+    for repeat, fold in product(range(400), range(5)):
+        c = cohort(rng, 36, 0.03)
+        for seed in (0, 1):
+            columns = {
+                "task": f"survival/{repeat}/os", "protocol": "strict", "budget": "default",
+                "n_folds": 5, "method": "mirror", "fold": fold, "seed": seed,
+                "patient": range(36), "risk": c.risk(rng), "time_months": c.time,
+                "event": c.event,
+            }  # fmt: skip
+            parts.append(pd.DataFrame(columns))
+    found = patient_intervals(pd.concat(parts)).values()
+    expected = truth(0.03)
+    assert len(found) == 400
+    assert 0.93 <= np.mean([low <= expected <= high for low, high in found]) <= 0.97
+
+
 @pytest.mark.parametrize("folds", [5, 15])
 def test_corrected_t_covers_where_folds_correlate_as_it_assumes(folds: int) -> None:
     """Correlation n_test / (n_test + n_train) between folds: the level is exact."""
@@ -127,6 +153,23 @@ def test_a_thousand_null_comparisons_seldom_name_a_better_method(
     rng = generator("null", better.__name__)
     claims = sum(better(rng) for _ in range(1000))
     assert 5 <= claims <= 60
+
+
+@pytest.mark.slow
+def test_a_thousand_null_tables_seldom_call_a_method_better() -> None:
+    """The claim as the leaderboard makes it: from records, corrected, adjusted, at 0.05."""
+    rng = generator("null", "tables")
+    shape = (1000, 1, 5)
+    shared, own = rng.normal(size=(2, 1000, 1, 1)), rng.normal(size=(2, *shape))
+    scores = 0.65 + 0.05 * (0.2**0.5 * shared + 0.8**0.5 * own)
+    parts = [
+        frames.records({"mirror": a.tolist(), "other": b.tolist()}, task=f"survival/{i}/os")
+        for i, (a, b) in enumerate(zip(*scores, strict=True))
+    ]
+    tables = standings(settle(pd.concat(parts, ignore_index=True)))
+    rows = [row.difference for table in tables for row in table.rows if row.method == "other"]
+    assert len(rows) == 1000
+    assert 5 <= sum(row.mean > 0.0 and row.p < 0.05 for row in rows) <= 60
 
 
 @given(st.integers(2, 30), st.floats(0.001, 0.05), st.floats(0.5, 0.95), st.integers(0, 1000))
