@@ -1,7 +1,7 @@
 """The few-shot survival task: risk as an embedding tells it, after k patients of each time bin."""
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,6 +86,7 @@ class FewShotSurvival(Task):
         }
         risks = {k: ((test_part.X - mean) / scale) @ drawn.T for k, drawn in slopes.items()}
 
+        @cache
         def values(k: int) -> NDArray[np.float64]:
             if k not in risks:
                 raise Undefined(f"{smallest} training patients in one time bin, {k} needed")

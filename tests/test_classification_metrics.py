@@ -105,7 +105,7 @@ def predictions(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
     return np.array(y), parts / parts.sum(axis=1, keepdims=True)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(predictions())
 def test_every_metric_equals_another_computation(case: tuple[np.ndarray, np.ndarray]) -> None:
     y, probability = case

@@ -168,7 +168,7 @@ def test_auc_by_hand() -> None:
     assert auc_at(train, test, risk, 3) == pytest.approx(area, abs=1e-12)
 
 
-@settings(max_examples=80)
+@settings(max_examples=50)
 @given(cohorts(), cohorts(), st.integers(0, 99))
 def test_auc_equals_scikit_survival(train: Outcomes, test: Outcomes, seed: int) -> None:
     months = (1, 2, 12, 36)
@@ -292,7 +292,7 @@ def test_d_calibration_reasons() -> None:
         d_calibration_p(outcomes([1] * 50, [0] * 50), np.full(50, 0.5))
 
 
-@settings(max_examples=80)
+@settings(max_examples=50)
 @given(cohorts(min_size=5), cohorts(min_size=3), st.integers(0, 99))
 def test_earlier_metrics_equal_scikit_survival(train: Outcomes, test: Outcomes, seed: int) -> None:
     rng = np.random.default_rng(seed)
