@@ -118,6 +118,9 @@ def test_sites_on_both_sides() -> None:
     (finding,) = check(split, Check.SHARED_SITES).findings
     assert (finding.severity, finding.n, finding.total) == (Severity.NOTE, 1, 3)
     assert "50% of the scored" in finding.summary
+    union = splits({"train": ["TCGA-05-0001", "TCGA-18-0001"], "test": ["TCGA-18-0002"]})
+    (finding,) = check(union, Check.SHARED_SITES).findings
+    assert "of the TCGA projects LUAD, LUSC, and the site alone tells which" in finding.summary
     whole = splits({"train": ["TCGA-AA-0001"], "test": ["TCGA-BB-0002"]})
     assert not check(whole, Check.SHARED_SITES).findings
 

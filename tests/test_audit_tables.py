@@ -163,6 +163,32 @@ def test_contradicting_outcomes_of_a_clinical_table(tmp_path: Path) -> None:
     assert "expected one outcome" in polarity.skipped
 
 
+@pytest.mark.parametrize("layout", ["porpoise", "own"])
+@pytest.mark.parametrize("flipped", [False, True])
+def test_patients_without_barcodes_are_judged_by_rules_of_thumb(
+    layout: str, flipped: bool, tmp_path: Path
+) -> None:
+    rng = generator("no barcodes")
+    event = (rng.random(200) < 0.1) ^ flipped
+    columns: dict[str, Any] = {"case_id": [f"patient_{i}" for i in range(200)]}
+    if layout == "porpoise":
+        columns |= {"survival_months": rng.exponential(30, 200), "censorship": ~event * 1.0}
+    else:
+        columns |= {"time": rng.exponential(900, 200), "event": event * 1}
+    checks = audit_table(write(tmp_path / "t.csv", pd.DataFrame(columns)))
+    expected = [(Severity.WARNING, int(event.sum()))] if flipped else []
+    assert found(checks, Check.EVENT_POLARITY) == expected
+
+
+def test_a_layout_that_needs_barcodes_says_so(tmp_path: Path) -> None:
+    table = clinical()
+    table["bcr_patient_barcode"] = [f"patient_{i}" for i in range(len(table))]
+    checks = audit_table(write(tmp_path / "t.csv", table))
+    assert [c.skipped for c in checks if c.check is Check.EVENT_POLARITY] == [
+        "not every bcr_patient_barcode is a TCGA barcode"
+    ]
+
+
 @pytest.mark.parametrize("by_genes", [False, True])
 def test_a_table_of_features(by_genes: bool, tmp_path: Path) -> None:
     rng = generator("table of features")

@@ -9,12 +9,13 @@ import numpy as np
 from tasks.audit.duplicates import audit_duplicates
 from tasks.audit.findings import Check, Checked, Finding, Severity, some
 from tasks.audit.labels import audit_label
+from tasks.audit.outcomes import audit_vital_status
 from tasks.audit.polarity import audit_polarity
 from tasks.audit.published import projects_of
 from tasks.audit.rows import bag_rows, pooled, table_rows
 from tasks.audit.separation import MIN_GROUP, forest, linear, separability
 from tasks.audit.sites import ALMOST_PERFECT, audit_label_by_site, audit_site_signature
-from tasks.audit.tables import audit_rows, audit_vital_status, identifier
+from tasks.audit.tables import audit_rows, identifier
 from tasks.cohort import BagModality, Cohort, VectorModality
 from tasks.errors import InputError
 from tasks.formats.tables import read_text_table

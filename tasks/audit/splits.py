@@ -5,10 +5,13 @@ from collections.abc import Mapping
 from itertools import combinations
 
 from tasks.audit.findings import Check, Checked, Finding, FoldFacts, Severity, some
+from tasks.audit.published import projects_of
 from tasks.split_files import FileFold, SplitSet, find_barcode
 
 # k folds test everybody once; Monte-Carlo folds draw anew. Files with leaks are not exactly either.
 _MONTE_CARLO = 1.25
+
+_A_PART = 0.05  # a project of fewer patients than that is a slip, not a part of a union
 
 
 def fold_facts(split: SplitSet) -> tuple[FoldFacts, ...]:
@@ -172,6 +175,14 @@ def _shared_sites(split: SplitSet) -> Checked:
     """Tissue-source sites on both sides of a fold: how many scored patients are of such a site."""
     where = str(split.path)
     seen = tested = 0
+    projects = Counter(projects_of(_everyone(split)).values())
+    usual = [project for project, n in projects.items() if n >= _A_PART * projects.total()]
+    union = (
+        f"; patients are of the TCGA projects {', '.join(sorted(usual))}, and the site alone tells "
+        "which"
+        if len(usual) > 1
+        else ""
+    )
     shared: set[str] = set()
     everywhere: set[str] = set()
     for fold in split.folds:
@@ -206,7 +217,7 @@ def _shared_sites(split: SplitSet) -> Checked:
             Finding(
                 Severity.NOTE,
                 f"tissue-source sites on both sides of a fold; {seen / tested:.0%} of the scored "
-                "patients are of a site seen in training",
+                f"patients are of a site seen in training{union}",
                 len(shared),
                 len(everywhere),
                 "sites",

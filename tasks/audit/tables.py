@@ -1,7 +1,7 @@
-"""Tables on their own: rows that contradict each other, endpoints, feature vectors."""
+"""Tables on their own: whose rows, rows that contradict each other, feature vectors."""
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -9,21 +9,12 @@ import pandas as pd
 
 from tasks.audit.duplicates import audit_duplicates
 from tasks.audit.findings import Check, Checked, Finding, Severity, some
-from tasks.audit.polarity import audit_polarity
+from tasks.audit.outcomes import audit_outcomes
 from tasks.audit.rows import pooled, table_rows
 from tasks.audit.sites import audit_site_signature
-from tasks.cohort import Endpoint
 from tasks.errors import InputError
-from tasks.formats.clinical import read_endpoints
 from tasks.formats.tables import is_missing, read_text_table
-from tasks.manifest import (
-    ClinicalFormat,
-    ClinicalSource,
-    DeclaredColumns,
-    Orientation,
-    TimeUnit,
-    VectorSource,
-)
+from tasks.manifest import Orientation, VectorSource
 from tasks.split_files import PATIENT_COLUMNS, SAMPLE_COLUMNS, find_barcode, owner
 
 _CDR_SHEET = "TCGA-CDR"
@@ -43,16 +34,6 @@ _RARELY = 0.1
 _ENOUGH = 5  # patients with several rows, to say so
 _FEW_VALUES = 10
 
-_EVENT_COLUMNS = ("event", "os_event", "event_os", "os", "dead", "death", "deceased")
-_TIME_COLUMNS = (
-    "os_time", "os.time", "time", "survival_time", "os_months", "survival_months", "months",
-    "os_days", "survival_days", "days", "time_months", "time_days",
-)  # fmt: skip
-_LONG_IN_MONTHS = 200.0  # a median follow-up beyond this is in days
-
-_VITAL = {"dead": True, "deceased": True, "1:deceased": True, "alive": False, "living": False,
-          "0:living": False}  # fmt: skip
-
 
 def audit_table(path: Path) -> tuple[Checked, ...]:
     """Audit a table of patients, slides or samples: clinical, labels or features.
@@ -68,12 +49,7 @@ def audit_table(path: Path) -> tuple[Checked, ...]:
         return _audit_vectors(where, VectorSource(path, columns[0], Orientation.GENES))
     id_column = identifier(path, table)
     rows = audit_rows(where, table, id_column)
-    checks = [rows]
-    source = _clinical(path, table, id_column)
-    if source is not None:
-        checks += _audit_outcomes(
-            where, table, id_column, source, contradicting=bool(rows.findings)
-        )
+    checks = [rows, *audit_outcomes(path, table, id_column, contradicting=bool(rows.findings))]
     if len(columns) > _MANY:
         checks += _audit_vectors(where, VectorSource(path, id_column, Orientation.SAMPLES))
     return tuple(checks)
@@ -175,102 +151,12 @@ def audit_rows(
     return Checked(Check.CONTRADICTING_ROWS, where, tuple(findings))
 
 
-def audit_vital_status(where: str, table: pd.DataFrame, id_column: str, os: Endpoint) -> Checked:
-    """Whether overall survival agrees with the vital status beside it."""
-    by_name = {str(column).casefold().replace(" ", "_"): str(column) for column in table.columns}
-    column = by_name.get("vital_status")
-    where = f"{where}: os and vital status"
-    if column is None:
-        return Checked(Check.ENDPOINT_ORDER, where, skipped="there is no column vital_status")
-    event = dict(zip(os.patients, os.event, strict=True))
-    wrong, n = [], 0
-    for name, cell in zip(table[id_column], table[column], strict=True):
-        patient = owner(name.strip())
-        dead = _VITAL.get(cell.strip().casefold())
-        if dead is not None and patient in event:
-            n += 1
-            if bool(event[patient]) != dead:
-                wrong.append(patient)
-    if not wrong:
-        return Checked(Check.ENDPOINT_ORDER, where)
-    reversed_ = len(wrong) > n / 2
-    return Checked(
-        Check.ENDPOINT_ORDER,
-        where,
-        (
-            Finding(
-                Severity.LEAK if reversed_ else Severity.WARNING,
-                "overall survival says the opposite of the vital status"
-                + (": events are reversed" if reversed_ else ""),
-                len(wrong),
-                n,
-                "rows",
-                "read 1 as the source means it, or mend these rows",
-                some(wrong),
-            ),
-        ),
-    )
-
-
-def _audit_outcomes(
-    where: str, table: pd.DataFrame, id_column: str, source: ClinicalSource, *, contradicting: bool
-) -> list[Checked]:
-    patients = frozenset(
-        barcode.patient for cell in table[id_column] if (barcode := find_barcode(cell))
-    )
-    try:
-        endpoints, _ = read_endpoints(source, patients)
-    except InputError as error:
-        if not contradicting:
-            raise
-        return [Checked(Check.EVENT_POLARITY, where, skipped=str(error))]
-    checks = list(audit_polarity(where, endpoints))
-    if "os" in endpoints:
-        checks.append(audit_vital_status(where, table, id_column, endpoints["os"]))
-    return checks
-
-
 def _audit_vectors(where: str, source: VectorSource) -> tuple[Checked, ...]:
     try:
         rows = table_rows(source)
     except InputError as error:
         return (Checked(Check.DUPLICATES, where, skipped=str(error)),)
     return (*audit_duplicates(where, rows), audit_site_signature(where, pooled(rows)))
-
-
-def _clinical(path: Path, table: pd.DataFrame, id_column: str) -> ClinicalSource | None:
-    """Which clinical layout a table is of; 1 means event unless the layout says otherwise."""
-    names = set(map(str, table.columns))
-    if {"bcr_patient_barcode", "OS", "OS.time"} <= names:
-        return ClinicalSource(path, ClinicalFormat.TCGA_CDR)
-    if {"PATIENT_ID", "OS_STATUS", "OS_MONTHS"} <= names or {
-        "Patient ID",
-        "Overall Survival Status",
-        "Overall Survival (Months)",
-    } <= names:
-        return ClinicalSource(path, ClinicalFormat.CBIOPORTAL)
-    porpoise = ({"survival_months", "censorship"}, {"os_survival_days", "os_censorship"})
-    if "case_id" in names and any(pair <= names for pair in porpoise):
-        return ClinicalSource(path, ClinicalFormat.PORPOISE)
-    event = _one_of(names, _EVENT_COLUMNS)
-    time = _one_of(names, _TIME_COLUMNS)
-    if event is None or time is None:
-        return None
-    cells = {_number(cell) for cell in table[event] if not is_missing(cell)}
-    median = pd.to_numeric(table[time], errors="coerce").median()
-    if not cells or not cells <= {"0.0", "1.0"} or pd.isna(median):
-        return None
-    named_days = "day" in time.casefold()
-    named_months = "month" in time.casefold()
-    days = named_days or (not named_months and median > _LONG_IN_MONTHS)
-    unit = TimeUnit.DAYS if days else TimeUnit.MONTHS
-    columns = DeclaredColumns(id_column, time, unit, event, "1")
-    return ClinicalSource(path, ClinicalFormat.TABLE, columns)
-
-
-def _one_of(names: Collection[str], known: Sequence[str]) -> str | None:
-    by_name = {name.casefold(): name for name in sorted(names)}
-    return next((by_name[name] for name in known if name in by_name), None)
 
 
 def _number(cell: str) -> str:
