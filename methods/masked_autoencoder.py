@@ -15,13 +15,14 @@ from methods.base import Budget, Choice, MethodSpec
 from methods.branches import BagBranch, Branch, EncoderArchitecture, VectorBranch
 from methods.mirror import initialise
 from methods.mirror_family import PAPER, SMOKE
+from methods.network import Network
 from methods.objectives.retention import choose_masked, masked_error
 from methods.space import SPACE
 from methods.trainer import Shape, TorchConfig, TorchMethod
 from tasks.cohort import Kind
 
 
-class MaskedAutoencoder(nn.Module):
+class MaskedAutoencoder(Network):
     """Predicts hidden patches from the bag's others, hidden genes from the patient's others.
 
     Args:
@@ -56,12 +57,6 @@ class MaskedAutoencoder(nn.Module):
     def encode_rna(self, rna: Tensor) -> Tensor:
         """Expression embeddings [B, width], nothing hidden."""
         return self.rna.embed(rna)
-
-    def before_step(self) -> None:
-        """Nothing to renormalise."""
-
-    def after_step(self) -> None:
-        """Nothing to clamp."""
 
     def _reconstruction(self, branch: Branch, x: Tensor) -> Tensor:
         mask = choose_masked(

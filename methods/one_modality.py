@@ -11,6 +11,7 @@ from methods.base import Budget, Choice, MethodSpec
 from methods.encoders.mlp import Perceptron
 from methods.encoders.pooled import PooledArchitecture
 from methods.mirror_family import PAPER, SMOKE
+from methods.network import Network
 from methods.objectives.pairs import InfoNCE, PairObjective
 from methods.objectives.retention import choose_masked, masked_error
 from methods.pair import Summarises
@@ -20,7 +21,7 @@ from tasks.cohort import Kind
 from tasks.errors import InputError
 
 
-class TwoViews(nn.Module):
+class TwoViews(Network):
     """Two views of a slide, each with parts really hidden, and an objective of the pair.
 
     The objective has to be one that forbids collapse: a view is always like its twin where all
@@ -60,9 +61,6 @@ class TwoViews(nn.Module):
     def encode_wsi(self, wsi: Tensor) -> Tensor:
         """Slide embeddings [B, width], nothing hidden."""
         return self.wsi.summary(wsi)
-
-    def before_step(self) -> None:
-        """Nothing to renormalise."""
 
     def after_step(self) -> None:
         """Whatever the objective keeps within bounds."""
@@ -115,7 +113,7 @@ class IntraMethod(TorchMethod):
         )
 
 
-class MaskedGenes(nn.Module):
+class MaskedGenes(Network):
     """An embedding of the genes that are shown predicts those that are hidden.
 
     Args:
@@ -143,12 +141,6 @@ class MaskedGenes(nn.Module):
     def encode_rna(self, rna: Tensor) -> Tensor:
         """Expression embeddings [B, width]."""
         return self.rna.summary(rna)
-
-    def before_step(self) -> None:
-        """Nothing to renormalise."""
-
-    def after_step(self) -> None:
-        """Nothing to clamp."""
 
 
 @dataclass(frozen=True)

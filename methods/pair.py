@@ -5,6 +5,7 @@ from typing import Protocol
 
 from torch import Tensor, nn
 
+from methods.network import Network
 from methods.objectives.pairs import PairObjective
 
 
@@ -15,7 +16,7 @@ class Summarises(Protocol):
         """One embedding per patient, [B, width]."""
 
 
-class PairNetwork(nn.Module):
+class PairNetwork(Network):
     """An encoder and a head of each side, and an objective of what the heads give.
 
     The embedding is the encoder's; the heads serve the objective and are left behind.
@@ -55,9 +56,6 @@ class PairNetwork(nn.Module):
     def encode_rna(self, rna: Tensor) -> Tensor:
         """Expression embeddings [B, width]."""
         return self.rna.summary(rna)
-
-    def before_step(self) -> None:
-        """Nothing to renormalise."""
 
     def after_step(self) -> None:
         """Whatever the objective keeps within bounds."""

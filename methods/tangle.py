@@ -17,6 +17,7 @@ from methods.base import Budget, LogUniform, MethodSpec
 from methods.encoders.mlp import Perceptron
 from methods.encoders.pooled import PooledArchitecture
 from methods.mirror_family import PAPER, SMOKE
+from methods.network import Network
 from methods.objectives.alignment import full_precision
 from methods.objectives.pairs import InfoNCE
 from methods.pair import PairNetwork, Summarises
@@ -63,7 +64,7 @@ class TangleMethod(TorchMethod):
         )
 
 
-class Reconstruction(nn.Module):
+class Reconstruction(Network):
     """A slide encoder whose embedding predicts the patient's expression.
 
     Args:
@@ -86,12 +87,6 @@ class Reconstruction(nn.Module):
     def encode_wsi(self, wsi: Tensor) -> Tensor:
         """Slide embeddings [B, width]."""
         return self.wsi.summary(wsi)
-
-    def before_step(self) -> None:
-        """Nothing to renormalise."""
-
-    def after_step(self) -> None:
-        """Nothing to clamp."""
 
 
 @dataclass(frozen=True)
