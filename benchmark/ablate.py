@@ -48,20 +48,17 @@ class Delta:
 
 
 def deltas(records: pd.DataFrame, parent: str, metrics: Sequence[str] = ()) -> tuple[Delta, ...]:
-    """Compare the ablations of `parent` with it.
+    """Compare the variants of `parent` with it.
 
     Args:
-        records: Of the parent and its ablations, any order; others are ignored.
+        records: Of the parent and its variants, any order; others are ignored.
         parent: The method that is varied.
         metrics: Which metrics beside the primary ones.
 
     Returns:
         By task, metric and variant, in the order of the records' names.
     """
-    ours = records[
-        (records["method"] == parent)
-        | ((records["parent"] == parent) & (records["role"] == "ablation"))
-    ]
+    ours = records[(records["method"] == parent) | (records["parent"] == parent)]
     ours = settle(ours[ours["primary"] | ours["metric"].isin(list(metrics))])
     return tuple(
         delta

@@ -115,15 +115,14 @@ def select_methods(patterns: str) -> tuple[MethodSpec, ...]:
 
 
 def variants(name: str) -> tuple[MethodSpec, ...]:
-    """A method and its ablations, the method first.
+    """A method and all that is it with a delta, the method first.
 
     Raises:
-        InputError: There is no such method, or it has no ablation.
+        InputError: There is no such method, or nothing varies it.
     """
     (spec,) = select_methods(name)[:1]
-    children = [s for s in all_methods().values() if s.parent == name and s.role is Role.ABLATION]
+    children = [s for s in all_methods().values() if s.parent == name]
     if not children:
-        ablations = (s for s in all_methods().values() if s.role is Role.ABLATION)
-        having = sorted({str(s.parent) for s in ablations})
+        having = sorted({s.parent for s in all_methods().values() if s.parent})
         raise InputError(f"{name!r} has no ablations; expected one of {', '.join(having)}")
     return (spec, *children)

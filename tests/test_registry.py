@@ -91,9 +91,10 @@ def test_all_leaves_out_ablations_and_what_needs_something() -> None:
     assert "mirror-detached" in [spec.name for spec in select_methods("mirror*")]
 
 
-def test_variants_are_the_ablations_of_one_method() -> None:
+def test_variants_are_one_method_with_a_delta() -> None:
     first, *others = variants("mirror")
     assert first.name == "mirror"
+    assert "random-init" in {spec.name for spec in others}
     assert {spec.parent for spec in others} == {"mirror"}
     assert len(others) >= 13
     with pytest.raises(InputError, match="pca"):
