@@ -290,6 +290,9 @@ def _read(path: Path) -> tuple[FileFold, ...]:
     """The folds of one file; the fold of a file without a number is 0."""
     table = read_text_table(path)
     table.columns = pd.Index([str(column).strip() for column in table.columns])
+    twice = table.columns[table.columns.duplicated()]
+    if len(twice):
+        raise InputError(f"{path}: expected one column {twice[0]!r}, found several of that name")
     layout = _layout(list(table.columns))
     if layout is None:
         raise InputError(
@@ -311,7 +314,7 @@ def _read(path: Path) -> tuple[FileFold, ...]:
     for fold, parts in folds.items():
         empty = [part for part, entries in parts.items() if not entries]
         if empty or len(parts) < 2:
-            found = f"nobody in {empty[0]}" if empty else f"only {', '.join(parts) or 'nobody'}"
+            found = f"nobody in {empty[0]}" if empty else " and ".join(parts) or "nobody"
             raise InputError(f"{path}: fold {fold}: expected two or more parts, found {found}")
     return tuple(FileFold(fold, path, folds[fold]) for fold in sorted(folds))
 

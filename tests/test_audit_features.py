@@ -111,7 +111,7 @@ def test_patches_in_another_order_are_near() -> None:
     bags.append(bags[3][::-1].copy())
     slides = {f"P{i:02d}": (slide(f"S{i:02d}", bag),) for i, bag in enumerate(bags)}
     rows = bag_rows(BagModality(slides, 12))
-    np.testing.assert_allclose(rows.values[3], bags[3].mean(axis=0), rtol=1e-5)
+    np.testing.assert_allclose(rows.vectors[3], bags[3].mean(axis=0), rtol=1e-5)
     assert examples(audit_duplicates("x", rows)) == [("S03 ~ S12",)]
 
 

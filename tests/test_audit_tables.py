@@ -204,11 +204,18 @@ def test_a_table_of_features(by_genes: bool, tmp_path: Path) -> None:
     assert found(checks, Check.SITE_SIGNATURE) == [(Severity.WARNING, 2)]
 
 
-def test_a_wide_table_that_is_not_of_numbers(tmp_path: Path) -> None:
-    table = pd.DataFrame({f"c{i}": ["a", "b"] for i in range(60)})
-    table.insert(0, "case_id", ["TCGA-A1-0001", "TCGA-A1-0002"])
+def test_features_beside_words(tmp_path: Path) -> None:
+    values = generator("beside words").normal(size=(40, 60))
+    values[3] = values[30]
+    table = pd.DataFrame(values, columns=[f"f{i}" for i in range(60)])
+    table.insert(0, "case_id", [f"TCGA-A1-{i:04d}" for i in range(40)])
+    table.insert(20, "stain", ["H&E"] * 40)
+    table.loc[3, "f7"] = table.loc[30, "f7"] = np.nan
     checks = audit_table(write(tmp_path / "wide.csv", table))
-    assert "expected a number" in checks[-1].skipped
+    assert found(checks, Check.DUPLICATES) == [(Severity.LEAK, 2)]
+    words = table[["case_id"]].assign(**{f"w{i}": "a" for i in range(60)})
+    checks = audit_table(write(tmp_path / "words.csv", words))
+    assert [checked.check for checked in checks] == [Check.CONTRADICTING_ROWS]
 
 
 def test_who_a_row_is_of() -> None:
@@ -217,5 +224,8 @@ def test_who_a_row_is_of() -> None:
     assert identifier(Path("x"), pd.DataFrame({"Patient ID": ["1", "2"], "b": barcodes})) == (
         "Patient ID"
     )
+    twice = pd.DataFrame([["1", "2"]], columns=["case_id", "case_id"])
+    with pytest.raises(InputError, match="x: expected one column 'case_id', found 2"):
+        identifier(Path("x"), twice)
     with pytest.raises(InputError, match=r"x: expected a split file .* found 'a'"):
         identifier(Path("x"), pd.DataFrame({"a": ["1", "2"]}))

@@ -148,6 +148,7 @@ def test_files_of_many_folds_or_no_number_are_sets_of_their_own(tmp_path: Path) 
         ({"s.csv": f"case_id,split\n{A},train\n{B},tset\n"}, r"row 2.*'tset' \(did you mean test"),
         ({"s.csv": f"case_id,fold\n{A},0\n{B},one\n"}, "row 2, column 'fold': expected a fold's"),
         ({"s.csv": f"case_id,fold_0\n{A},train\n,test\n"}, "row 2, column 'case_id': expected an"),
+        ({"s.csv": f",train,train,val\n0,{A},{B},{C}\n"}, "expected one column 'train', found"),
         ({"s.csv": "fold_0,fold_1\ntrain,test\n"}, "expected a column of identifiers"),
     ],
 )

@@ -43,13 +43,13 @@ def audit_duplicates(where: str, rows: Rows) -> tuple[Checked, ...]:
     Returns:
         One check of contents; one of mean vectors, skipped where these are too few or too short.
     """
-    n, width = rows.values.shape
+    n, width = rows.vectors.shape
     checks = [Checked(Check.DUPLICATES, f"{where}, content", _copies(rows))]
     mean_vectors = f"{where}, mean vectors"
     if n < MIN_ROWS or width < MIN_WIDTH:
         reason = f"{n} rows of {width} features, {MIN_ROWS} of {MIN_WIDTH} are needed"
         return (*checks, Checked(Check.DUPLICATES, mean_vectors, skipped=reason))
-    scaled = VectorScaler.fit(rows.values).transform(rows.values)
+    scaled = VectorScaler.fit(rows.vectors).transform(rows.vectors)
     pairs = [
         (i, j)
         for i, j in _close_pairs(scaled)

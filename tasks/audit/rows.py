@@ -4,12 +4,14 @@ import hashlib
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from tasks.cohort import BagModality, VectorModality
-from tasks.formats.tables import read_numeric_table
+from tasks.formats.tables import is_missing, read_numeric_table
 from tasks.formats.vectors import barcodes_of
 from tasks.manifest import Orientation, VectorSource
+from tasks.split_files import owner
 
 
 @dataclass(frozen=True)
@@ -20,13 +22,13 @@ class Rows:
         names: What each row is called.
         patients: Whose it is.
         contents: SHA-256 of each row's whole content: of a bag, all its instances.
-        values: float32 [n_rows, width]; of a bag, its mean instance; NaN is a missing cell.
+        vectors: float32 [n_rows, width]; of a bag, its mean instance; NaN is a missing cell.
     """
 
     names: tuple[str, ...]
     patients: tuple[str, ...]
     contents: tuple[str, ...]
-    values: NDArray[np.float32]
+    vectors: NDArray[np.float32]
 
 
 def table_rows(source: VectorSource) -> Rows:
@@ -38,10 +40,32 @@ def table_rows(source: VectorSource) -> Rows:
     table = read_numeric_table(source.path, source.id)
     by_genes = source.orientation is Orientation.GENES
     names = table.columns if by_genes else table.ids
-    values = (table.values.T if by_genes else table.values).astype(np.float32)
+    values = table.values.astype(np.float32)  # noqa: PD011 - a NumericTable is no frame
+    values = values.T if by_genes else values
     barcodes = barcodes_of(source.path, names, "column" if by_genes else "row")
     contents = tuple(hashlib.sha256(row.tobytes()).hexdigest() for row in values)
     return Rows(names, tuple(barcode.patient for barcode in barcodes), contents, values)
+
+
+def feature_rows(table: pd.DataFrame, id_column: str) -> Rows:
+    """The columns of numbers of a table of text; none if it has none.
+
+    Args:
+        table: Its cells as text.
+        id_column: Whose a row is.
+    """
+    columns = []
+    for position, name in enumerate(map(str, table.columns)):
+        cells = table.iloc[:, position]
+        numbers = pd.to_numeric(cells, errors="coerce").to_numpy(dtype=np.float64)
+        absent = np.isnan(numbers)
+        if name != id_column and not absent.all() and cells[absent].map(is_missing).all():
+            columns.append(numbers)
+    values = np.stack(columns, axis=1) if columns else np.empty((len(table), 0))
+    vectors = np.where(np.isfinite(values), values, np.nan).astype(np.float32)
+    names = tuple(table[id_column].str.strip())
+    contents = tuple(hashlib.sha256(row.tobytes()).hexdigest() for row in vectors)
+    return Rows(names, tuple(map(owner, names)), contents, vectors)
 
 
 def bag_rows(modality: BagModality) -> Rows:
@@ -64,10 +88,10 @@ def pooled(rows: Rows) -> VectorModality:
     patients = tuple(sorted(set(rows.patients)))
     row_of = {patient: row for row, patient in enumerate(patients)}
     owners = np.array([row_of[patient] for patient in rows.patients])
-    there = ~np.isnan(rows.values)
-    total = np.zeros((len(patients), rows.values.shape[1]))
+    there = ~np.isnan(rows.vectors)
+    total = np.zeros((len(patients), rows.vectors.shape[1]))
     count = np.zeros_like(total)
-    np.add.at(total, owners, np.where(there, rows.values, 0.0))
+    np.add.at(total, owners, np.where(there, rows.vectors, 0.0))
     np.add.at(count, owners, there)
     means = np.where(count > 0, total / np.maximum(count, 1), np.nan).astype(np.float32)
     names = tuple(f"feature_{column}" for column in range(means.shape[1]))

@@ -10,7 +10,7 @@ import pandas as pd
 from tasks.audit.duplicates import audit_duplicates
 from tasks.audit.findings import Check, Checked, Finding, Severity, some
 from tasks.audit.outcomes import audit_outcomes
-from tasks.audit.rows import pooled, table_rows
+from tasks.audit.rows import Rows, feature_rows, pooled, table_rows
 from tasks.audit.sites import audit_site_signature
 from tasks.errors import InputError
 from tasks.formats.tables import is_missing, read_text_table
@@ -19,7 +19,7 @@ from tasks.split_files import PATIENT_COLUMNS, SAMPLE_COLUMNS, find_barcode, own
 
 _CDR_SHEET = "TCGA-CDR"
 _MANY = 50
-"""Columns from which a table is taken for one of feature vectors."""
+"""More columns of numbers than these are taken for a feature vector."""
 
 # What is one fact per patient whatever the table's rows are.
 _OUTCOME = re.compile(
@@ -46,12 +46,13 @@ def audit_table(path: Path) -> tuple[Checked, ...]:
     where = str(path)
     columns = list(map(str, table.columns))
     if sum(find_barcode(column) is not None for column in columns) > len(columns) / 2:
-        return _audit_vectors(where, VectorSource(path, columns[0], Orientation.GENES))
+        return _audit_features(where, table_rows(VectorSource(path, columns[0], Orientation.GENES)))
     id_column = identifier(path, table)
     rows = audit_rows(where, table, id_column)
     checks = [rows, *audit_outcomes(path, table, id_column, contradicting=bool(rows.findings))]
-    if len(columns) > _MANY:
-        checks += _audit_vectors(where, VectorSource(path, id_column, Orientation.SAMPLES))
+    features = feature_rows(table, id_column)
+    if features.vectors.shape[1] > _MANY:
+        checks += _audit_features(where, features)
     return tuple(checks)
 
 
@@ -59,16 +60,20 @@ def identifier(path: Path, table: pd.DataFrame) -> str:
     """The column that says whose a row is: named so, or else mostly barcodes.
 
     Raises:
-        InputError: There is none.
+        InputError: There is none, or there are two of its name.
     """
-    by_name = {str(c).casefold().replace(" ", "_"): str(c) for c in table.columns}
-    for name in sorted(PATIENT_COLUMNS):
-        if name in by_name:
-            return by_name[name]
-    for column in table.columns:
-        cells = [cell for cell in table[column].head(50) if not is_missing(cell)]
+    names = list(map(str, table.columns))
+    by_name = {name.casefold().replace(" ", "_"): name for name in names}
+    found = next((by_name[name] for name in sorted(PATIENT_COLUMNS) if name in by_name), None)
+    for position, name in enumerate(names if found is None else ()):
+        cells = [cell for cell in table.iloc[:, position].head(50) if not is_missing(cell)]
         if cells and sum(find_barcode(cell) is not None for cell in cells) > 0.9 * len(cells):
-            return str(column)
+            found = name
+            break
+    if found is not None and names.count(found) == 1:
+        return found
+    if found is not None:
+        raise InputError(f"{path}: expected one column {found!r}, found {names.count(found)}")
     raise InputError(
         f"{path}: expected a split file (train and val or test, fold_0) or a table with a column "
         "of TCGA barcodes or one named case_id or patient_id, "
@@ -151,11 +156,7 @@ def audit_rows(
     return Checked(Check.CONTRADICTING_ROWS, where, tuple(findings))
 
 
-def _audit_vectors(where: str, source: VectorSource) -> tuple[Checked, ...]:
-    try:
-        rows = table_rows(source)
-    except InputError as error:
-        return (Checked(Check.DUPLICATES, where, skipped=str(error)),)
+def _audit_features(where: str, rows: Rows) -> tuple[Checked, ...]:
     return (*audit_duplicates(where, rows), audit_site_signature(where, pooled(rows)))
 
 
