@@ -60,6 +60,15 @@ def tables(n_methods: int, n_tasks: int = 1, n_folds: int = 5) -> tuple[Standing
     return standings(settle(pd.concat(found, ignore_index=True)))
 
 
+def long_names() -> Standing:
+    (table,) = tables(3)
+    rows = tuple(
+        replace(row, method=f"{row.method}-with-every-option-of-its-family-named")
+        for row in table.rows
+    )
+    return replace(table, task=f"survival/{'A-VERY-LONG-NAME-OF-A-COHORT-' * 3}/os", rows=rows)
+
+
 def with_roles() -> Standing:
     """A table with a control, a supervised reference, an incomplete and a failed method."""
     (table,) = tables(6)
@@ -114,6 +123,9 @@ EVERY: dict[str, Callable[[], Figure]] = {
     "forest of 2": lambda: forest(tables(2)[0]),
     "forest of 40": lambda: forest(tables(40)[0]),
     "forest of one fold": lambda: forest(tables(3, n_folds=1)[0]),
+    "forest of long names": lambda: forest(long_names()),
+    "compute of long names": lambda: compute(long_names()),
+    "diagram of long names": lambda: critical_difference_diagram([long_names()]),
     "forest with roles": lambda: forest(with_roles()),
     "diagram of 2": lambda: critical_difference_diagram(tables(2, 3)),
     "diagram of 5": lambda: critical_difference_diagram(tables(5, 12)),

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmark.figures.look import BLUE, MUTED, canvas, caption, head, look
+from benchmark.figures.look import BLUE, MUTED, canvas, caption, head, look, named
 from benchmark.leaderboard import directed, number
 from benchmark.standings import Measure
 from benchmark.stats import Estimate
@@ -110,7 +110,8 @@ def _numbers(delta: Ablation | None) -> str:
 def _name(row: tuple[str, str], rows: Sequence[tuple[str, str]]) -> str:
     """The method; with its parent where there are several."""
     parent, method = row
-    return method if len({parent for parent, _ in rows}) == 1 else f"{method} (of {parent})"
+    several = len({parent for parent, _ in rows}) > 1
+    return named(f"{method} (of {parent})" if several else method)
 
 
 def _first(deltas: Sequence[Ablation], tasks: Sequence[str]) -> list[Ablation]:

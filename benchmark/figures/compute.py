@@ -20,6 +20,7 @@ from benchmark.figures.look import (
     caption,
     head,
     look,
+    named,
 )
 from benchmark.leaderboard import conditions, directed
 from benchmark.standings import RANKED, REFERENCE, Row, Standing
@@ -144,7 +145,7 @@ def _names(
             zorder=2,
         )  # fmt: skip
         axes.text(
-            _LEADER + 0.01, height, rows[i].method, transform=axes.transAxes, va="center",
+            _LEADER + 0.01, height, named(rows[i].method), transform=axes.transAxes, va="center",
             fontsize=7, color=INK if chosen else MUTED,
             fontweight="bold" if chosen else "normal",
         )  # fmt: skip

@@ -9,7 +9,17 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from benchmark.figures.look import INK, MUTED, VERMILION, canvas, caption, head, look, stated
+from benchmark.figures.look import (
+    INK,
+    MUTED,
+    VERMILION,
+    canvas,
+    caption,
+    head,
+    look,
+    named,
+    stated,
+)
 from benchmark.leaderboard import number
 from benchmark.standings import ALPHA, RANKED, Standing
 from benchmark.stats import critical_difference, friedman, nemenyi
@@ -66,11 +76,14 @@ def critical_difference_diagram(tables: Sequence[Standing]) -> Figure:
     )
     for label in drawn["labels"]:
         label.set_color(INK)
+        # Shortened only now: the package tells methods apart by their names.
+        label.set_text("  ".join(named(part) for part in label.get_text().split("  ")))
     _ruler(axes, limit, len(methods))
     lowest, highest = axes.get_ylim()
     figure.set_figheight(0.9 + _LINE_INCHES * (highest - lowest))
     head(figure, f"Mean rank over {_tasks(test.n_tasks)}")
     caption(figure, _caption(test.n_tasks, test.p, limit, left_out))
+    lay_out(figure)
     return figure
 
 

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from benchmark.figures.look import BLUE, MUTED, ORANGE, canvas, caption, head, look
+from benchmark.figures.look import BLUE, MUTED, ORANGE, canvas, caption, head, look, named
 from benchmark.leaderboard import conditions, directed, interval, number
 from benchmark.standings import ALPHA, RANKED, REFERENCE, Row, Standing
 
@@ -43,7 +43,7 @@ def forest(table: Standing) -> Figure:
     axes.set_ylim(len(lines) - 0.4, -0.6)
     axes.margins(x=0.03)
     axes.set_yticks(
-        range(len(lines)), [line.method if isinstance(line, Row) else line for line in lines]
+        range(len(lines)), [named(line.method) if isinstance(line, Row) else line for line in lines]
     )
     for line, label in zip(lines, axes.get_yticklabels(), strict=True):
         if not isinstance(line, Row):

@@ -20,8 +20,9 @@ INK, MUTED, PALE = "0.1", "0.4", "0.8"
 BLUE, ORANGE, GREEN, VERMILION = (sns.color_palette("colorblind").as_hex()[i] for i in (0, 1, 2, 3))
 """Of seaborn's colour-blind palette; a second sign (marker, dash, fill) always says the same."""
 
-_CAPTION_CHARACTERS = 118
+_NAME_CHARACTERS, _TITLE_CHARACTERS, _CAPTION_CHARACTERS = 35, 70, 118
 _PNG_DPI = 200
+_LAYOUTS = 4
 
 
 @contextmanager
@@ -63,7 +64,8 @@ def canvas(height: float) -> Figure:
 
 def head(figure: Figure, title: str) -> None:
     """The title, in the upper left corner."""
-    figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
+    wrapped = textwrap.fill(title, _TITLE_CHARACTERS)
+    figure.suptitle(wrapped, x=0.01, ha="left", fontweight="bold")
 
 
 def caption(figure: Figure, text: str) -> None:
@@ -72,6 +74,22 @@ def caption(figure: Figure, text: str) -> None:
         text = text.replace(f" {sign} ", f"\N{NO-BREAK SPACE}{sign}\N{NO-BREAK SPACE}")
     wrapped = textwrap.fill(text, _CAPTION_CHARACTERS)
     figure.supxlabel(wrapped, x=0.01, ha="left", fontsize=7, color=MUTED, linespacing=1.35)
+
+
+def lay_out(figure: Figure) -> None:
+    """Lay out again until labels that move with the data, inside the axes or out, are in sight."""
+    engine = figure.get_layout_engine()
+    for _ in range(_LAYOUTS):
+        if engine is not None:
+            engine.execute(figure)
+
+
+def named(method: str) -> str:
+    """A method's name, its middle left out where it would take the figure's width."""
+    if len(method) <= _NAME_CHARACTERS:
+        return method
+    half = (_NAME_CHARACTERS - 1) // 2
+    return f"{method[:half]}…{method[-half:]}"
 
 
 def stated(p: float) -> str:
@@ -101,7 +119,7 @@ def save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     svg, png = folder / f"{name}.svg", folder / f"{name}.png"
-    title, description = figure.get_suptitle(), caption_of(figure)
+    title, description = " ".join(figure.get_suptitle().split()), caption_of(figure)
     with look():
         figure.savefig(svg, metadata={"Date": None, "Title": title, "Description": description})
         figure.savefig(png, dpi=_PNG_DPI, metadata={"Title": title, "Description": description})
