@@ -34,7 +34,7 @@ def methods() -> list[Row]:
             "family": spec.family,
             "role": spec.role,
             "supervised": spec.role is Role.SUPERVISED,
-            "modalities": ", ".join(spec.sides),
+            "modalities": ", ".join(spec.sides) or "none",
             "parameters": spec.build(spec.config_for(Budget.DEFAULT)).parameters_on(
                 PATCH_WIDTH, GENES
             ),

@@ -56,7 +56,7 @@ OF_TRIAL = (
 )
 """Columns of `Store.records` that are fields of a trial's line."""
 
-DESCRIPTION = (*OF_TRIAL, "primary", "notes", "circular")
+DESCRIPTION = (*OF_TRIAL, "primary", "position", "notes", "circular")
 """Further columns of `Store.records`, for the leaderboard."""
 
 PREDICTION = ("task", "cohort", "method", "protocol", "fold", "seed", "patient")
@@ -122,11 +122,12 @@ class Store:
                 trial["trial"],
                 *(trial[name] for name in OF_TRIAL),
                 score["primary"],
+                position,
                 "\n".join(trial["notes"]),
                 task["circular"],
             )
             for trial, task in self.results()
-            for score in task["scores"]
+            for position, score in enumerate(task["scores"])
         ]
         frame = pd.DataFrame(rows, columns=[*TIDY, *DESCRIPTION])
         counts = ("n_patients", "n_events", "parameters", "step_flops")

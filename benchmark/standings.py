@@ -103,7 +103,7 @@ class Standing:
         n_patients: Fewest and most test patients over all folds that a method scored.
         n_events: Events among the most; None where the task has no events.
         primary: The metric that orders the rows.
-        others: The other metrics, in the order of `Row.others`.
+        others: The other metrics as the task orders them, which is the order of `Row.others`.
         rows: A row per method.
     """
 
@@ -207,7 +207,7 @@ def _place(table: Standing) -> tuple[str | bool, ...]:
 
 def _standing(table: pd.DataFrame, intervals: Intervals) -> Standing:
     first = table.iloc[0]
-    metrics = table.drop_duplicates("metric")
+    metrics = table.sort_values("position", kind="stable").drop_duplicates("metric")
     measures = {
         bool(primary): tuple(
             Measure(str(name), bool(higher))

@@ -15,7 +15,7 @@ SCHEMA = {
     "family": "str", "role": "str", "parent": "object", "summary": "str",
     "budget": "str", "source": "str", "licence": "str",
     "n_folds": "int64", "parameters": "Int64", "step_flops": "Int64", "fit_seconds": "float64",
-    "embed_seconds": "float64", "peak_memory_mb": "float64", "primary": "bool",
+    "embed_seconds": "float64", "peak_memory_mb": "float64", "primary": "bool", "position": "int64",
     "notes": "str", "circular": "str",
 }  # fmt: skip
 
@@ -45,7 +45,8 @@ def records(
                     "role": "self-supervised", "parent": None, "step_flops": 10**9,
                     "embed_seconds": 0.5, "peak_memory_mb": 800.0,
                     "summary": "", "budget": "default", "source": "planted", "licence": "CC0",
-                    "n_folds": n_folds or len(folds), "primary": primary, "fit_seconds": 1.25,
+                    "n_folds": n_folds or len(folds), "primary": primary, "position": 0,
+                    "fit_seconds": 1.25,
                     "parameters": 1200, "notes": "", "circular": "",
                 }  # fmt: skip
                 row |= columns
@@ -109,6 +110,7 @@ def _fake() -> pd.DataFrame:
                     metric=metric,
                     higher_is_better=higher,
                     primary=i == 0,
+                    position=i,
                     family=family,
                     parameters=parameters or pd.NA,
                     fit_seconds=cost,
