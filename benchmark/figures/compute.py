@@ -86,7 +86,7 @@ def compute(table: Standing) -> Figure:
         _, edge = axes.get_xlim()
         axes.plot(
             [*cost[front], edge], [*score[front], score[front[-1]]],
-            drawstyle="steps-post", color=VERMILION, lw=1.0, ls=(0, (4, 2)), zorder=1,
+            drawstyle="steps-post", color=VERMILION, lw=1.0, ls=(0, (4, 2)), zorder=2.5,
             label="Pareto front",
         )  # fmt: skip
     axes.set_xlabel("seconds of a fit, mean over folds and seeds (logarithmic)")
@@ -142,7 +142,7 @@ def _names(
             arrowprops={
                 "arrowstyle": "-", "color": PALE, "lw": 0.6, "shrinkA": 0, "shrinkB": 3,
             },
-            zorder=2,
+            zorder=0.5,
         )  # fmt: skip
         axes.text(
             _LEADER + 0.01, height, named(rows[i].method), transform=axes.transAxes, va="center",

@@ -16,6 +16,7 @@ from benchmark.figures.look import (
     canvas,
     caption,
     head,
+    lay_out,
     look,
     named,
     stated,
