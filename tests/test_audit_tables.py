@@ -97,6 +97,14 @@ def test_one_identifier_twice_in_a_table_of_a_row_a_patient() -> None:
     )
     table.loc[59, "case_id"] = "TCGA-A1-0003"  # II, another score; 3 is I
     assert rows(table) == [(Severity.WARNING, 1, ("TCGA-A1-0003: stage i / iii",))]
+    renamed = table.rename(columns={"stage": "Subtype"})
+    assert rows(renamed) == [(Severity.LEAK, 1, ("TCGA-A1-0003: Subtype i / iii",))]
+    small = renamed.loc[[3, 5, 59], ["case_id", "Subtype"]]
+    assert rows(small) == [(Severity.LEAK, 1, ("TCGA-A1-0003: Subtype i / iii",))]
+    timed = renamed.rename(columns={"score": "time"})
+    ((severity, _, shown),) = rows(timed)
+    assert severity is Severity.LEAK
+    assert len(shown) == 2
     table.loc[[3, 59], "case_id"] = ["TCGA-A1-0003-01A", "TCGA-A1-0003-06A"]
     assert rows(table) == []  # two samples may differ
 

@@ -15,8 +15,8 @@ from tasks.formats.tables import is_missing
 from tasks.manifest import ClinicalFormat, ClinicalSource, DeclaredColumns, TimeUnit
 from tasks.split_files import find_barcode, owner
 
-_EVENT_COLUMNS = ("event", "os_event", "event_os", "os", "dead", "death", "deceased")
-_TIME_COLUMNS = (
+EVENT_COLUMNS = ("event", "os_event", "event_os", "os", "dead", "death", "deceased")
+TIME_COLUMNS = (
     "os_time", "os.time", "time", "survival_time", "os_months", "survival_months", "months",
     "os_days", "survival_days", "days", "time_months", "time_days",
 )  # fmt: skip
@@ -127,8 +127,8 @@ def _layout(path: Path, table: pd.DataFrame, id_column: str) -> ClinicalSource |
                 # declared as well for patients without barcodes
                 columns = DeclaredColumns("case_id", known_time, unit, known_event, "0")
                 return ClinicalSource(path, ClinicalFormat.PORPOISE, columns)
-    event = _one_of(names, _EVENT_COLUMNS)
-    time = _one_of(names, _TIME_COLUMNS)
+    event = _one_of(names, EVENT_COLUMNS)
+    time = _one_of(names, TIME_COLUMNS)
     if event is None or time is None:
         return None
     cells = {_spelled(cell) for cell in table[event] if not is_missing(cell)}

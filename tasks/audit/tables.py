@@ -9,7 +9,7 @@ import pandas as pd
 
 from tasks.audit.duplicates import audit_duplicates
 from tasks.audit.findings import Check, Checked, Finding, Severity, some
-from tasks.audit.outcomes import audit_outcomes
+from tasks.audit.outcomes import EVENT_COLUMNS, TIME_COLUMNS, audit_outcomes
 from tasks.audit.rows import Rows, feature_rows, pooled, table_rows
 from tasks.audit.sites import audit_site_signature
 from tasks.errors import InputError
@@ -29,10 +29,14 @@ _OUTCOME = re.compile(
     r"|(days_to_|death_|last_contact_)(death|last_follow_?up|days_to)",
     re.IGNORECASE,
 )
+_LABEL = re.compile(
+    r"label|class|diagnosis|oncotree[_ ]code|pam50|.*(sub_?type|histolog).*", re.IGNORECASE
+)
 # Any other column counts as a patient's own if it differs within at most this share of patients.
 _RARELY = 0.1
 _ENOUGH = 5  # patients with several rows, to say so
 _FEW_VALUES = 10
+_MOSTLY = 0.5  # if no more patients than that have several rows, a row is meant to be a patient
 
 
 def audit_table(path: Path) -> tuple[Checked, ...]:
@@ -109,11 +113,13 @@ def audit_rows(
         return Checked(Check.CONTRADICTING_ROWS, where)
     part = table[kept].reset_index(drop=True)
     whose = pd.Series(owners[kept])
-    a_row_each = len(several) <= _RARELY * len(counts) / 2
+    names = list(map(str, part.columns))
+    samples = any(name.casefold().replace(" ", "_") in SAMPLE_COLUMNS for name in names)
+    a_row_each = not samples and len(several) <= _MOSTLY * len(counts)
     same_id = part[id_column].str.strip().duplicated(keep=False).to_numpy()
     grave: dict[str, list[str]] = {}
     light: dict[str, list[str]] = {}
-    for position, name in enumerate(map(str, part.columns)):
+    for position, name in enumerate(names):
         if name == id_column or name.casefold().replace(" ", "_") in SAMPLE_COLUMNS:
             continue
         cells = _spelled(part.iloc[:, position])
@@ -121,13 +127,15 @@ def audit_rows(
         differing = values.index[values > 1]
         if differing.empty:
             continue
-        outcome = name in used or _OUTCOME.fullmatch(name) is not None
+        outcome = name in used or _is_outcome(name)
         rare = len(values) >= _ENOUGH and len(differing) <= _RARELY * len(values)
         if not (outcome or rare):
             # a table of a row a patient: the same identifier twice with two words is an error
-            if not (a_row_each and _discrete(table.iloc[:, position])):
+            few = 0 if len(names) > _MANY else _FEW_VALUES
+            if not (a_row_each and _discrete(table.iloc[:, position], few)):
                 continue
             differing = differing[differing.isin(set(whose[same_id]))]
+            outcome = _LABEL.fullmatch(name) is not None
         for patient in differing:
             found = sorted(set(cells[whose == patient].dropna()))
             example = f"{patient}: {name} {' / '.join(found[:3])}"
@@ -172,9 +180,14 @@ def _spelled(cells: pd.Series) -> pd.Series:
     return cells.map(lambda cell: None if is_missing(cell) else _number(cell))
 
 
-def _discrete(cells: pd.Series) -> bool:
-    """Whether a column holds words or a few numbers, and not measurements."""
+def _is_outcome(name: str) -> bool:
+    known = name.casefold() in (*EVENT_COLUMNS, *TIME_COLUMNS)
+    return known or _OUTCOME.fullmatch(name) is not None
+
+
+def _discrete(cells: pd.Series, few: int) -> bool:
+    """Whether a column holds words or a few different numbers, and not measurements."""
     known = cells[~cells.map(is_missing)]
     if pd.to_numeric(known, errors="coerce").isna().any():
         return True
-    return bool(known.nunique() <= _FEW_VALUES)
+    return bool(known.nunique() <= few)
