@@ -8,7 +8,12 @@ from nystrom_attention import NystromAttention as PackageAttention
 from nystrom_attention.nystrom_attention import moore_penrose_iter_pinv
 from torch import Tensor, nn
 
-from methods.encoders.nystrom import NystromAttention, TokenAttention, pseudo_inverse_times
+from methods.encoders.nystrom import (
+    NystromAttention,
+    TokenAttention,
+    pseudo_inverse_times,
+    times_pseudo_inverse,
+)
 
 WIDTH, HEADS, LANDMARKS = 32, 4, 8
 
@@ -69,6 +74,30 @@ def test_the_pseudo_inverse_is_the_packages_from_constant_to_peaked(spread: floa
     )
 
 
+@pytest.mark.parametrize("m", [16, 150])
+@pytest.mark.parametrize("steps", [1, 2, 3, 6])
+def test_the_pseudo_inverse_is_the_same_from_both_sides(m: int, steps: int) -> None:
+    torch.manual_seed(0)
+    A = torch.softmax(torch.randn(2, 3, m, m, dtype=torch.float64), dim=-1)
+    row, block = torch.rand(2, 3, 1, m).double(), torch.randn(2, 3, m, 4).double()
+    expected = row @ (moore_penrose_iter_pinv(A, iters=steps) @ block)
+    for found in (
+        times_pseudo_inverse(row, A, steps) @ block,
+        row @ pseudo_inverse_times(A, block, steps),
+    ):
+        torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("n", [1, 7, 8, 20, 61])
+def test_the_first_token_without_gradients_is_that_with_them(n: int) -> None:
+    attention, _ = twins()
+    x = torch.randn(2, n, WIDTH, dtype=torch.float64)
+    with torch.no_grad():
+        found = attention.first(x)
+    torch.testing.assert_close(found, attention(x)[:, :1], rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(attention.first(x), attention(x)[:, :1], rtol=1e-9, atol=1e-9)
+
+
 def test_gradients_of_the_pseudo_inverse_are_those_of_finite_differences() -> None:
     logits = torch.randn(1, 2, 4, 4, dtype=torch.float64, requires_grad=True)
     block = torch.randn(1, 2, 4, 3, dtype=torch.float64, requires_grad=True)
@@ -78,6 +107,7 @@ def test_gradients_of_the_pseudo_inverse_are_those_of_finite_differences() -> No
 
 
 def test_float32_is_as_near_to_float64_as_the_package_is() -> None:
+    torch.manual_seed(0)
     A = torch.softmax(torch.randn(4, 64, 64, dtype=torch.float64), dim=-1)
     block = torch.randn(4, 64, 8, dtype=torch.float64)
     exact = moore_penrose_iter_pinv(A) @ block

@@ -6,7 +6,7 @@ MIRROR use (zero padding in front, six pseudo-inverse steps, a convolution over 
 
 import math
 from collections.abc import Callable, Iterator
-from functools import reduce
+from functools import partial
 from typing import Any
 
 import torch
@@ -45,41 +45,44 @@ class TokenAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, n, width] -> [B, n, width]."""
-        return self._attend_from(x.shape[1], x)
+        (mixed,) = self._mixed(x.shape[1], x, [slice(0, self.heads)])
+        output: Tensor = self.dropout(self.output(mixed))
+        return output
 
     def first(self, x: Tensor) -> Tensor:
         """The first token of `forward`, [B, 1, width], without the others' queries."""
-        return self._attend_from(1, x)
+        mixed = torch.cat(list(self._mixed(1, x, self._runs(x))), dim=-1)
+        output: Tensor = self.dropout(self.output(mixed))
+        return output
 
     def add_to_(self, residual: Tensor, x: Tensor) -> None:
         """Add `forward(x)` without dropout to `residual` in place, few heads at a time."""
-        for part in self._parts(x.shape[1], x):
-            residual += part
+        residual += self.output.bias
+        heads = self._runs(x)
+        for run, mixed in zip(heads, self._mixed(x.shape[1], x, heads), strict=True):
+            weight = self.output.weight[:, self._columns(run)]
+            for tokens in runs(x.shape[1], x.numel() // x.shape[1]):
+                residual[:, tokens] += functional.linear(mixed[:, tokens], weight)
 
-    def _attend_from(self, n: int, x: Tensor) -> Tensor:
-        """The first `n` tokens of the output."""
-        output: Tensor = self.dropout(reduce(torch.add, self._parts(n, x)))
-        return output
-
-    def _parts(self, n: int, x: Tensor) -> Iterator[Tensor]:
-        """Summands of the first `n` tokens of the output before dropout, one per run of heads."""
+    def _mixed(self, n: int, x: Tensor, together: list[slice]) -> Iterator[Tensor]:
+        """The first `n` tokens before the output projection, [B, n, heads * d] per run of heads."""
         attend = self.attention_over(x)
         weights = self.qkv.weight.unflatten(0, (3, -1))
-        for heads in self._runs(x):
-            columns = slice(heads.start * self.head_width, heads.stop * self.head_width)
+        for heads in together:
+            columns = self._columns(heads)
             q = self._heads(functional.linear(x[:, :n], weights[0, columns]))
             kv = functional.linear(x, weights[1:, columns].flatten(0, 1))
             found = attend(q, kv, heads).transpose(1, 2).flatten(2)
             v = kv[:, : n + self.kernel // 2, kv.shape[-1] // 2 :]
-            near = self._convolve(v, heads)[:, :n]
-            bias = None if heads.start else self.output.bias
-            yield functional.linear(found + near, self.output.weight[:, columns], bias)
+            yield found + self._convolve(v, heads)[:, :n]
 
     def _runs(self, x: Tensor) -> list[slice]:
-        """Heads computed together: all of them where their intermediates are kept anyway."""
-        if torch.is_grad_enabled():
-            return [slice(0, self.heads)]
+        """Heads computed together."""
         return runs(self.heads, x.numel() // self.heads)
+
+    def _columns(self, heads: slice) -> slice:
+        """The channels of heads."""
+        return slice(heads.start * self.head_width, heads.stop * self.head_width)
 
     def _convolve(self, v: Tensor, heads: slice) -> Tensor:
         """Each head's kernel over the sequence, on every channel of the head; [B, n, width]."""
@@ -138,22 +141,58 @@ class NystromAttention(TokenAttention):
 
     def attention_over(self, x: Tensor) -> Attend:
         """A1 pinv(A2) A3 V, multiplied from the right: no n x m x m product is ever formed."""
-        # The mean of projected tokens is the projection of their mean.
-        weight = self.qkv.weight[: 2 * x.shape[-1]]
-        marks = functional.linear(padded_means(x, self.landmarks), weight)
-        q_marks, k_marks = (self._heads(part) for part in marks.chunk(2, dim=-1))
-        between = torch.softmax(q_marks @ k_marks.mT / math.sqrt(self.head_width), dim=-1)
+        q_marks, k_marks, between = self._landmarks(x)
         scale = largest_column(between)
 
         def attend(q: Tensor, kv: Tensor, heads: slice) -> Tensor:
             # Padding tokens are zero and have no bias, so they are zero as keys and as values too.
-            front = (0, 0, -kv.shape[1] % self.landmarks, 0)
-            k, v = (self._heads(part) for part in functional.pad(kv, front).chunk(2, dim=-1))
+            k, v = (self._heads(part) for part in self._pad(kv).chunk(2, dim=-1))
             block = functional.scaled_dot_product_attention(q_marks[:, heads], k, v)
             block = pseudo_inverse_times(between[:, heads], block, self.steps, scale=scale)
             return functional.scaled_dot_product_attention(q, k_marks[:, heads], block)
 
         return attend
+
+    def first(self, x: Tensor) -> Tensor:
+        """The first token of `forward`, [B, 1, width].
+
+        Without gradients from the left, ((A1 pinv(A2)) A3 X) W: one row, and values of few tokens.
+        """
+        if torch.is_grad_enabled():
+            return super().first(x)
+        to_q, to_k, to_v = self.qkv.weight.unflatten(0, (3, self.heads, -1))
+        q_marks, k_marks, between = self._landmarks(x)
+        q = self._heads(functional.linear(x[:, :1], to_q.flatten(0, 1)))
+        row = self._softmax(q, k_marks)
+        row = times_pseudo_inverse(row, between, self.steps).to(row.dtype)
+        mixed = []
+        for head in range(self.heads):
+            keys = self._pad(functional.linear(x, to_k[head]))
+            on_tokens = torch.zeros_like(x[:, :1, :1])
+            for marks in runs(self.landmarks, keys.shape[0] * keys.shape[1]):
+                on_tokens = on_tokens + row[:, head, :, marks] @ self._softmax(
+                    q_marks[:, head, marks], keys
+                )
+            mixed.append(functional.linear(on_tokens[..., -x.shape[1] :] @ x, to_v[head]))
+        v = functional.linear(x[:, : 1 + self.kernel // 2], to_v.flatten(0, 1))
+        near = self._convolve(v, slice(0, self.heads))[:, :1]
+        output: Tensor = self.dropout(self.output(torch.cat(mixed, -1) + near))
+        return output
+
+    def _landmarks(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Mean queries and keys [B, heads, landmarks, d], and A2, the attention between them."""
+        # The mean of projected tokens is the projection of their mean.
+        weight = self.qkv.weight[: 2 * x.shape[-1]]
+        marks = functional.linear(padded_means(x, self.landmarks), weight)
+        q_marks, k_marks = (self._heads(part) for part in marks.chunk(2, dim=-1))
+        return q_marks, k_marks, self._softmax(q_marks, k_marks)
+
+    def _softmax(self, q: Tensor, k: Tensor) -> Tensor:
+        return torch.softmax(q @ k.mT / math.sqrt(self.head_width), dim=-1)
+
+    def _pad(self, x: Tensor) -> Tensor:
+        """Zeros in front of tokens [B, n, ..], to a multiple of the landmarks."""
+        return functional.pad(x, (0, 0, -x.shape[1] % self.landmarks, 0))
 
 
 def padded_means(x: Tensor, count: int) -> Tensor:
@@ -200,13 +239,62 @@ def pseudo_inverse_times(
         [..., m, d].
     """
     c = largest_column(A) if scale is None else scale
-    if torch.is_autocast_enabled(A.device.type):
-        dtype = torch.get_autocast_dtype(A.device.type)
-        A, block, c = A.to(dtype), block.to(dtype), c.to(dtype)
+    A, block, c = _in_one_dtype(A, block, c)
     flat = (A.flatten(0, -3), block.flatten(0, -3))
     applied = _PseudoInverseTimes.apply(*flat, c, steps)  # type: ignore[no-untyped-call]
     output: Tensor = applied.unflatten(0, A.shape[:-2])
     return output
+
+
+def times_pseudo_inverse(row: Tensor, A: Tensor, steps: int = 6) -> Tensor:
+    """A row times the iterative inverse of `A`: `pseudo_inverse_times` from the other side.
+
+    For inference. The last steps are applied to the row, which costs less than forming them.
+
+    Args:
+        row: [..., 1, m].
+        A: Softmax matrices [..., m, m]: rows sum to one.
+        steps: Number of iterations.
+
+    Returns:
+        [..., 1, m].
+    """
+    row, flat, c = _in_one_dtype(row, A.flatten(0, -3), largest_column(A))
+    n_formed = max(0, steps - 3)
+    Z = flat.mT / c
+    Ys = [_symmetric_product(flat, Z)]
+    for _ in range(n_formed):
+        Z, Y = _formed_step(flat, Z, Ys[-1], _shifted_square(Ys[-1]))
+        Ys = [Y]
+    for _ in range(steps - 2 - n_formed):
+        Ys.append(_derived_step(Ys[-1], _shifted_square(Ys[-1])))
+
+    def before_last(rows: Tensor) -> Tensor:
+        """Rows times the Z of the last step; Y is symmetric, so that columns will do."""
+        column = (rows @ Z).mT
+        for Y in Ys[: steps - 1]:
+            column = _last_step(partial(torch.matmul, Y), column)
+        return column.mT
+
+    start = before_last(row.flatten(0, -3))
+    result = _last_step(lambda rows: before_last(rows @ flat), start)
+    output: Tensor = result.unflatten(0, A.shape[:-2])
+    return output
+
+
+def _last_step(times_Y: Callable[[Tensor], Tensor], w: Tensor) -> Tensor:
+    """p(Y) / 4 applied by three products with Y, Horner's way."""
+    inner = 3.75 * w - times_Y(1.75 * w - 0.25 * times_Y(w))
+    return 3.25 * w - times_Y(inner)
+
+
+def _in_one_dtype(*tensors: Tensor) -> tuple[Tensor, ...]:
+    """Autocast's, where that is on."""
+    device = tensors[0].device.type
+    if not torch.is_autocast_enabled(device):
+        return tensors
+    dtype = torch.get_autocast_dtype(device)
+    return tuple(tensor.to(dtype) for tensor in tensors)
 
 
 class _PseudoInverseTimes(torch.autograd.Function):
@@ -219,27 +307,23 @@ class _PseudoInverseTimes(torch.autograd.Function):
     small, so that only the last ones are; all of them would cost two digits.
     """
 
-    DERIVED = 2
+    DERIVED = 1
 
     @staticmethod
     def forward(ctx: Any, A: Tensor, block: Tensor, c: Tensor, steps: int) -> Tensor:
         """A [b, m, m], block [b, m, d], c scalar -> [b, m, d]."""
         n_formed = max(0, steps - 1 - _PseudoInverseTimes.DERIVED)
         Z = A.mT / c
-        Y = A @ Z
+        Y = _symmetric_product(A, Z)
         Ys, Ps = [], []
         for step in range(steps - 1):
-            P = Y @ Y
-            _add_identity(P.sub_(Y, alpha=3.5), 1.375)
+            P = _shifted_square(Y)
             Ys.append(Y)
             Ps.append(P)
             if step < n_formed:
-                factor = torch.baddbmm(P, Y, P, beta=0.875, alpha=-0.25)
-                Z = Z @ _add_identity(factor.sub_(Y, alpha=0.34375), 2.046875)
-                Y = A @ Z
+                Z, Y = _formed_step(A, Z, Y, P)
             else:
-                Y = torch.baddbmm(Y, P, P, beta=0.84375, alpha=-0.25)
-                _add_identity(Y, 0.47265625)
+                Y = _derived_step(Y, P)
         # The last step, then those whose Z was not formed, applied to the block.
         first = torch.baddbmm(block, Y, block, beta=1.75, alpha=-0.25)
         second = torch.baddbmm(block, Y, first, beta=3.75, alpha=-1)
@@ -305,12 +389,44 @@ class _PseudoInverseTimes(torch.autograd.Function):
         return dA, of_block, dc, None
 
 
+def _shifted_square(Y: Tensor) -> Tensor:
+    """P = Y^2 - 3.5 Y + 1.375."""
+    return _add_identity(_symmetric_product(Y, Y).sub_(Y, alpha=3.5), 1.375)
+
+
+def _formed_step(A: Tensor, Z: Tensor, Y: Tensor, P: Tensor) -> tuple[Tensor, Tensor]:
+    """The next Z, and the next Y from it."""
+    factor = _symmetric_product(Y, P).mul_(-0.25).add_(P, alpha=0.875)
+    Z = Z @ _add_identity(factor.sub_(Y, alpha=0.34375), 2.046875)
+    return Z, _symmetric_product(A, Z)
+
+
+def _derived_step(Y: Tensor, P: Tensor) -> Tensor:
+    """The next Y from the last."""
+    squared = _symmetric_product(P, P).mul_(-0.25)
+    return _add_identity(squared.add_(Y, alpha=0.84375), 0.47265625)
+
+
 def _factor_times(Y: Tensor, P: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
     """p(Y) / 4 applied to a block, and what is in brackets in 2.046875 w + 0.875 P w - Y (..)."""
     through = P @ w
     inner = torch.add(0.25 * through, w, alpha=0.34375)
     output = torch.add(2.046875 * w, through, alpha=0.875)
     return output.baddbmm_(Y, inner, alpha=-1), inner
+
+
+def _symmetric_product(X: Tensor, Y: Tensor) -> Tensor:
+    """X Y [b, m, m] where that is symmetric: what is below the diagonal is copied."""
+    m = X.shape[-1]
+    if m < 128 or X.device.type != "cpu":
+        return X @ Y
+    size = -(-m // 4)
+    product = torch.empty_like(X)
+    for start in range(0, m, size):
+        rows, after = slice(start, start + size), slice(start + size, m)
+        product[:, rows, start:] = X[:, rows] @ Y[:, :, start:]
+        product[:, after, rows] = product[:, rows, after].mT
+    return product
 
 
 def _add_identity(M: Tensor, times: float) -> Tensor:
