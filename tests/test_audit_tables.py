@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tasks.audit.contradictions import audit_rows
 from tasks.audit.findings import Check, Checked, Severity
 from tasks.audit.published import PUBLISHED
-from tasks.audit.tables import audit_rows, audit_table, identifier
+from tasks.audit.tables import audit_table, identifier
 from tasks.errors import InputError
 from tasks.seeds import generator
 

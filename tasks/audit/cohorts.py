@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tasks.audit.contradictions import audit_rows
 from tasks.audit.duplicates import audit_duplicates
 from tasks.audit.findings import Check, Checked, Finding, Severity, some
 from tasks.audit.labels import audit_label
@@ -15,7 +16,7 @@ from tasks.audit.published import projects_of
 from tasks.audit.rows import bag_rows, pooled, table_rows
 from tasks.audit.separation import MIN_GROUP, forest, linear, separability
 from tasks.audit.sites import ALMOST_PERFECT, audit_label_by_site, audit_site_signature
-from tasks.audit.tables import audit_rows, identifier
+from tasks.audit.tables import identifier
 from tasks.cohort import BagModality, Cohort, VectorModality
 from tasks.errors import InputError
 from tasks.formats.tables import read_text_table
