@@ -13,6 +13,7 @@ from benchmark.leaderboard import render
 from benchmark.plan import Control
 from benchmark.records import TIDY, Store
 from methods.base import Budget
+from tasks.base import Protocol
 from tasks.errors import InputError
 
 app = typer.Typer(
@@ -57,6 +58,10 @@ def run(
     control: Annotated[
         Control | None, typer.Option(help="Break the outcomes on purpose; nothing must be found.")
     ] = None,
+    protocol: Annotated[
+        Protocol,
+        typer.Option(help="strict, or the published evaluation re-enacted, leaks included."),
+    ] = Protocol.STRICT,
     workers: WorkersOption = None,
     address: AddressOption = None,
     results: ResultsOption = Path("results"),
@@ -80,6 +85,7 @@ def run(
         seeds=_seeds(seeds),
         budget=budget,
         control=control,
+        protocol=protocol,
         workers=workers or default_workers(),
         address=address,
         results=results,
@@ -123,6 +129,7 @@ def ablate(
         seeds=_seeds(seeds),
         budget=budget,
         control=None,
+        protocol=Protocol.STRICT,
         workers=workers or default_workers(),
         address=None,
         results=results,

@@ -13,18 +13,20 @@ from typing import Any
 from benchmark.code import code_fingerprint
 from benchmark.records import Attempt
 from methods.base import Budget, MethodSpec, Role
-from tasks.base import Split, Status, Task
+from tasks.base import Protocol, Split, Status, Task
 from tasks.cohort import Cohort
 from tasks.splits import make_splits, split_fingerprint
-
-STRICT = "strict"
-"""Folds of patients; what is fitted sees training patients only; test patients scored once."""
 
 
 class Control(StrEnum):
     """A run that must find nothing, because what it is judged by was broken on purpose."""
 
     PERMUTED_LABELS = "permuted-labels"
+
+
+def protocol_name(protocol: Protocol, control: Control | None) -> str:
+    """As records and tables have it: numbers of different protocols never share a table."""
+    return protocol.value if control is None else f"{protocol}+{control}"
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Trial:
     Attributes:
         key: Hash of everything that changes the number, of nothing else.
         fit: Hash of everything that changes the embeddings; trials that share it fit once.
-        protocol: `strict`, and the control's name after a plus sign.
+        protocol: How its tasks are asked.
         control: What was broken on purpose, None in an honest run.
         method: Name in the registry.
         config: The method's configuration, field by field.
@@ -52,7 +54,7 @@ class Trial:
 
     key: str
     fit: str
-    protocol: str
+    protocol: Protocol
     control: Control | None
     method: str
     config: Mapping[str, Any]
@@ -80,6 +82,7 @@ class Request:
         seeds: Repeats.
         budget: Sizes and epochs.
         control: What to break on purpose, None for an honest run.
+        protocol: How to ask the tasks.
     """
 
     methods: Sequence[MethodSpec]
@@ -89,11 +92,12 @@ class Request:
     seeds: Sequence[int]
     budget: Budget
     control: Control | None = None
+    protocol: Protocol = Protocol.STRICT
 
     @property
-    def protocol(self) -> str:
-        """As records and tables name it: numbers of different protocols never share a table."""
-        return STRICT if self.control is None else f"{STRICT}+{self.control}"
+    def protocol_name(self) -> str:
+        """As records and tables have it."""
+        return protocol_name(self.protocol, self.control)
 
 
 @dataclass(frozen=True)
@@ -147,10 +151,11 @@ def make_plan(
                     "split": split_fingerprint((split,)),
                     "seed": seed,
                 }
-                judged = {"protocol": request.protocol}
                 if spec.role is Role.SUPERVISED:
-                    axes |= judged | {"task": group[0].name}
-                key = trial_key(axes | judged)
+                    # What it is fitted to is broken by a control, and the same for all protocols.
+                    told = protocol_name(Protocol.STRICT, request.control)
+                    axes |= {"protocol": told, "task": group[0].name}
+                key = trial_key(axes | {"protocol": request.protocol_name})
                 missing, attempt = [], 1
                 for task in group:
                     last = attempts.get((key, task.name))

@@ -17,13 +17,13 @@ from benchmark.records import Line, Store
 from benchmark.screen import show
 from methods.base import Budget, MethodSpec
 from methods.registry import registry, select_methods
-from tasks.base import Status
+from tasks.base import Protocol, Status, Task
 from tasks.cache_dir import cache_dir
 from tasks.cohort import SIDES, Cohort
 from tasks.errors import InputError
 from tasks.load import find_cohorts, load_cohort
 from tasks.manifest import MANIFEST
-from tasks.registry import select_tasks
+from tasks.registry import REENACTED, select_tasks, under
 from tasks.splits import make_splits
 from tasks.synthetic import embedded_cohorts
 
@@ -42,6 +42,7 @@ class RunOptions:
         seeds: Repeats of the initialisation.
         budget: Sizes and epochs.
         control: What to break on purpose, None for an honest run.
+        protocol: How to ask the tasks.
         workers: Trials at a time.
         address: A Ray cluster, or None.
         results: The results folder.
@@ -60,6 +61,7 @@ class RunOptions:
     seeds: tuple[int, ...]
     budget: Budget
     control: Control | None
+    protocol: Protocol
     workers: int
     address: str | None
     results: Path
@@ -90,9 +92,17 @@ def run_methods(methods: Sequence[MethodSpec], options: RunOptions, console: Con
     if options.address is None:
         _check_device(options.device)
     cohorts = _load(options, console)
-    tasks = select_tasks(options.tasks, [cohort for _, cohort in cohorts])
+    chosen = select_tasks(options.tasks, [cohort for _, cohort in cohorts])
+    tasks = _asked(options.protocol, chosen, console)
     request = Request(
-        methods, tasks, cohorts, options.folds, options.seeds, options.budget, options.control
+        methods,
+        tasks,
+        cohorts,
+        options.folds,
+        options.seeds,
+        options.budget,
+        options.control,
+        options.protocol,
     )
     asked = {task.cohort for task in tasks}
     for folder, cohort in cohorts:
@@ -113,11 +123,26 @@ def run_methods(methods: Sequence[MethodSpec], options: RunOptions, console: Con
         )
         console.print(
             f"{len(methods)} methods, {len(tasks)} tasks, {len(cohorts)} cohorts, protocol "
-            f"{request.protocol}: {plan.n_done} results recorded before, {len(plan.trials)} trials "
-            "to run."
+            f"{request.protocol_name}: {plan.n_done} results recorded before, {len(plan.trials)} "
+            "trials to run."
         )
         interrupted = bool(plan.trials) and _sweep(options, plan, request, store, console)
     return _account(store, request, console, interrupted=interrupted)
+
+
+def _asked(protocol: Protocol, chosen: Sequence[Task], console: Console) -> tuple[Task, ...]:
+    """The chosen tasks as the protocol asks them; what it does not ask is said."""
+    tasks = under(protocol, chosen)
+    asked = {task.kind for task in tasks}
+    left_out = list(dict.fromkeys(task.kind for task in chosen if task.kind not in asked))
+    if not tasks:
+        kinds = ", ".join(kind.kind for kind in REENACTED)
+        raise InputError(
+            f"--protocol {protocol}: expected tasks among {kinds}, found {', '.join(left_out)}"
+        )
+    if left_out:
+        console.print(f"Protocol {protocol} does not ask, so not run: {', '.join(left_out)}.")
+    return tasks
 
 
 def _check_device(name: str) -> None:
@@ -195,7 +220,7 @@ def _sweep(
             "methods": options.methods,
             "tasks": options.tasks,
             "budget": options.budget,
-            "protocol": request.protocol,
+            "protocol": request.protocol_name,
         },
     )
     writer = store.writer()
@@ -248,7 +273,7 @@ def _account(store: Store, request: Request, console: Console, *, interrupted: b
         & records["seed"].isin(list(request.seeds))
         & (records["n_folds"] == request.n_folds)
         & (records["budget"] == request.budget)
-        & (records["protocol"] == request.protocol)
+        & (records["protocol"] == request.protocol_name)
     ]
     show(asked, console)
     if interrupted:

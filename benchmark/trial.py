@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmark.cache import EmbeddingCache, Fit
 from benchmark.memory import peak_memory, reset_peak_memory
-from benchmark.plan import Trial
+from benchmark.plan import Trial, protocol_name
 from benchmark.records import Line
 from methods.base import Context, MethodSpec, Role, UnableError
 from methods.registry import all_methods
@@ -22,7 +22,7 @@ from tasks.base import Outcome, Score, Status, Task
 from tasks.cohort import Cohort, Endpoint, Label
 from tasks.controls import permuted
 from tasks.load import load_cohort
-from tasks.registry import all_tasks
+from tasks.registry import all_tasks, under
 from tasks.seeds import derive_seed
 
 DEPENDENCIES = ("mirror-bench", "torch", "numpy", "scikit-learn", "scikit-survival")
@@ -46,7 +46,7 @@ def run_trial(trial: Trial, cache: Path, device: str) -> tuple[Line, list[Line]]
         if trial.control is not None:
             cohort = permuted(cohort, trial.seed)
         spec = all_methods()[trial.method]
-        tasks = [task for task in all_tasks((cohort,)) if task.name in trial.tasks]
+        tasks = _tasks(trial, cohort)
         try:
             target = tasks[0].target(cohort, trial.split) if spec.role is Role.SUPERVISED else None
             fit = fit_and_embed(trial, spec, cohort, target, EmbeddingCache(cache), device)
@@ -80,9 +80,14 @@ def run_trial(trial: Trial, cache: Path, device: str) -> tuple[Line, list[Line]]
 def lost_record(trial: Trial, cohort: Cohort) -> Line:
     """The record of a trial that could not say itself what became of it."""
     reason = "the worker was lost (killed, out of memory, or its files changed), three times"
-    tasks = [task for task in all_tasks((cohort,)) if task.name in trial.tasks]
-    results = [_without(task, cohort, Status.FAILED, reason) for task in tasks]
+    results = [_without(task, cohort, Status.FAILED, reason) for task in _tasks(trial, cohort)]
     return _record(trial, all_methods()[trial.method], cohort, "", None, results)
+
+
+def _tasks(trial: Trial, cohort: Cohort) -> list[Task]:
+    """The instances that a trial scores."""
+    asked = under(trial.protocol, all_tasks((cohort,)))
+    return [task for task in asked if task.name in trial.tasks]
 
 
 def fit_and_embed(
@@ -206,7 +211,7 @@ def _record(
         "summary": spec.summary,
         "config": {k: str(v) if isinstance(v, Path) else v for k, v in trial.config.items()},
         "budget": trial.budget,
-        "protocol": trial.protocol,
+        "protocol": protocol_name(trial.protocol, trial.control),
         "cohort": cohort.name,
         "source": cohort.source,
         "licence": cohort.licence,

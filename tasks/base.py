@@ -13,6 +13,18 @@ from tasks.cohort import Cohort, Endpoint, Label
 from tasks.embeddings import Embeddings
 
 
+class Protocol(StrEnum):
+    """How a question is asked.
+
+    Attributes:
+        STRICT: What is fitted sees training patients only; test patients are scored once.
+        PAPER: The published evaluation re-enacted, leaks included (`tasks.paper`).
+    """
+
+    STRICT = "strict"
+    PAPER = "paper"
+
+
 class Status(StrEnum):
     """What became of a score."""
 

@@ -4,12 +4,14 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
-from tasks.base import Task
+from tasks.base import Protocol, Task
 from tasks.cohort import Cohort
 from tasks.errors import InputError
 from tasks.few_shot import FewShot
 from tasks.few_shot_survival import FewShotSurvival
 from tasks.missing_modality import MissingModality
+from tasks.paper.subtyping import PaperSubtyping
+from tasks.paper.survival import PaperSurvival
 from tasks.retention import Retention
 from tasks.retrieval import Retrieval
 from tasks.subtyping import Subtyping
@@ -25,6 +27,9 @@ KINDS: tuple[type[Task], ...] = (
     MissingModality,
     Retention,
 )
+
+REENACTED: tuple[type[Task], ...] = (PaperSurvival, PaperSubtyping)
+"""The kinds that protocol `paper` asks, each in the name of the strict one."""
 
 
 def all_tasks(cohorts: Iterable[Cohort]) -> tuple[Task, ...]:
@@ -53,6 +58,23 @@ def select_tasks(patterns: str, cohorts: Iterable[Cohort]) -> tuple[Task, ...]:
             raise InputError(_nothing(pattern, available))
         chosen.update(found)
     return tuple(task for task in available if task.name in chosen)
+
+
+def under(protocol: Protocol, tasks: Iterable[Task]) -> tuple[Task, ...]:
+    """The same questions as a protocol asks them, without those that it does not ask.
+
+    Args:
+        protocol: Which.
+        tasks: Instances of `all_tasks`.
+    """
+    if protocol is Protocol.STRICT:
+        return tuple(tasks)
+    kinds = {kind.kind: kind for kind in REENACTED}
+    return tuple(
+        kinds[task.kind](task.cohort, task.label, default=task.default)
+        for task in tasks
+        if task.kind in kinds
+    )
 
 
 def _matches(pattern: str, task: Task) -> bool:

@@ -1,0 +1,106 @@
+"""Survival as the published evaluation asks it: a discrete-time probe, and what flatters it."""
+
+from functools import partial
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.base import Outcome, Split, Task
+from tasks.cohort import Cohort
+from tasks.embeddings import Embeddings
+from tasks.metrics.survival import Outcomes, harrell_c_each
+from tasks.paper.probe import BINS, SURVIVAL_RATE, DiscreteNLL, bin_edges, risk, train
+from tasks.paper.switches import (
+    Setting,
+    Switch,
+    measured,
+    n_slides,
+    scored_epochs,
+    scored_rows,
+    settings,
+)
+from tasks.scoring import endpoints_with_events, outcomes, parts, score, skipped
+from tasks.survival import MIN_EVENTS
+
+
+class PaperSurvival(Task):
+    """MIRROR's survival probe on the embeddings and folds of the `survival` task.
+
+    A linear layer to the hazards of four time bins, trained by Adam; Harrell's C of its risks. The
+    metric without suffix is what the published protocol reports, every switch on; see
+    `tasks.paper.switches`. Where the slides of patients are not known, it goes without
+    `slide_level`, and the score of that switch is skipped.
+
+    The probe's randomness is the fold's: methods and repeats share initial weights and batches.
+    With fewer than `MIN_EVENTS` training events everything is skipped, as in `survival`.
+    Predictions, and the count of patients, are those of the honest setting.
+    """
+
+    kind = "survival"
+    version = 1
+    switches: ClassVar[tuple[Switch, ...]] = (
+        Switch.BEST_EPOCH,
+        Switch.ALL_BINS,
+        Switch.SLIDE_LEVEL,
+        Switch.DROP_LAST,
+    )
+    metrics = measured("harrell_c", switches)
+    supervises = True
+
+    @classmethod
+    def instances(cls, cohort: Cohort) -> tuple[Task, ...]:
+        """One for each endpoint that has an event; overall survival is the default."""
+        return tuple(
+            cls(cohort.name, label, default=label == "os")
+            for label in endpoints_with_events(cohort)
+        )
+
+    def evaluate(self, embeddings: Embeddings, cohort: Cohort, split: Split) -> Outcome:
+        """Train on the training patients with honest and with leaky bins; score every setting."""
+        endpoint = cohort.endpoints[self.label]
+        train_part, test_part = parts(embeddings, split, endpoint.patients)
+        known, test = (outcomes(endpoint, part.patients) for part in (train_part, test_part))
+        n_train_events, n_events = int(known.event.sum()), int(test.event.sum())
+        reason = ""
+        if n_train_events < MIN_EVENTS:
+            reason = f"{n_train_events} events among the training patients, {MIN_EVENTS} needed"
+        elif not test_part.patients:
+            reason = "no test patient has both an embedding and an outcome"
+        if reason:
+            scores = skipped(self.metrics, reason)
+            return Outcome(scores, len(test_part.patients), n_events, {"patient": []})
+
+        everyone = outcomes(endpoint, [*train_part.patients, *test_part.patients])
+        edges = {"": bin_edges(known.time, known.event)}
+        edges["_all_bins"] = bin_edges(everyone.time, everyone.event)
+        losses = [DiscreteNLL(known.time, known.event, own) for own in edges.values()]
+        axes = (self.cohort, self.label, split.fold)
+        probes = train(train_part.X, losses, BINS, SURVIVAL_RATE, *axes)
+        honest, leaky = (risk(probe.logits(test_part.X)) for probe in probes)
+        slides = n_slides(cohort, test_part.patients)
+
+        def concordance(on: Setting) -> float:
+            rows = scored_rows(on, len(test_part.patients), slides)
+            risks = leaky if Switch.ALL_BINS in on else honest
+            scored = Outcomes(test.time[rows], test.event[rows])
+            return float(harrell_c_each(scored, risks[scored_epochs(on)][:, rows]).max())
+
+        measures = (partial(concordance, on) for on in settings(self.switches))
+        head: dict[str, NDArray[np.float64]] = {}
+        for (suffix, own), probe in zip(edges.items(), probes, strict=True):
+            head[f"edges{suffix}"] = own
+            head[f"weights{suffix}"] = probe.weights[-1]
+            head[f"loss{suffix}"] = np.array([probe.loss])
+        return Outcome(
+            scores=tuple(map(score, self.metrics, measures)),
+            n_patients=len(test_part.patients),
+            n_events=n_events,
+            predictions={
+                "patient": test_part.patients,
+                "honest_risk": honest[-1].tolist(),
+                "time_months": test.time.tolist(),
+                "event": test.event.astype(int).tolist(),
+            },
+            head=head,
+        )
