@@ -4,7 +4,7 @@ The yardstick of the speed tests: the network of `methods.mirror` with the slide
 positions and embedding as the published code computes them. A script, so that the peak memory of
 one training step can be read off a process of its own:
 
-    python -m tests.speed.plain_mirror published|ours TOKENS WIDTH
+    python -m tests.speed.plain_mirror published|ours|checkpointed TOKENS WIDTH
 """
 
 import math
@@ -22,7 +22,7 @@ from methods.encoders.slide import AttentionLayer, PositionConvolution, SlideEnc
 from methods.mirror import MIRROR, MirrorArchitecture
 from methods.objectives.retention import BagRetention
 
-Build = Literal["published", "ours"]
+Build = Literal["published", "ours", "checkpointed"]
 PATCH_WIDTH, GENES = 768, 10_234
 
 
@@ -136,10 +136,11 @@ class PlainMirror(MIRROR):
 
 
 def build(which: Build, tokens: int, width: int) -> MIRROR:
-    """One of the two builds at a size; equal weights for equal sizes."""
+    """A build at a size; equal weights for equal sizes."""
     torch.manual_seed(0)
     kind = PlainMirror if which == "published" else MIRROR
-    return kind(PATCH_WIDTH, GENES, tokens, MirrorArchitecture(width=width))
+    architecture = MirrorArchitecture(width=width, checkpointing=which == "checkpointed")
+    return kind(PATCH_WIDTH, GENES, tokens, architecture)
 
 
 class TrainingStep:
@@ -151,7 +152,7 @@ class TrainingStep:
         self.model = build(which, tokens, width)
         self.dtype = dtype
         self.optimiser = torch.optim.Adam(
-            self.model.parameters(), lr=2e-5, fused=which == "ours" or None
+            self.model.parameters(), lr=2e-5, fused=which != "published" or None
         )
         self.wsi, self.rna = torch.randn(2, tokens, PATCH_WIDTH), torch.randn(2, GENES)
 
