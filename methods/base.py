@@ -133,7 +133,7 @@ class MethodSpec:
         build: Makes the method from a configuration.
         config: Default configuration.
         role: What it is in a comparison.
-        sides: The modalities it learns from.
+        sides: The modalities that an embedding needs.
         ordered: Whether an embedding depends on the order of a bag's patches.
         budgets: What a budget changes of the default configuration, field by field.
         space: The hyper-parameters that a search may change, by field.

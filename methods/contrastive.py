@@ -15,11 +15,10 @@ from torch import nn
 from methods.base import Budget, LogUniform, MethodSpec
 from methods.branches import EncoderArchitecture
 from methods.mirror import initialise
-from methods.mirror_family import PAPER, SMOKE, bag_tokens
 from methods.objectives.pairs import CLIP, InfoNCE, PairObjective, SigLIP
 from methods.pair import PairNetwork
-from methods.space import SPACE
-from methods.trainer import Shape, TorchConfig, TorchMethod
+from methods.sizes import PAPER, SMOKE, SPACE
+from methods.trainer import Shape, TorchConfig, TorchMethod, bag_tokens
 
 
 class Contrastive(PairNetwork):

@@ -14,10 +14,9 @@ from torch import Tensor, nn
 from methods.base import Budget, Choice, MethodSpec
 from methods.branches import BagBranch, Branch, EncoderArchitecture, VectorBranch
 from methods.mirror import initialise
-from methods.mirror_family import PAPER, SMOKE
 from methods.network import Network
 from methods.objectives.retention import choose_masked, masked_error
-from methods.space import SPACE
+from methods.sizes import PAPER, SMOKE, SPACE
 from methods.trainer import Shape, TorchConfig, TorchMethod
 from tasks.cohort import Kind
 

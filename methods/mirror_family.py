@@ -5,21 +5,11 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from methods.base import Budget, Choice, LogUniform, MethodSpec, Role, UnableError
+from methods.base import Budget, Choice, MethodSpec, Role, UnableError
 from methods.mirror import MIRROR, MirrorArchitecture
-from methods.trainer import Shape, TorchConfig, TorchMethod
+from methods.sizes import PAPER, SMOKE, SPACE
+from methods.trainer import Shape, TorchConfig, TorchMethod, bag_tokens
 from tasks.cohort import Kind
-
-# The published sizes (configs/pretrain/mirror.template.yaml), and sizes for a quick look.
-PAPER = {
-    "width": 768,
-    "epochs": 100,
-    "batch_size": 16,
-    "learning_rate": 2e-5,
-    "tokens": 2048,
-    "genes": 0,
-}
-SMOKE = {"width": 24, "epochs": 5, "tokens": 36}
 
 
 @dataclass(frozen=True)
@@ -50,11 +40,6 @@ class MirrorMethod(TorchMethod):
         )
 
 
-def bag_tokens(wsi: Shape, config: TorchConfig) -> int | None:
-    """Patches in a training bag; None where slides are vectors."""
-    return config.tokens if wsi.kind is Kind.BAG else None
-
-
 SPEC = MethodSpec(
     name="mirror",
     summary="MIRROR: alignment, retention and style clustering on dedicated encoders",
@@ -64,12 +49,7 @@ SPEC = MethodSpec(
     config=MirrorConfig(),
     ordered=True,
     budgets={Budget.SMOKE: SMOKE, Budget.PAPER: PAPER},
-    space={
-        "learning_rate": LogUniform(1e-4, 3e-3),
-        "epochs": Choice((10, 20, 40)),
-        "mask_ratio": Choice((0.5, 0.75, 0.9)),
-        "width": Choice((24, 48, 96)),
-    },
+    space={**SPACE, "mask_ratio": Choice((0.5, 0.75, 0.9))},
 )
 
 # What each of MIRROR's parts is worth: the part is taken away, nothing else changes.

@@ -10,12 +10,11 @@ from torch import Tensor, nn
 from methods.base import Budget, Choice, MethodSpec
 from methods.encoders.mlp import Perceptron
 from methods.encoders.pooled import PooledArchitecture
-from methods.mirror_family import PAPER, SMOKE
 from methods.network import Network
 from methods.objectives.pairs import InfoNCE, PairObjective
 from methods.objectives.retention import choose_masked, masked_error
 from methods.pair import Summarises
-from methods.space import SPACE
+from methods.sizes import PAPER, SMOKE, SPACE
 from methods.trainer import Shape, TorchConfig, TorchMethod
 from tasks.cohort import Kind
 from tasks.errors import InputError

@@ -14,7 +14,7 @@ from methods.base import LogUniform, MethodSpec
 from methods.contrastive import BUDGETS, PairConfig, PairMethod
 from methods.objectives.pairs import PairObjective
 from methods.objectives.redundancy import BarlowTwins, VICReg
-from methods.space import SPACE
+from methods.sizes import SPACE
 from tasks.errors import InputError
 
 

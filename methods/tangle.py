@@ -7,24 +7,21 @@ every method, the number of epochs is fixed.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from methods.base import Budget, LogUniform, MethodSpec
 from methods.encoders.mlp import Perceptron
 from methods.encoders.pooled import PooledArchitecture
-from methods.mirror_family import PAPER, SMOKE
 from methods.network import Network
 from methods.objectives.alignment import full_precision
 from methods.objectives.pairs import InfoNCE
 from methods.pair import PairNetwork, Summarises
-from methods.space import SPACE
-from methods.trainer import Shape, TorchConfig, TorchMethod, TrainingError
-from tasks.cohort import Cohort, Kind
-from tasks.embeddings import Embeddings
+from methods.sizes import PAPER, SMOKE, SPACE
+from methods.trainer import Shape, TorchConfig, TorchMethod
+from tasks.cohort import Kind
 
 
 @dataclass(frozen=True)
@@ -102,22 +99,13 @@ class TangleRecMethod(TorchMethod):
     """
 
     config: TangleRecConfig
-    sides: ClassVar[tuple[str, ...]] = ("wsi", "rna")
+    embeds = ("wsi",)
 
     def build(self, shapes: Mapping[str, Shape]) -> nn.Module:
         """The pooling slide encoder and the predictor of expression."""
         wsi = shapes["wsi"]
         encoder = self.config.pooled_encoder(wsi.width, bags=wsi.kind is Kind.BAG)
         return Reconstruction(encoder, self.config.width, shapes["rna"].width)
-
-    @torch.inference_mode()
-    def embed(self, cohort: Cohort) -> Embeddings:
-        """The slide's embedding, alone and as the joint one; NaN without a slide."""
-        if self._network is None:
-            raise TrainingError("embed was called before fit")
-        self._network.eval()
-        wsi = self._embed_side(cohort, "wsi")
-        return Embeddings(cohort.patients, wsi, wsi)
 
 
 BUDGETS: Mapping[Budget, Mapping[str, Any]] = {

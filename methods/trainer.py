@@ -21,6 +21,9 @@ from tasks.preprocess import InstanceScaler, VectorScaler
 from tasks.seeds import generator
 
 EMBED_BATCH = 256
+# Opening a file costs more than reading a few hundred patches. A worker may hold this much of a
+# cohort's bags while it fits, and no more.
+KEPT_BYTES = 64_000_000
 
 
 class TrainingError(Exception):
@@ -71,6 +74,11 @@ class TorchConfig(Config):
     spatial_order: bool = False
 
 
+def bag_tokens(shape: Shape, config: TorchConfig) -> int | None:
+    """Patches in a training bag; None where slides are vectors."""
+    return config.tokens if shape.kind is Kind.BAG else None
+
+
 class Encoder(Protocol):
     """What `TorchMethod.build` returns, an `nn.Module`.
 
@@ -99,16 +107,19 @@ class TorchMethod(Method):
 
     Attributes:
         sides: The modalities that the network learns from; who lacks one is not trained on.
+        embeds: Those that it embeds, None for the same ones.
     """
 
     config: TorchConfig
     sides: ClassVar[tuple[str, ...]] = SIDES
+    embeds: ClassVar[tuple[str, ...] | None] = None
 
     def __init__(self, config: TorchConfig) -> None:
         super().__init__(config)
         self._scalers: dict[str, VectorScaler | InstanceScaler] = {}
         self._network: nn.Module | None = None
         self._step_flops: int | None = None
+        self._kept: dict[str, NDArray[np.float32]] = {}
 
     @abstractmethod
     def build(self, shapes: Mapping[str, Shape]) -> nn.Module:
@@ -128,10 +139,12 @@ class TorchMethod(Method):
             )
         self._device = torch.device(context.device)
         self._fit_scalers(train)
+        self._kept = {}
         with torch.random.fork_rng(devices=_cuda_devices(self._device)):
             torch.manual_seed(context.seed)
             self._network = self.build(self._shapes()).to(self._device)
             self._train(self._network, train, patients, context)
+        self._kept = {}
 
     def _fit_scalers(self, train: Cohort) -> None:
         """Fit what has to be known of the training patients' features before `build`."""
@@ -197,8 +210,19 @@ class TorchMethod(Method):
         if isinstance(modality, VectorModality):
             values = scale(modality.rows(batch))
         else:
-            values = np.stack([scale(self._draw(self._bag(modality, p), draws)) for p in batch])
+            values = np.stack(
+                [scale(self._draw(self._training_bag(modality, p), draws)) for p in batch]
+            )
         return torch.from_numpy(values).to(self._device)
+
+    def _training_bag(self, modality: BagModality, patient: str) -> NDArray[np.float32]:
+        """A bag; the first that fit into `KEPT_BYTES` are read once a fit, the others anew."""
+        bag = self._kept.get(patient)
+        if bag is None:
+            bag = self._bag(modality, patient)
+            if sum(kept.nbytes for kept in self._kept.values()) + bag.nbytes <= KEPT_BYTES:
+                self._kept[patient] = bag
+        return bag
 
     def _bag(self, modality: BagModality, patient: str) -> NDArray[np.float32]:
         if not self.config.spatial_order:
@@ -220,7 +244,7 @@ class TorchMethod(Method):
         if self._network is None:
             raise TrainingError("embed was called before fit")
         self._network.eval()
-        parts = {side: self._embed_side(cohort, side) for side in self.sides}
+        parts = {side: self._embed_side(cohort, side) for side in self.embeds or self.sides}
         joint = np.concatenate(list(parts.values()), axis=1)
         return Embeddings(cohort.patients, joint, parts.get("wsi"), parts.get("rna"))
 
