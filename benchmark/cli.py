@@ -11,7 +11,7 @@ from rich.console import Console
 
 from benchmark.leaderboard import render
 from benchmark.plan import Control
-from benchmark.records import TIDY, Store
+from benchmark.records import TIDY, Store, UnwritableError
 from methods.base import Budget
 from tasks.base import Protocol
 from tasks.errors import InputError
@@ -32,6 +32,9 @@ MethodsOption = Annotated[str, typer.Option(help="all, or names and globs betwee
 TasksOption = Annotated[str, typer.Option(help="all, KIND or KIND/COHORT/LABEL, globs allowed.")]
 CohortsOption = Annotated[str | None, typer.Option(help="Names between commas; default all.")]
 FoldsOption = Annotated[int, typer.Option(min=2, help="Outer folds.")]
+SplitOption = Annotated[
+    str, typer.Option(help="Folds of patients, of whole sites, or a split file: patient|site|FILE.")
+]
 SeedsOption = Annotated[str, typer.Option(help="Repeats of the initialisation.")]
 BudgetOption = Annotated[Budget, typer.Option(help="Sizes and epochs.")]
 WorkersOption = Annotated[int | None, typer.Option(min=1, help="Trials at a time.")]
@@ -44,6 +47,8 @@ SetOption = Annotated[
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Do all again.")]
 RetryOption = Annotated[bool, typer.Option("--retry-failed", help="Do failed again.")]
 
+JsonOption = Annotated[bool, typer.Option("--json", help="Stable JSON instead of a table.")]
+
 
 @app.command()
 def run(
@@ -52,6 +57,7 @@ def run(
     cohorts: CohortsOption = None,
     data: DataOption = None,
     folds: FoldsOption = 5,
+    split: SplitOption = "patient",
     seeds: SeedsOption = "0,1,2",
     budget: BudgetOption = Budget.DEFAULT,
     settings: SetOption = None,
@@ -82,6 +88,7 @@ def run(
         cohorts=cohorts,
         data=data,
         folds=folds,
+        split=split,
         seeds=_seeds(seeds),
         budget=budget,
         control=control,
@@ -109,6 +116,7 @@ def ablate(
     cohorts: CohortsOption = None,
     data: DataOption = None,
     folds: FoldsOption = 5,
+    split: SplitOption = "patient",
     seeds: SeedsOption = "0,1,2",
     budget: BudgetOption = Budget.DEFAULT,
     workers: WorkersOption = None,
@@ -126,6 +134,7 @@ def ablate(
         cohorts=cohorts,
         data=data,
         folds=folds,
+        split=split,
         seeds=_seeds(seeds),
         budget=budget,
         control=None,
@@ -163,6 +172,17 @@ def embed(
     typer.echo(f"wrote {output}: {shape[0]} patients x {shape[1]}")
 
 
+@app.command()
+def audit(
+    path: Annotated[Path, typer.Argument(help="Split files, a table, a cohort or cohorts.")],
+    as_json: JsonOption = False,
+) -> None:
+    """What leaks in split files, cohorts and tables; exit 1 if something does."""
+    from benchmark.audit import audit as run_audit  # noqa: PLC0415
+
+    raise typer.Exit(run_audit(path, as_json, _console()))
+
+
 @app.command("new-method")
 def new_method(
     name: Annotated[str, typer.Argument(help="For example my-method.")],
@@ -176,7 +196,6 @@ def new_method(
 
 list_app = typer.Typer(help="What there is: methods, tasks, cohorts.", no_args_is_help=True)
 app.add_typer(list_app, name="list")
-JsonOption = Annotated[bool, typer.Option("--json", help="Stable JSON instead of a table.")]
 
 
 @list_app.command("methods")
@@ -259,6 +278,11 @@ def main() -> None:
         if message := " ".join(error.format_message().split()):
             typer.echo(f"error: {message}", err=True)
         sys.exit(2)
+    except UnwritableError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(1)
+    except typer.Abort:  # Ctrl-C where there is nothing to end
+        sys.exit(130)
     except BrokenPipeError:
         sys.exit(0)
 

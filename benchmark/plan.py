@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.code import code_fingerprint
+from benchmark.folds import Folds
 from benchmark.records import Attempt
 from methods.base import Budget, MethodSpec, Role
 from tasks.base import Protocol, Split, Status, Task
 from tasks.cohort import Cohort
-from tasks.splits import make_splits, split_fingerprint
+from tasks.splits import split_fingerprint
 
 
 class Control(StrEnum):
@@ -24,9 +25,9 @@ class Control(StrEnum):
     PERMUTED_LABELS = "permuted-labels"
 
 
-def protocol_name(protocol: Protocol, control: Control | None) -> str:
+def protocol_name(protocol: Protocol, folds: str, control: Control | None) -> str:
     """As records and tables have it: numbers of different protocols never share a table."""
-    return protocol.value if control is None else f"{protocol}+{control}"
+    return "+".join(filter(None, (protocol, folds, control)))
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Trial:
         key: Hash of everything that changes the number, of nothing else.
         fit: Hash of everything that changes the embeddings; trials that share it fit once.
         protocol: How its tasks are asked.
+        folds: Name of the outer folds, empty for folds of patients.
         control: What was broken on purpose, None in an honest run.
         method: Name in the registry.
         config: The method's configuration, field by field.
@@ -55,6 +57,7 @@ class Trial:
     key: str
     fit: str
     protocol: Protocol
+    folds: str
     control: Control | None
     method: str
     config: Mapping[str, Any]
@@ -78,7 +81,7 @@ class Request:
         methods: Declarations.
         tasks: Instances.
         cohorts: The loaded cohorts with their folders.
-        n_folds: Outer folds.
+        folds: Outer folds of each cohort.
         seeds: Repeats.
         budget: Sizes and epochs.
         control: What to break on purpose, None for an honest run.
@@ -88,7 +91,7 @@ class Request:
     methods: Sequence[MethodSpec]
     tasks: Sequence[Task]
     cohorts: Sequence[tuple[Path, Cohort]]
-    n_folds: int
+    folds: Folds
     seeds: Sequence[int]
     budget: Budget
     control: Control | None = None
@@ -97,7 +100,7 @@ class Request:
     @property
     def protocol_name(self) -> str:
         """As records and tables have it."""
-        return protocol_name(self.protocol, self.control)
+        return protocol_name(self.protocol, self.folds.name, self.control)
 
 
 @dataclass(frozen=True)
@@ -135,7 +138,7 @@ def make_plan(
         if not tasks:
             continue
         data = cohort.fingerprint()
-        splits = make_splits(cohort, request.n_folds)
+        splits = request.folds.splits[cohort.name]
         for spec in request.methods:
             config = asdict(spec.config_for(request.budget))
             code = code_fingerprint(spec)
@@ -153,7 +156,7 @@ def make_plan(
                 }
                 if spec.role is Role.SUPERVISED:
                     # What it is fitted to is broken by a control, and the same for all protocols.
-                    told = protocol_name(Protocol.STRICT, request.control)
+                    told = protocol_name(Protocol.STRICT, "", request.control)
                     axes |= {"protocol": told, "task": group[0].name}
                 key = trial_key(axes | {"protocol": request.protocol_name})
                 missing, attempt = [], 1
@@ -176,6 +179,7 @@ def make_plan(
                             key=key,
                             fit=trial_key(axes),
                             protocol=request.protocol,
+                            folds=request.folds.name,
                             control=request.control,
                             method=spec.name,
                             config=config,
@@ -183,7 +187,7 @@ def make_plan(
                             cohort=cohort.name,
                             folder=folder,
                             split=split,
-                            n_folds=request.n_folds,
+                            n_folds=len(splits),
                             seed=seed,
                             tasks=tuple(sorted(missing)),
                             attempt=attempt,

@@ -11,9 +11,12 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from benchmark.cache import EmbeddingCache
+from benchmark.folds import outer_folds
+from benchmark.interrupt import first_interrupt_only
 from benchmark.overrides import configured
 from benchmark.plan import Control, Plan, Request, Trial, make_plan
-from benchmark.records import Line, Store
+from benchmark.records import Line, Store, UnwritableError
 from benchmark.screen import show
 from methods.base import Budget, MethodSpec
 from methods.registry import registry, select_methods
@@ -24,7 +27,6 @@ from tasks.errors import InputError
 from tasks.load import find_cohorts, load_cohort
 from tasks.manifest import MANIFEST
 from tasks.registry import REENACTED, select_tasks, under
-from tasks.splits import make_splits
 from tasks.synthetic import embedded_cohorts
 
 
@@ -38,7 +40,8 @@ class RunOptions:
         tasks: `all`, kinds, or KIND/COHORT/LABEL globs between commas.
         cohorts: Names between commas, or None for all that are found.
         data: A folder of cohorts, or None for the embedded ones.
-        folds: Outer folds.
+        folds: Number of outer folds.
+        split: `patient`, `site`, or a split file with folds of its own.
         seeds: Repeats of the initialisation.
         budget: Sizes and epochs.
         control: What to break on purpose, None for an honest run.
@@ -58,6 +61,7 @@ class RunOptions:
     cohorts: str | None
     data: Path | None
     folds: int
+    split: str
     seeds: tuple[int, ...]
     budget: Budget
     control: Control | None
@@ -79,6 +83,7 @@ def run(options: RunOptions, console: Console) -> int:
 
     Raises:
         InputError: If the user's input is wrong; nothing has been computed then.
+        UnwritableError: If the disk took no more records, after the account of those it took.
     """
     return run_methods(select_methods(options.methods), options, console)
 
@@ -94,40 +99,48 @@ def run_methods(methods: Sequence[MethodSpec], options: RunOptions, console: Con
     cohorts = _load(options, console)
     chosen = select_tasks(options.tasks, [cohort for _, cohort in cohorts])
     tasks = _asked(options.protocol, chosen, console)
+    asked = {task.cohort for task in tasks}
+    for folder, cohort in cohorts:
+        if cohort.name in asked:
+            _check_pairs(folder, cohort)
+    folds = outer_folds(
+        options.split, options.folds, (cohort for _, cohort in cohorts if cohort.name in asked)
+    )
+    for note in folds.notes:
+        console.print(f"  {note}", highlight=False, markup=False)
     request = Request(
         methods,
         tasks,
         cohorts,
-        options.folds,
+        folds,
         options.seeds,
         options.budget,
         options.control,
         options.protocol,
     )
-    asked = {task.cohort for task in tasks}
-    for folder, cohort in cohorts:
-        if cohort.name in asked:
-            _check_pairs(folder, cohort)
-            make_splits(cohort, options.folds)  # refuses too many folds before anything is written
     store = Store(options.results.resolve())
 
     def waiting() -> None:
         console.print("Another run is using this results folder; waiting for it to end.")
 
-    with store.locked(waiting):
-        plan = make_plan(
-            request,
-            store.attempts(),
-            overwrite=options.overwrite,
-            retry_failed=options.retry_failed,
-        )
-        console.print(
-            f"{len(methods)} methods, {len(tasks)} tasks, {len(cohorts)} cohorts, protocol "
-            f"{request.protocol_name}: {plan.n_done} results recorded before, {len(plan.trials)} "
-            "trials to run."
-        )
-        interrupted = bool(plan.trials) and _sweep(options, plan, request, store, console)
-    return _account(store, request, console, interrupted=interrupted)
+    with first_interrupt_only():
+        with store.locked(waiting):
+            plan = make_plan(
+                request,
+                store.attempts(),
+                overwrite=options.overwrite,
+                retry_failed=options.retry_failed,
+            )
+            console.print(
+                f"{len(methods)} methods, {len(tasks)} tasks, {len(cohorts)} cohorts, protocol "
+                f"{request.protocol_name}: {plan.n_done} results recorded before, "
+                f"{len(plan.trials)} trials to run."
+            )
+            ended = _sweep(options, plan, request, store, console) if plan.trials else None
+        code = _account(store, request, console, interrupted=isinstance(ended, KeyboardInterrupt))
+    if isinstance(ended, UnwritableError):
+        raise ended
+    return code
 
 
 def _asked(protocol: Protocol, chosen: Sequence[Task], console: Console) -> tuple[Task, ...]:
@@ -202,8 +215,8 @@ def _load(options: RunOptions, console: Console) -> list[tuple[Path, Cohort]]:
 
 def _sweep(
     options: RunOptions, plan: Plan, request: Request, store: Store, console: Console
-) -> bool:
-    """Run the plan; True if the user interrupted it."""
+) -> KeyboardInterrupt | UnwritableError | None:
+    """Run the plan; what ended it early, if anything did."""
     # Here and not above: Ray and MLflow cost seconds that a run with nothing to do need not pay.
     from benchmark.sweep import run_sweep  # noqa: PLC0415
     from benchmark.tracking import Tracker  # noqa: PLC0415
@@ -223,9 +236,11 @@ def _sweep(
             "protocol": request.protocol_name,
         },
     )
+    cache = store.folder / "cache"
+    EmbeddingCache(cache).sweep_out()
     writer = store.writer()
     cohorts = {cohort.name: cohort for _, cohort in request.cohorts}
-    interrupted = False
+    ended: KeyboardInterrupt | UnwritableError | None = None
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -252,17 +267,17 @@ def _sweep(
                 finished,
                 lost,
                 folder=Path(scratch),
-                cache=store.folder / "cache",
+                cache=cache,
                 workers=options.workers,
                 device=options.device,
                 address=options.address,
             )
-        except KeyboardInterrupt:
-            interrupted = True
-    tracker.close()
+        except (KeyboardInterrupt, UnwritableError) as error:
+            ended = error
+    tracker.close(60 if ended is None else 5)
     if tracker.lost:
         console.print(f"MLflow ({uri}) lost part of this sweep; no record is lost: {tracker.lost}")
-    return interrupted
+    return ended
 
 
 def _account(store: Store, request: Request, console: Console, *, interrupted: bool) -> int:
@@ -271,7 +286,7 @@ def _account(store: Store, request: Request, console: Console, *, interrupted: b
         records["task"].isin([task.name for task in request.tasks])
         & records["method"].isin([spec.name for spec in request.methods])
         & records["seed"].isin(list(request.seeds))
-        & (records["n_folds"] == request.n_folds)
+        & records["n_folds"].isin([len(splits) for splits in request.folds.splits.values()])
         & (records["budget"] == request.budget)
         & (records["protocol"] == request.protocol_name)
     ]

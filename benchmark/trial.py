@@ -211,7 +211,7 @@ def _record(
         "summary": spec.summary,
         "config": {k: str(v) if isinstance(v, Path) else v for k, v in trial.config.items()},
         "budget": trial.budget,
-        "protocol": protocol_name(trial.protocol, trial.control),
+        "protocol": protocol_name(trial.protocol, trial.folds, trial.control),
         "cohort": cohort.name,
         "source": cohort.source,
         "licence": cohort.licence,

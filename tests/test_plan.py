@@ -6,6 +6,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmark.folds import outer_folds
 from benchmark.plan import Request, make_plan, trial_key
 from benchmark.records import Attempt
 from methods.base import Budget
@@ -22,7 +23,7 @@ def request(*names: str, seeds: tuple[int, ...] = (0,)) -> Request:
         methods=[METHODS[name] for name in names],
         tasks=select_tasks("survival", [COHORT]),
         cohorts=[(Path("somewhere"), COHORT)],
-        n_folds=3,
+        folds=outer_folds("patient", 3, [COHORT]),
         seeds=seeds,
         budget=Budget.SMOKE,
     )
@@ -48,7 +49,7 @@ def test_keys_do_not_depend_on_order_folder_or_company() -> None:
 def test_keys_change_with_data_budget_and_folds() -> None:
     base = keys(request("pca"))
     assert not base & keys(replace(request("pca"), budget=Budget.DEFAULT))
-    assert not base & keys(replace(request("pca"), n_folds=4))
+    assert not base & keys(replace(request("pca"), folds=outer_folds("patient", 4, [COHORT])))
     endpoint = COHORT.endpoints["os"]
     other = COHORT.with_endpoints({"os": replace(endpoint, time=endpoint.time + 1)})
     assert not base & keys(replace(request("pca"), cohorts=[(Path("somewhere"), other)]))

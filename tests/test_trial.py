@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmark.cache import EmbeddingCache
+from benchmark.folds import outer_folds
 from benchmark.plan import Request, Trial, make_plan
 from benchmark.trial import run_trial
 from methods.base import Budget
@@ -18,7 +19,7 @@ def one_trial() -> Trial:
         methods=[all_methods()["pca"]],
         tasks=select_tasks("survival", [cohort]),
         cohorts=[(planted_folder(bags=False), cohort)],
-        n_folds=3,
+        folds=outer_folds("patient", 3, [cohort]),
         seeds=(0,),
         budget=Budget.SMOKE,
     )

@@ -11,6 +11,7 @@ import ray
 from pytest_benchmark.fixture import BenchmarkFixture
 from ray import tune
 
+from benchmark.folds import outer_folds
 from benchmark.plan import Request, make_plan
 from benchmark.sweep import run_sweep
 from methods.base import Budget
@@ -30,7 +31,7 @@ def test_orchestration_per_trial(benchmark: BenchmarkFixture, tmp_path: Path) ->
         methods=[all_methods()["pca"]],
         tasks=select_tasks("survival", [cohort]),
         cohorts=[(folder, cohort)],
-        n_folds=5,
+        folds=outer_folds("patient", 5, [cohort]),
         seeds=range(N_TRIALS // 5),
         budget=Budget.SMOKE,
     )
