@@ -15,6 +15,7 @@ from benchmark.run import RunOptions, run_methods
 from benchmark.standings import ALPHA, CELL, TABLE, Measure, settle
 from benchmark.stats import Estimate, holm, nadeau_bengio
 from methods.registry import variants
+from tasks.base import Protocol
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,11 @@ def ablate(parent: str, metrics: Sequence[str], options: RunOptions, console: Co
     """
     code = run_methods(variants(parent), options, console)
     records = Store(options.results).records()
-    asked = records[(records["budget"] == options.budget) & (records["n_folds"] == options.folds)]
+    asked = records[
+        (records["budget"] == options.budget)
+        & (records["n_folds"] == options.folds)
+        & (records["protocol"] == Protocol.STRICT)
+    ]
     found = deltas(asked, parent, metrics)
     if not found:
         console.print("Nothing to compare.")

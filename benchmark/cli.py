@@ -15,6 +15,7 @@ from benchmark.records import TIDY, Store, UnwritableError
 from methods.base import Budget
 from tasks.base import Protocol
 from tasks.errors import InputError
+from tasks.splits import Dealing
 
 app = typer.Typer(
     help="Compare multi-modal self-supervised learning methods in computational pathology.",
@@ -116,7 +117,6 @@ def ablate(
     cohorts: CohortsOption = None,
     data: DataOption = None,
     folds: FoldsOption = 5,
-    split: SplitOption = "patient",
     seeds: SeedsOption = "0,1,2",
     budget: BudgetOption = Budget.DEFAULT,
     workers: WorkersOption = None,
@@ -134,7 +134,7 @@ def ablate(
         cohorts=cohorts,
         data=data,
         folds=folds,
-        split=split,
+        split=Dealing.PATIENT,
         seeds=_seeds(seeds),
         budget=budget,
         control=None,
