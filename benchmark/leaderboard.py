@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 
 from benchmark.gaps import Gap, gaps
+from benchmark.markdown import NONE, escape, grid, interval, number, p_value
+from benchmark.optimism import optimism_section
 from benchmark.patients import RESAMPLES, patient_intervals
 from benchmark.standings import (
     FEWEST_TASKS,
@@ -21,7 +23,21 @@ from benchmark.standings import (
     standings,
 )
 
-NONE = "-"
+__all__ = [
+    "Column",
+    "columns",
+    "conditions",
+    "details",
+    "directed",
+    "interval",
+    "mark",
+    "number",
+    "p_value",
+    "render",
+    "score",
+    "seconds",
+    "size",
+]
 
 ROLE_TITLES = {
     "self-supervised": "Self-supervised methods",
@@ -76,24 +92,6 @@ class Column:
     right: bool = True
 
 
-def number(x: float, digits: int = 3, *, sign: bool = False) -> str:
-    """A number of fixed digits without a minus before zero; a dash for NaN."""
-    if np.isnan(x):
-        return NONE
-    text = f"{x:+.{digits}f}" if sign else f"{x:.{digits}f}"
-    return text.lstrip("+-") if float(text) == 0.0 else text
-
-
-def interval(low: float, high: float, *, sign: bool = False) -> str:
-    """`low to high`, or a dash where there is none."""
-    return NONE if np.isnan(low) else f"{number(low, sign=sign)} to {number(high, sign=sign)}"
-
-
-def p_value(p: float) -> str:
-    """Three digits, or that it is less than can be shown with them."""
-    return "<0.001" if p < 0.001 else number(p)
-
-
 def score(row: Row) -> str:
     """Mean ± standard deviation."""
     spread = "" if np.isnan(row.spread) else f" ± {number(row.spread)}"
@@ -139,7 +137,7 @@ def _has_patients(table: Standing) -> bool:
 _BEFORE = (
     Column("", mark, right=False),
     Column("method", lambda _, row: f"`{row.method}`", right=False),
-    Column("family", lambda _, row: _escape(row.family), right=False),
+    Column("family", lambda _, row: escape(row.family), right=False),
 )
 _SCORE = (
     Column("95 % interval", lambda _, row: interval(row.score.low, row.score.high)),
@@ -223,6 +221,7 @@ def render(records: pd.DataFrame, predictions: pd.DataFrame | None = None) -> st
     tables = standings(settled, intervals)
     for (source, licence), section in groupby(tables, key=lambda t: (t.source, t.licence)):
         text += _section(source, licence, tuple(section))
+    text += optimism_section(settled)
     return "\n".join([*text, *_foot(gaps(settled, tables))])
 
 
@@ -259,7 +258,7 @@ def _overview(rows: Iterable[Ranking], n_tasks: int) -> str:
         )
         for row in rows
     )
-    return _grid(header, cells, (False, True, True, True, True))
+    return grid(header, cells, (False, True, True, True, True))
 
 
 def _task(table: Standing) -> list[str]:
@@ -281,12 +280,12 @@ def _task(table: Standing) -> list[str]:
         "</details>\n",
     ]
     if table.notes:
-        text.append("".join(f"- {_escape(note)}\n" for note in table.notes))
+        text.append("".join(f"- {escape(note)}\n" for note in table.notes))
     return text
 
 
 def _columns(table: Standing, shown: tuple[Column, ...], rows: tuple[Row, ...]) -> str:
-    return _grid(
+    return grid(
         tuple(column.header for column in shown),
         (tuple(column.cell(table, row) for column in shown) for row in rows),
         tuple(column.right for column in shown),
@@ -307,19 +306,9 @@ def _foot(missing: tuple[Gap, ...]) -> list[str]:
             str(gap.cells),
             gap.metrics or "every metric",
             ", ".join(gap.tasks),
-            _escape(gap.reason),
+            escape(gap.reason),
         )
         for gap in missing
     )
     right = tuple(name == "folds x seeds" for name in header)
-    return [*text, _grid(header, cells, right)]
-
-
-def _escape(text: str) -> str:
-    """Text that stays in its cell, whatever a reason or a note contains."""
-    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
-
-
-def _grid(header: tuple[str, ...], rows: Iterable[tuple[str, ...]], right: tuple[bool, ...]) -> str:
-    rule = ("---:" if to_the_right else ":---" for to_the_right in right)
-    return "".join(f"| {' | '.join(row)} |\n" for row in (header, rule, *rows))
+    return [*text, grid(header, cells, right)]

@@ -1,0 +1,188 @@
+"""The optimism gap: what the published evaluation adds to a score, in total and switch by switch.
+
+Protocol `paper` scores the embeddings and folds of `strict` with the published probe, once with all
+its departures from an honest evaluation, once with none, and once with each alone
+(`tasks.paper.switches`). Differences within it are the protocol's alone: same weights at the start,
+same batches. That to `strict` has the change of the head in it as well.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+import pandas as pd
+
+from benchmark.markdown import NONE, grid, interval, number, p_value
+from benchmark.standings import CELL, REFERENCE, ROLES, Measure
+from benchmark.stats import Estimate, nadeau_bengio
+from tasks.base import Protocol
+from tasks.paper.switches import HONEST, Switch
+
+
+@dataclass(frozen=True)
+class Optimism:
+    """What the published evaluation makes of one method on one task.
+
+    Scores are means over the folds and seeds that all three have; differences are paired over them,
+    with the interval of the corrected resampled t (Nadeau and Bengio, 2003) over folds.
+
+    Attributes:
+        task: KIND/COHORT/LABEL.
+        cohort: Its cohort.
+        control: What was broken on purpose, or empty.
+        budget: How much computation the method may spend.
+        n_folds: Of the split.
+        measure: The score.
+        method: Its name.
+        folds: Over which the differences are.
+        seeds: Seeds that all three have.
+        strict: Score under `strict`, with its head.
+        honest: Score of the published probe, evaluated honestly.
+        paper: Score that the published protocol reports.
+        to_strict: `paper` less `strict`.
+        gap: `paper` less `honest`: the optimism of the protocol.
+        switches: Of each switch what it alone adds to `honest`; without those that do not apply.
+    """
+
+    task: str
+    cohort: str
+    control: str
+    budget: str
+    n_folds: int
+    measure: Measure
+    method: str
+    folds: int
+    seeds: int
+    strict: float
+    honest: float
+    paper: float
+    to_strict: Estimate
+    gap: Estimate
+    switches: tuple[tuple[Switch, Estimate], ...]
+
+
+def optimism(records: pd.DataFrame) -> tuple[Optimism, ...]:
+    """Compare the protocols on what was run under both.
+
+    Args:
+        records: A row per (trial, task, metric), settled; any order.
+
+    Returns:
+        By task (honest outcomes before those that a control broke), budget and number of folds; the
+        methods of one in the order of their roles and names, the reference first.
+    """
+    named = records["protocol"].str.partition("+")
+    split = records.assign(protocol=named[0], control=named[2])
+    if not (split["protocol"] == Protocol.PAPER).any():
+        return ()
+    tables = split.groupby(["task", "control", "budget", "n_folds"], sort=True)
+    return tuple(found for _, table in tables for found in _table(table))
+
+
+def _table(table: pd.DataFrame) -> Iterator[Optimism]:
+    paper = table["protocol"] == Protocol.PAPER
+    primary = table[paper & table["primary"]]
+    if primary.empty:
+        return
+    first, n_folds = primary.iloc[0], int(primary["n_folds"].iloc[0])
+    metric = str(first["metric"])
+    strict = table[~paper & (table["metric"] == metric)].assign(metric=Protocol.STRICT)
+    both = pd.concat([table[paper], strict])
+    roles = both.drop_duplicates("method").set_index("method")["role"]
+    order = sorted(roles.index, key=lambda m: (ROLES.index(roles[m]), m != REFERENCE, m))
+    needed = [Protocol.STRICT, f"{metric}_{HONEST}", metric]
+    for method in order:
+        rows = both[both["method"] == method]
+        cells = rows.pivot_table("value", CELL, "metric").reindex(
+            columns=pd.Index(needed).union(pd.Index(rows["metric"].unique()))
+        )
+        cells = cells.dropna(subset=needed)
+        if cells.empty:
+            continue
+        honest = cells[f"{metric}_{HONEST}"]
+        alone = {switch: f"{metric}_{switch}" for switch in Switch}
+        yield Optimism(
+            task=str(first["task"]),
+            cohort=str(first["cohort"]),
+            control=str(first["control"]),
+            budget=str(first["budget"]),
+            n_folds=n_folds,
+            measure=Measure(metric, bool(first["higher_is_better"])),
+            method=str(method),
+            folds=cells.index.get_level_values("fold").nunique(),
+            seeds=cells.index.get_level_values("seed").nunique(),
+            strict=float(cells[Protocol.STRICT].mean()),
+            honest=float(honest.mean()),
+            paper=float(cells[metric].mean()),
+            to_strict=_over_folds(cells[metric] - cells[Protocol.STRICT], n_folds),
+            gap=_over_folds(cells[metric] - honest, n_folds),
+            switches=tuple(
+                (switch, _over_folds(cells[name] - honest, n_folds))
+                for switch, name in alone.items()
+                if name in cells and cells[name].notna().any()
+            ),
+        )
+
+
+def _over_folds(differences: pd.Series, n_folds: int) -> Estimate:
+    """Seeds are averaged within a fold first: they share its patients."""
+    folds = differences.groupby(level="fold").mean().dropna()
+    return nadeau_bengio(folds.to_numpy(), 1.0 / max(1, n_folds - 1))
+
+
+_SECTION = f"""\
+## Optimism gap
+
+What protocol `paper` reports for the embeddings and folds of `strict`. `{HONEST}` is the same
+published probe with every departure from an honest evaluation switched off; the **gap** is `paper`
+less `{HONEST}`, so that it is the evaluation's alone, and each switch stands with what it adds by
+itself: they overlap, and need not sum to the gap. `paper` less `strict` has the change of the head
+in it as well. [ ]: 95 % intervals over folds, corrected as above; p is of the gap, not adjusted.
+Under permuted labels nothing is there to be found: what is above 0.5 is made by the evaluation.
+"""
+
+
+def optimism_section(records: pd.DataFrame) -> list[str]:
+    """The paragraphs and tables of a leaderboard; empty without records of protocol `paper`.
+
+    Args:
+        records: As for `optimism`.
+    """
+    found = optimism(records)
+    if not found:
+        return []
+    text = [_SECTION]
+    for title, rows in groupby(found, key=_title):
+        text += [f"### {title}\n", _markdown(tuple(rows))]
+    return text
+
+
+def _title(row: Optimism) -> str:
+    control = f" · {row.control}" if row.control else ""
+    return f"{row.task}{control} · {row.measure.name} · budget {row.budget}, {row.n_folds} folds"
+
+
+def _markdown(rows: tuple[Optimism, ...]) -> str:
+    switches = [s for s in Switch if any(s in dict(row.switches) for row in rows)]
+    header = ("method", "strict", HONEST, "paper", "paper - strict", "gap", "p", *switches, "cells")
+    cells = (
+        (
+            f"`{row.method}`",
+            *(number(score) for score in (row.strict, row.honest, row.paper)),
+            _difference(row.to_strict),
+            f"**{_difference(row.gap)}**",
+            p_value(row.gap.p),
+            *(_difference(dict(row.switches).get(switch)) for switch in switches),
+            f"{row.folds} x {row.seeds}",
+        )
+        for row in rows
+    )
+    return grid(tuple(map(str, header)), cells, tuple(i > 0 for i in range(len(header))))
+
+
+def _difference(found: Estimate | None) -> str:
+    if found is None:
+        return NONE
+    span = "" if np.isnan(found.low) else f" [{interval(found.low, found.high, sign=True)}]"
+    return number(found.mean, sign=True) + span
