@@ -11,6 +11,7 @@ from torch import nn
 from methods.base import Budget, Choice, LogUniform, MethodSpec, Role, State
 from methods.encoders.co_attention import CoAttention
 from methods.sidewise import pooled
+from methods.sizes import SMOKE
 from methods.supervised import (
     FAMILY,
     AttentionConfig,
@@ -101,7 +102,7 @@ SPECS = (
         config=MCATConfig(),
         role=Role.SUPERVISED,
         budgets={
-            Budget.SMOKE: {"width": 24, "epochs": 4, "tokens": 36, "learning_rate": 4e-3},
+            Budget.SMOKE: {**SMOKE, "learning_rate": 4e-3},
             Budget.PAPER: {"width": 256, "learning_rate": 2e-4, "tokens": 2048, "genes": 0},
         },
         space={

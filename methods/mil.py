@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from methods.base import Budget, Choice, LogUniform, MethodSpec, Role
 from methods.encoders.abmil import GatedAttention
 from methods.encoders.slide import SlideEncoder
+from methods.sizes import SMOKE
 from methods.supervised import (
     FAMILY,
     AttentionConfig,
@@ -83,7 +84,7 @@ SPECS = (
         role=Role.SUPERVISED,
         sides=ABMILMethod.sides,
         budgets={
-            Budget.SMOKE: {"width": 24, "epochs": 5, "tokens": 36, "learning_rate": 5e-3},
+            Budget.SMOKE: {**SMOKE, "learning_rate": 5e-3},
             Budget.PAPER: {"width": 512, "learning_rate": 2e-4, "tokens": 2048},
         },
         space=SPACE,
@@ -99,7 +100,7 @@ SPECS = (
         sides=TransMILMethod.sides,
         ordered=True,
         budgets={
-            Budget.SMOKE: {"width": 24, "epochs": 4, "tokens": 36, "learning_rate": 4e-3},
+            Budget.SMOKE: {**SMOKE, "epochs": 4, "learning_rate": 4e-3},
             Budget.PAPER: {"width": 512, "epochs": 200, "learning_rate": 2e-4, "tokens": 2048},
         },
         space=SPACE,

@@ -8,6 +8,7 @@ from torch import nn
 
 from methods.base import Budget, Choice, LogUniform, MethodSpec, Role
 from methods.encoders.snn import self_normalising
+from methods.sizes import SMOKE
 from methods.supervised import FAMILY, SupervisedConfig, SupervisedMethod
 from methods.trainer import Shape
 
@@ -46,7 +47,7 @@ SPECS = (
         role=Role.SUPERVISED,
         sides=SNNMethod.sides,
         budgets={
-            Budget.SMOKE: {"width": 24, "epochs": 10, "learning_rate": 2e-3},
+            Budget.SMOKE: {**SMOKE, "epochs": 10, "learning_rate": 2e-3},
             Budget.PAPER: {"width": 256, "learning_rate": 2e-4, "genes": 0},
         },
         space={

@@ -146,6 +146,7 @@ class SupervisedMethod(TorchMethod):
     ) -> None:
         """Train, and keep the weights of the best epoch."""
         batches = self._validation_batches()
+        self._kept = {}  # bags of those held out are not read again
         outcome = torch.cat([batch.pop("outcome") for batch in batches])
         best = _Best()
 
