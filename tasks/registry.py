@@ -10,6 +10,7 @@ from tasks.errors import InputError
 from tasks.few_shot import FewShot
 from tasks.few_shot_survival import FewShotSurvival
 from tasks.missing_modality import MissingModality
+from tasks.paper.few_shot import PaperFewShot
 from tasks.paper.subtyping import PaperSubtyping
 from tasks.paper.survival import PaperSurvival
 from tasks.retention import Retention
@@ -28,7 +29,7 @@ KINDS: tuple[type[Task], ...] = (
     Retention,
 )
 
-REENACTED: tuple[type[Task], ...] = (PaperSurvival, PaperSubtyping)
+REENACTED: tuple[type[Task], ...] = (PaperSurvival, PaperSubtyping, PaperFewShot)
 """The kinds that protocol `paper` asks, each in the name of the strict one."""
 
 

@@ -88,33 +88,37 @@ class Trained:
     """The probe after each epoch.
 
     Attributes:
-        mean: Of the training features, [p].
-        scale: Their standard deviation, [p].
         weights: After each epoch, the last row the bias, [epochs, p + 1, K].
         loss: Mean over the training patients after the last epoch.
     """
 
-    mean: Vector
-    scale: Vector
     weights: NDArray[np.float64]
     loss: float
 
-    def logits(self, X: Matrix) -> NDArray[np.float64]:
+    def logits(self, Z: Matrix) -> NDArray[np.float64]:
         """Of patients [n, p] after each epoch, [epochs, n, K]."""
-        return np.asarray(_with_ones((X - self.mean) / self.scale) @ self.weights)
+        return np.asarray(_with_ones(Z) @ self.weights)
+
+
+def at_unit_scale(train: Matrix, test: Matrix) -> tuple[Matrix, Matrix]:
+    """Both parts [n, p] standardised by the training part.
+
+    The published encoders end in a layer norm; other methods' embeddings are brought to its scale,
+    for which the probe's learning rates were made.
+    """
+    Z, mean, scale = standardise(train)
+    return Z, (test - mean) / scale
 
 
 def train(
-    X: Matrix, losses: Sequence[Loss], outputs: int, rate: float, *axes: str | int
+    Z: Matrix, losses: Sequence[Loss], outputs: int, rate: float, *axes: str | int
 ) -> tuple[Trained, ...]:
     """Train a probe for each loss, all from the same initial weights and on the same batches.
 
-    Embeddings are standardised by the training patients: the published encoders end in a layer
-    norm, and other methods' embeddings are brought to that scale, for which the rates were made.
     Batches are shuffled every epoch and the last partial one is left out, as published.
 
     Args:
-        X: Training features [n, p].
+        Z: Training features [n, p], from `at_unit_scale`.
         losses: Of the same n patients.
         outputs: K, the same for all.
         rate: Adam's.
@@ -123,7 +127,6 @@ def train(
     Returns:
         In the order of the losses.
     """
-    Z, mean, scale = standardise(X)
     Z = _with_ones(Z)
     n = len(Z)
     size = BATCH if n > BATCH else 1 << (n.bit_length() - 1)
@@ -152,12 +155,7 @@ def train(
         kept[epoch] = weights
     everyone = np.arange(n)
     return tuple(
-        Trained(
-            mean,
-            scale,
-            kept[:, :, part],
-            float(loss.cost(Z @ weights[:, part], everyone).mean()),
-        )
+        Trained(kept[:, :, part], float(loss.cost(Z @ weights[:, part], everyone).mean()))
         for loss, part in zip(losses, own, strict=True)
     )
 

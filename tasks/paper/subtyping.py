@@ -10,7 +10,7 @@ from tasks.base import Outcome, Split, Task
 from tasks.cohort import Cohort
 from tasks.embeddings import Embeddings
 from tasks.metrics.classification import auroc_macro_each
-from tasks.paper.probe import SUBTYPING_RATE, SmoothedCrossEntropy, train
+from tasks.paper.probe import SUBTYPING_RATE, SmoothedCrossEntropy, at_unit_scale, train
 from tasks.paper.switches import (
     Setting,
     Switch,
@@ -69,9 +69,10 @@ class PaperSubtyping(Task):
             return Outcome(scores, len(test_part.patients), None, {"patient": []})
 
         loss = SmoothedCrossEntropy(y_train, len(numbers))
+        Z, Z_test = at_unit_scale(train_part.X, test_part.X)
         axes = (self.cohort, self.label, split.fold)
-        (probe,) = train(train_part.X, [loss], len(numbers), SUBTYPING_RATE, *axes)
-        probability = softmax(probe.logits(test_part.X), axis=-1)
+        (probe,) = train(Z, [loss], len(numbers), SUBTYPING_RATE, *axes)
+        probability = softmax(probe.logits(Z_test), axis=-1)
         slides = n_slides(cohort, test_part.patients)
 
         def area(on: Setting) -> float:

@@ -10,7 +10,15 @@ from tasks.base import Outcome, Split, Task
 from tasks.cohort import Cohort
 from tasks.embeddings import Embeddings
 from tasks.metrics.survival import Outcomes, harrell_c_each
-from tasks.paper.probe import BINS, SURVIVAL_RATE, DiscreteNLL, bin_edges, risk, train
+from tasks.paper.probe import (
+    BINS,
+    SURVIVAL_RATE,
+    DiscreteNLL,
+    at_unit_scale,
+    bin_edges,
+    risk,
+    train,
+)
 from tasks.paper.switches import (
     Setting,
     Switch,
@@ -75,9 +83,10 @@ class PaperSurvival(Task):
         edges = {"": bin_edges(known.time, known.event)}
         edges["_all_bins"] = bin_edges(everyone.time, everyone.event)
         losses = [DiscreteNLL(known.time, known.event, own) for own in edges.values()]
+        Z, Z_test = at_unit_scale(train_part.X, test_part.X)
         axes = (self.cohort, self.label, split.fold)
-        probes = train(train_part.X, losses, BINS, SURVIVAL_RATE, *axes)
-        honest, leaky = (risk(probe.logits(test_part.X)) for probe in probes)
+        probes = train(Z, losses, BINS, SURVIVAL_RATE, *axes)
+        honest, leaky = (risk(probe.logits(Z_test)) for probe in probes)
         slides = n_slides(cohort, test_part.patients)
 
         def concordance(on: Setting) -> float:

@@ -1,0 +1,120 @@
+"""Few-shot subtyping as the published evaluation asks it: its probe after ten patients a class."""
+
+from functools import partial
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import softmax
+
+from tasks.base import Outcome, Split, Task
+from tasks.cohort import Cohort
+from tasks.draws import SHOTS, drawing_orders
+from tasks.embeddings import Embeddings
+from tasks.few_shot import MIN_CLASSES
+from tasks.metrics.classification import auroc_macro_each
+from tasks.paper.probe import SUBTYPING_RATE, Rows, SmoothedCrossEntropy, at_unit_scale, train
+from tasks.paper.switches import (
+    Setting,
+    Switch,
+    measured,
+    n_slides,
+    scored_epochs,
+    scored_rows,
+    settings,
+)
+from tasks.scoring import labels_with_classes, parts, score, skipped
+from tasks.seeds import generator
+
+K = SHOTS[0]
+
+
+class PaperFewShot(Task):
+    """MIRROR's 10-shot subtyping on the embeddings, folds and draws of the `few-shot` task.
+
+    The probe of `tasks.paper.subtyping` on ten patients of each class; macro AUROC, the mean over
+    the draws of `tasks.draws`, where the published code has one. Drawing with replacement leaves
+    fewer distinct patients: the first ones of the same draw, as many as distinct ones are drawn.
+
+    The other training patients' embeddings only set the features' scale, as in `few-shot`.
+    Everything is skipped if a class has fewer than ten training patients.
+    """
+
+    kind = "few-shot"
+    version = 1
+    switches: ClassVar[tuple[Switch, ...]] = (
+        Switch.BEST_EPOCH,
+        Switch.SLIDE_LEVEL,
+        Switch.DROP_LAST,
+        Switch.WITH_REPLACEMENT,
+    )
+    metrics = measured(f"auroc_macro_k{K}", switches)
+
+    @classmethod
+    def instances(cls, cohort: Cohort) -> tuple[Task, ...]:
+        """One for each label of which two classes occur."""
+        return tuple(cls(cohort.name, name, default=True) for name in labels_with_classes(cohort))
+
+    def evaluate(self, embeddings: Embeddings, cohort: Cohort, split: Split) -> Outcome:
+        """Train on every draw, with and without replacement, and score every setting."""
+        label = cohort.labels[self.label]
+        numbers = {name: number for number, name in enumerate(label.classes)}
+        train_part, test_part = parts(embeddings, split, label.values)
+        y_train, y = (
+            np.array([numbers[label.values[p]] for p in part.patients], dtype=np.intp)
+            for part in (train_part, test_part)
+        )
+        counts = np.bincount(y_train, minlength=len(numbers))
+        classes = np.union1d(y_train, y)
+        reason = ""
+        if not test_part.patients:
+            reason = "no test patient has both an embedding and a class"
+        elif len(classes) < MIN_CLASSES:
+            reason = "fewer than two classes among the patients of the fold"
+        elif counts[classes].min() < K:
+            rarest = classes[counts[classes].argmin()]
+            reason = (
+                f"{counts[rarest]} training patients of class {label.classes[rarest]}, {K} needed"
+            )
+        if reason:
+            scores = skipped(self.metrics, reason)
+            return Outcome(scores, len(test_part.patients), None, {"patient": []})
+
+        Z, Z_test = at_unit_scale(train_part.X, test_part.X)
+        axes = (self.cohort, self.label, split.fold)
+        rng = generator("few-shot-replacement", *axes)
+
+        def probability(rows: Rows) -> NDArray[np.float64]:
+            loss = SmoothedCrossEntropy(y_train[rows], len(numbers))
+            (probe,) = train(Z[rows], [loss], len(numbers), SUBTYPING_RATE, *axes)
+            return np.asarray(softmax(probe.logits(Z_test), axis=-1))
+
+        distinct, repeated = [], []
+        for order in drawing_orders(train_part.patients, *axes):
+            members = [order[y_train[order] == c] for c in classes]
+            drawn = [len(np.unique(rng.integers(len(each), size=K))) for each in members]
+            distinct.append(probability(np.concatenate([each[:K] for each in members])))
+            fewer = [each[:n] for each, n in zip(members, drawn, strict=True)]
+            repeated.append(probability(np.concatenate(fewer)))
+        slides = n_slides(cohort, test_part.patients)
+
+        def area(on: Setting) -> float:
+            rows = scored_rows(on, len(test_part.patients), slides)
+            epochs = scored_epochs(on)
+            draws = repeated if Switch.WITH_REPLACEMENT in on else distinct
+            return float(
+                np.mean([auroc_macro_each(y[rows], p[epochs][:, rows]).max() for p in draws])
+            )
+
+        measures = (partial(area, on) for on in settings(self.switches))
+        honest = np.mean([p[-1] for p in distinct], axis=0)
+        return Outcome(
+            scores=tuple(map(score, self.metrics, measures)),
+            n_patients=len(test_part.patients),
+            n_events=None,
+            predictions={
+                "patient": test_part.patients,
+                "label": [label.values[patient] for patient in test_part.patients],
+                **{f"honest_p_{name}": honest[:, k].tolist() for name, k in numbers.items()},
+            },
+        )
