@@ -202,6 +202,7 @@ def test_the_loss_falls(spec: MethodSpec, bags: bool) -> None:
 def test_a_supervised_reference_learns_classes_too(spec: MethodSpec, bags: bool) -> None:
     if spec.role is not Role.SUPERVISED:
         pytest.skip("not supervised")
+    fitted(spec.name, bags)
     cohort = planted(bags)
     train, others = parts(bags)
     label: Label = next(iter(cohort.labels.values())).subset(train.patients)
