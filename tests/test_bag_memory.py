@@ -56,8 +56,10 @@ def test_a_hundred_thousand_patches_at_the_default_width() -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_hundred_thousand_patches_at_paper_width() -> None:
+    found = embed_elsewhere(100_000, 768)
     # Two matrices of all tokens are 2 x 307 MB; the rest is what one head needs.
-    assert embed_elsewhere(100_000, 768)["extra"] <= 1_100
+    assert found["extra"] <= 1_100
+    assert found["difference"] <= 1e-5
 
 
 def embed_elsewhere(patches: int, width: int) -> dict[str, float]:
@@ -76,10 +78,9 @@ def mebibytes(field: str) -> int:
 
 
 def main(patches: int, width: int) -> None:
-    """Print the peak memory of an embedding above the bag's, MiB, and what pieces change in it.
+    """Print what an embedding takes above its bag, MiB, and how far from the whole in one piece.
 
-    The difference is relative to the largest value, and is of a tenth of the bag at paper width,
-    where the whole in one piece would take too long and too much.
+    The difference is relative to the largest value.
     """
     model, bag = encoder(width), torch.empty(1, patches, PATCH_WIDTH).normal_()
     before = mebibytes("VmRSS")

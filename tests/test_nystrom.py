@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from methods.encoders.nystrom import (
     NystromAttention,
     TokenAttention,
+    largest_column,
     pseudo_inverse_times,
-    times_pseudo_inverse,
 )
 
 WIDTH, HEADS, LANDMARKS = 32, 4, 8
@@ -81,11 +81,10 @@ def test_the_pseudo_inverse_is_the_same_from_both_sides(m: int, steps: int) -> N
     A = torch.softmax(torch.randn(2, 3, m, m, dtype=torch.float64), dim=-1)
     row, block = torch.rand(2, 3, 1, m).double(), torch.randn(2, 3, m, 4).double()
     expected = row @ (moore_penrose_iter_pinv(A, iters=steps) @ block)
-    for found in (
-        times_pseudo_inverse(row, A, steps) @ block,
-        row @ pseudo_inverse_times(A, block, steps),
-    ):
-        torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
+    from_the_left = pseudo_inverse_times(A.mT, row.mT, steps, scale=largest_column(A)).mT @ block
+    from_the_right = row @ pseudo_inverse_times(A, block, steps)
+    torch.testing.assert_close(from_the_left, expected, rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(from_the_right, expected, rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("n", [1, 7, 8, 20, 61])
@@ -106,14 +105,16 @@ def test_gradients_of_the_pseudo_inverse_are_those_of_finite_differences() -> No
     )
 
 
-def test_float32_is_as_near_to_float64_as_the_package_is() -> None:
+@pytest.mark.parametrize("spread", [0.05, 0.5, 4.0])
+def test_float32_is_as_near_to_float64_as_the_package_is(spread: float) -> None:
     torch.manual_seed(0)
-    A = torch.softmax(torch.randn(4, 64, 64, dtype=torch.float64), dim=-1)
-    block = torch.randn(4, 64, 8, dtype=torch.float64)
+    # Large enough for the symmetric products; nearly uniform rows are the worst conditioned.
+    A = torch.softmax(spread * torch.randn(4, 200, 200, dtype=torch.float64), dim=-1)
+    block = torch.randn(4, 200, 8, dtype=torch.float64)
     exact = moore_penrose_iter_pinv(A) @ block
     ours = pseudo_inverse_times(A.float(), block.float())
     package = moore_penrose_iter_pinv(A.float()) @ block.float()
-    assert (ours - exact).abs().max() <= 3 * (package - exact).abs().max()
+    assert (ours - exact).abs().max() <= 4 * (package - exact).abs().max()
 
 
 def test_exact_attention_is_softmax_attention_plus_the_convolution() -> None:

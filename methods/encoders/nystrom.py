@@ -6,7 +6,6 @@ MIRROR use (zero padding in front, six pseudo-inverse steps, a convolution over 
 
 import math
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import Any
 
 import torch
@@ -164,7 +163,9 @@ class NystromAttention(TokenAttention):
         q_marks, k_marks, between = self._landmarks(x)
         q = self._heads(functional.linear(x[:, :1], to_q.flatten(0, 1)))
         row = self._softmax(q, k_marks)
-        row = times_pseudo_inverse(row, between, self.steps).to(row.dtype)
+        # pinv(A2)^T A1^T: the transpose of what `attend` does, its errors as small.
+        scale = largest_column(between)
+        row = pseudo_inverse_times(between.mT, row.mT, self.steps, scale=scale).mT
         mixed = []
         for head in range(self.heads):
             keys = self._pad(functional.linear(x, to_k[head]))
@@ -246,48 +247,6 @@ def pseudo_inverse_times(
     return output
 
 
-def times_pseudo_inverse(row: Tensor, A: Tensor, steps: int = 6) -> Tensor:
-    """A row times the iterative inverse of `A`: `pseudo_inverse_times` from the other side.
-
-    For inference. The last steps are applied to the row, which costs less than forming them.
-
-    Args:
-        row: [..., 1, m].
-        A: Softmax matrices [..., m, m]: rows sum to one.
-        steps: Number of iterations.
-
-    Returns:
-        [..., 1, m].
-    """
-    row, flat, c = _in_one_dtype(row, A.flatten(0, -3), largest_column(A))
-    n_formed = max(0, steps - 3)
-    Z = flat.mT / c
-    Ys = [_symmetric_product(flat, Z)]
-    for _ in range(n_formed):
-        Z, Y = _formed_step(flat, Z, Ys[-1], _shifted_square(Ys[-1]))
-        Ys = [Y]
-    for _ in range(steps - 2 - n_formed):
-        Ys.append(_derived_step(Ys[-1], _shifted_square(Ys[-1])))
-
-    def before_last(rows: Tensor) -> Tensor:
-        """Rows times the Z of the last step; Y is symmetric, so that columns will do."""
-        column = (rows @ Z).mT
-        for Y in Ys[: steps - 1]:
-            column = _last_step(partial(torch.matmul, Y), column)
-        return column.mT
-
-    start = before_last(row.flatten(0, -3))
-    result = _last_step(lambda rows: before_last(rows @ flat), start)
-    output: Tensor = result.unflatten(0, A.shape[:-2])
-    return output
-
-
-def _last_step(times_Y: Callable[[Tensor], Tensor], w: Tensor) -> Tensor:
-    """p(Y) / 4 applied by three products with Y, Horner's way."""
-    inner = 3.75 * w - times_Y(1.75 * w - 0.25 * times_Y(w))
-    return 3.25 * w - times_Y(inner)
-
-
 def _in_one_dtype(*tensors: Tensor) -> tuple[Tensor, ...]:
     """Autocast's, where that is on."""
     device = tensors[0].device.type
@@ -314,7 +273,7 @@ class _PseudoInverseTimes(torch.autograd.Function):
         """A [b, m, m], block [b, m, d], c scalar -> [b, m, d]."""
         n_formed = max(0, steps - 1 - _PseudoInverseTimes.DERIVED)
         Z = A.mT / c
-        Y = _symmetric_product(A, Z)
+        Y = A @ Z
         Ys, Ps = [], []
         for step in range(steps - 1):
             P = _shifted_square(Y)
@@ -381,7 +340,7 @@ class _PseudoInverseTimes(torch.autograd.Function):
             reversed(steps), reversed(of_Y_and_P), strict=True
         ):
             dP = _symmetric((D @ P).mul_(-0.5).baddbmm_(of_through, w.mT))
-            dY = torch.baddbmm(D, dP, Y, beta=0.84375, alpha=2).sub_(dP, alpha=3.5)
+            dY = (dP @ Y).sub_(dP, alpha=1.75).mul_(2).add_(D, alpha=0.84375)
             D = _symmetric(dY.baddbmm_(g, inner.mT, alpha=-1))
         # Y = A A^T / c.
         dc -= (D * (steps[0][0] if steps else last)).sum() / c
@@ -395,10 +354,13 @@ def _shifted_square(Y: Tensor) -> Tensor:
 
 
 def _formed_step(A: Tensor, Z: Tensor, Y: Tensor, P: Tensor) -> tuple[Tensor, Tensor]:
-    """The next Z, and the next Y from it."""
+    """The next Z, and the next Y from it.
+
+    Y is A Z to the last digit, not made symmetric: what it lacks of it, the next steps mend in Z.
+    """
     factor = _symmetric_product(Y, P).mul_(-0.25).add_(P, alpha=0.875)
     Z = Z @ _add_identity(factor.sub_(Y, alpha=0.34375), 2.046875)
-    return Z, _symmetric_product(A, Z)
+    return Z, A @ Z
 
 
 def _derived_step(Y: Tensor, P: Tensor) -> Tensor:
