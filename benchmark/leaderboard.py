@@ -24,6 +24,7 @@ from benchmark.standings import (
 )
 
 __all__ = [
+    "NONE",
     "Column",
     "columns",
     "conditions",
