@@ -249,6 +249,29 @@ def leaderboard(
     typer.echo(f"wrote {output}")
 
 
+@app.command()
+def report(
+    results: ResultsOption = Path("results"),
+    output: Annotated[Path, typer.Option(help="The folder to write.")] = Path("report"),
+    serve: Annotated[
+        bool, typer.Option("--serve", help="Show it on this machine's loopback until Ctrl-C.")
+    ] = False,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Of --serve; 0 for any that is free.")
+    ] = 0,
+) -> None:
+    """Write the page: one folder to explore the results in a browser, without a network."""
+    from benchmark.report import write_report  # noqa: PLC0415
+    from benchmark.report.serve import serve as show  # noqa: PLC0415
+
+    store = _existing(results)
+    with _console().status(f"writing {output}"):
+        write_report(store, output)
+    typer.echo(f"wrote {output / 'index.html'}")
+    if serve:
+        show(output, port, lambda address: typer.echo(f"showing it at {address}; Ctrl-C ends it"))
+
+
 FormatOption = Annotated[str, typer.Option("--format", help="csv.")]
 
 

@@ -1,0 +1,164 @@
+// The page of a trial: shown in place of its method's, by the part of the address behind the #.
+"use strict";
+
+(() => {
+  const { element, enhance } = mirrorBench.table;
+  const method = document.getElementById("method");
+  const article = document.getElementById("trial");
+  const title = document.title;
+  const NAMES = {
+    n_folds: "folds",
+    fit_seconds: "fit, s",
+    embed_seconds: "embedding, s",
+    peak_memory_mb: "memory, MB",
+    step_flops: "FLOP per step",
+    data: "fingerprint of the data",
+    code: "fingerprint of the method's source",
+  };
+  let trials = null;
+  let broken = false;
+
+  const said = (value) => (value === null ? "-" : typeof value === "object" ? JSON.stringify(value) : String(value));
+
+  const list = (entries, className) =>
+    element("dl", { className }, ...Object.entries(entries).map(([name, value]) =>
+      element("div", {}, element("dt", {}, NAMES[name] ?? name), element("dd", {}, said(value)))));
+
+  const grid = (caption, headers, rows) => {
+    const numeric = headers.map((_, i) => rows.every((row) => row[i] === null || typeof row[i] === "number"));
+    const cell = (value, i) => {
+      const kind = i === 0 ? "name" : numeric[i] ? "number" : "text";
+      const made = element(i === 0 ? "th" : "td", { className: said(value).length > 32 ? `${kind} long` : kind }, said(value));
+      if (i === 0) made.scope = "row";
+      made.dataset.value = value ?? "";
+      return made;
+    };
+    const head = headers.map((text, i) => {
+      const made = element("th", { scope: "col", className: numeric[i] ? "number" : "text" }, text);
+      made.dataset.kind = numeric[i] ? "number" : "text";
+      return made;
+    });
+    const body = rows.map((row) => element("tr", {}, ...row.map(cell)));
+    const table = element("table", { className: "grid" }, element("caption", {}, element("span", {}, caption)),
+      element("thead", {}, element("tr", {}, ...head)), element("tbody", {}, ...body));
+    const scroll = element("div", { className: "scroll", role: "region", tabIndex: 0, "aria-label": caption }, table);
+    const whole = element("div", {}, scroll);
+    enhance(table);
+    return whole;
+  };
+
+  const copying = (text) => {
+    const button = element("button", { type: "button" }, "Copy");
+    button.addEventListener("click", async () => {
+      try {
+        await navigator.clipboard.writeText(text);
+        button.textContent = "Copied";
+      } catch {
+        getSelection().selectAllChildren(button.parentElement.querySelector("pre"));
+      }
+    });
+    return button;
+  };
+
+  const ofTask = (task) => {
+    const counts = [[task.n_patients, "test patients"], [task.n_events, "events"]]
+      .filter(([count]) => count !== null)
+      .map(([count, what]) => `${count} ${what}`);
+    const name = task.page ? element("a", { href: `../${task.page}` }, task.task) : task.task;
+    const parts = [
+      element("h3", {}, name),
+      element("p", {}, [task.status, ...counts, task.reason].filter(Boolean).join(" · ")),
+      grid(`Scores of this trial on ${task.task}`, ["metric", "better", "value", "why there is none"], task.scores),
+    ];
+    if (task.predictions) {
+      const { columns, rows, total } = task.predictions;
+      const caption = `Predictions on ${task.task}: ${rows.length} of ${total} test patients`;
+      const all = rows.length < total
+        ? [element("p", { className: "key" }, "All: ", element("code", {}, "mirror-bench predictions"))]
+        : [];
+      parts.push(element("details", {}, element("summary", {}, `Predictions (${rows.length} of ${total} patients)`),
+        grid(caption, columns, rows), ...all));
+    }
+    return element("section", {}, ...parts);
+  };
+
+  const render = (trial) => {
+    const heading = element("h1", { tabIndex: -1 }, `Trial ${trial.key}`);
+    const back = element("p", {}, element("a", { href: "#trials" }, `← All of ${method.dataset.method}`));
+    const losses = mirrorBench.curves.panels([trial]);
+    const { fold, n_folds: folds, seed } = trial.facts;
+    article.replaceChildren(
+      back, heading,
+      element("p", { className: "verdict" }, `${method.dataset.method} on ${trial.facts.cohort}, fold ${fold} (of ${folds}, from 0), seed ${seed}`),
+      list(trial.facts, "facts"),
+      element("section", {}, element("h2", {}, "Scores and predictions"), ...trial.tasks.map(ofTask)),
+      ...(losses.length
+        ? [element("section", {}, element("h2", {}, "Losses"), element("div", { className: "panels" }, ...losses))]
+        : []),
+      element("section", {}, element("h2", {}, "Do it again"),
+        element("p", {}, "This runs all folds of the seed; the trial is one of them."),
+        element("pre", { tabIndex: 0, role: "region", "aria-label": "Command" }, trial.command), copying(trial.command)),
+      element("section", {}, element("h2", {}, "Configuration"), list(trial.config, "settings")),
+      element("section", {}, element("h2", {}, "Versions"), list(trial.versions, "settings")),
+    );
+    document.title = `Trial ${trial.key} · ${title}`;
+    return heading;
+  };
+
+  const explain = (text) => {
+    const heading = element("h1", { tabIndex: -1 }, text);
+    article.replaceChildren(heading, element("p", {}, element("a", { href: "#trials" }, `← All of ${method.dataset.method}`)));
+    return heading;
+  };
+
+  const route = () => {
+    const key = location.hash.startsWith("#trial-") ? location.hash.slice("#trial-".length) : null;
+    method.hidden = key !== null;
+    article.hidden = key === null;
+    if (key === null) {
+      document.title = title;
+      article.replaceChildren();
+      document.getElementById(location.hash.slice(1))?.scrollIntoView();
+      return;
+    }
+    if (trials === null && !broken) {
+      explain("Loading");
+      return;
+    }
+    const trial = trials?.find((one) => one.key === key);
+    const missing = broken ? `${method.dataset.source} could not be loaded` : "There is no such trial";
+    const heading = trial ? render(trial) : explain(missing);
+    scrollTo(0, 0);
+    heading.focus({ preventScroll: true });
+  };
+
+  const overview = () => {
+    const section = document.getElementById("curves");
+    const groups = new Map();
+    for (const trial of trials.filter((one) => Object.keys(one.losses).length)) {
+      const { cohort, protocol, budget } = trial.facts;
+      const name = `${cohort}, protocol ${protocol}, budget ${budget}`;
+      groups.set(name, [...(groups.get(name) ?? []), trial]);
+    }
+    [...groups].forEach(([name, members], i) => {
+      const panels = element("div", { className: "panels" }, ...mirrorBench.curves.panels(members));
+      section.append(element("details", { open: i === 0 }, element("summary", {}, name), panels));
+    });
+    section.hidden = groups.size === 0;
+  };
+
+  mirrorBench.load = (data) => {
+    trials = data.trials;
+    overview();
+    route();
+  };
+
+  addEventListener("hashchange", route);
+  route();
+  const script = element("script", { src: method.dataset.source });
+  script.addEventListener("error", () => {
+    broken = true;
+    route();
+  });
+  document.head.append(script);
+})();

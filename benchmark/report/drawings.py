@@ -1,0 +1,103 @@
+"""Which figures the pages show, drawn and saved."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from benchmark.figures import (
+    caption_of,
+    compute,
+    critical_difference_diagram,
+    forest,
+    kaplan_meier,
+    risk_groups,
+)
+from benchmark.figures.look import look
+from benchmark.report.names import slug
+from benchmark.standings import REFERENCE, TABLE, Standing
+
+FEWEST_TO_RANK = 2
+"""Tasks below which mean ranks are those of the one table, and need no diagram."""
+
+_RISKS = ["risk", "time_months", "event"]
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure on the disk.
+
+    Attributes:
+        path: Relative to the root of the report.
+        title: What it shows.
+        text: Its caption, for who cannot see it.
+        width: In points, for the page to keep its place.
+        height: Likewise.
+    """
+
+    path: str
+    title: str
+    text: str
+    width: int
+    height: int
+
+
+def of_task(
+    table: Standing, predictions: dict[tuple[object, ...], pd.DataFrame], root: Path
+) -> tuple[Drawing, ...]:
+    """The forest, compute against score, and survival by the risks of the best and the reference.
+
+    Args:
+        table: The task.
+        predictions: From `survival_predictions`.
+        root: The report's folder.
+    """
+    place = (table.task, table.protocol, table.budget, table.n_folds)
+    found = []
+    if any(row.cells for row in table.rows):
+        found.append(_save(forest(table), root, slug("forest", *place)))
+        found.append(_save(compute(table), root, slug("compute", *place)))
+    best = table.best.method if table.best else None
+    for method in dict.fromkeys((best, REFERENCE)):
+        rows = predictions.get((*place, method))
+        if rows is not None:
+            groups = risk_groups(rows)
+            figure = kaplan_meier(groups, str(method), table.task)
+            found.append(_save(figure, root, slug("kaplan-meier", *place, method)))
+    return tuple(found)
+
+
+def survival_predictions(predictions: pd.DataFrame) -> dict[tuple[object, ...], pd.DataFrame]:
+    """(task, protocol, budget, n_folds, method) -> its rows, where risks were predicted."""
+    if not set(_RISKS).issubset(predictions.columns):
+        return {}
+    scored = predictions.dropna(subset=_RISKS)
+    return {tuple(key): rows for key, rows in scored.groupby([*TABLE, "method"])}
+
+
+def over_tasks(tables: Sequence[Standing], root: Path, *place: str) -> Drawing | None:
+    """The critical-difference diagram of tables of one protocol and budget, where there can be one.
+
+    Args:
+        tables: A task each.
+        root: The report's folder.
+        place: What tells this diagram from others.
+    """
+    if len(tables) < FEWEST_TO_RANK:
+        return None
+    complete = [{row.method for row in table.ranked} for table in tables]
+    if len(set.intersection(*complete)) < 2:
+        return None
+    return _save(critical_difference_diagram(tables), root, slug("ranks", *place))
+
+
+def _save(figure: Figure, root: Path, name: str) -> Drawing:
+    path = root / "figures" / f"{name}.svg"
+    path.parent.mkdir(exist_ok=True)
+    title, text = " ".join(figure.get_suptitle().split()), caption_of(figure)
+    with look():
+        figure.savefig(path, metadata={"Date": None, "Title": title, "Description": text})
+    width, height = (round(72 * inches) for inches in figure.get_size_inches())
+    return Drawing(f"figures/{name}.svg", title, text, width, height)

@@ -1,0 +1,137 @@
+"""The folder of the report: made beside its place, then put there as a whole."""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Sequence
+from importlib.resources import as_file, files
+from itertools import groupby
+from pathlib import Path
+
+import pandas as pd
+
+from benchmark.gaps import gaps
+from benchmark.patients import patient_intervals
+from benchmark.records import Store
+from benchmark.report import drawings
+from benchmark.report.names import method_data, method_page
+from benchmark.report.pages import Pages, Section, Setting, page_of
+from benchmark.report.trials import data, predicted, trials
+from benchmark.standings import Standing, rankings, settle, standings
+from tasks.errors import InputError
+
+MANIFEST = "files.txt"
+"""Lists what a report wrote, a path a line: what a later one may take away."""
+
+
+def write_report(store: Store, output: Path) -> None:
+    """Write the report of a results folder.
+
+    Its bytes depend on the records and the versions of the software alone. It is put in its place
+    when it is whole; an earlier report there is replaced.
+
+    Args:
+        store: The results.
+        output: The folder; absent, empty, or an earlier report to which nothing was added.
+
+    Raises:
+        InputError: If the folder holds something else or cannot be written.
+    """
+    output = output.absolute()
+    _check_free(output)
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-") as scratch:
+            made = Path(scratch) / "report"
+            made.mkdir()
+            _fill(made, store)
+            _check_free(output)
+            if output.exists():
+                output.rename(Path(scratch) / "earlier")
+            made.rename(output)
+    except OSError as error:
+        raise InputError(
+            f"{output}: expected a folder that can be written, found: {error.strerror}"
+        ) from error
+
+
+def _check_free(output: Path) -> None:
+    """Refuse a place that holds what no report wrote."""
+    if not output.exists():
+        return
+    if not output.is_dir():
+        raise InputError(f"{output}: expected a folder, found a file")
+    manifest = output / MANIFEST
+    listed = manifest.read_text(encoding="utf-8").splitlines() if manifest.is_file() else []
+    strange = sorted(set(_paths(output)) - {*listed, MANIFEST} if listed else _paths(output))
+    if strange:
+        raise InputError(
+            f"{output}: expected an empty folder or an earlier report, found {strange[0]}"
+        )
+
+
+def _paths(folder: Path) -> list[str]:
+    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if not p.is_dir())
+
+
+def _fill(root: Path, store: Store) -> None:
+    records, predictions, pairs = store.records(), store.predictions(), store.results()
+    settled = settle(records)
+    tables = standings(settled, patient_intervals(predictions)) if len(records) else ()
+    missing = gaps(settled, tables)
+    by_method = trials(pairs)
+    pages = Pages()
+    for name in ("data", "methods", "tasks"):
+        (root / name).mkdir()
+    with as_file(files("benchmark.report") / "assets") as assets:
+        shutil.copytree(assets, root / "assets")
+    _write(root, "index.html", pages.index(_sections(tables, root), by_method, missing))
+    risks = drawings.survival_predictions(predictions)
+    for table in tables:
+        figures = drawings.of_task(table, risks, root)
+        _write(root, page_of(table), pages.task(table, figures, missing))
+    _write_methods(root, pages, store, tables, predictions)
+    _write(root, MANIFEST, "".join(f"{path}\n" for path in _paths(root)))
+
+
+def _write_methods(
+    root: Path, pages: Pages, store: Store, tables: Sequence[Standing], predictions: pd.DataFrame
+) -> None:
+    first = predicted(predictions)
+    where = {(t.task, t.protocol, t.budget, t.n_folds): page_of(t) for t in tables}
+    for method, own in trials(store.results()).items():
+        _write(root, method_page(method), pages.method(method, own, tables))
+        text = json.dumps(data(own, first, where), allow_nan=False, separators=(",", ":"))
+        # A script, as pages on the disk may not read other files. ASCII: nothing in it can end it.
+        _write(root, method_data(method), f"mirrorBench.load({text});\n")
+
+
+def _sections(tables: Sequence[Standing], root: Path) -> list[Section]:
+    found = []
+    for (source, licence), group in groupby(tables, key=lambda t: (t.source, t.licence)):
+        section = tuple(group)
+        settings = sorted(
+            {(table.protocol, table.budget) for table in section},
+            key=lambda setting: (setting[0] != "strict", setting),
+        )
+        found.append(
+            Section(
+                source,
+                licence,
+                tuple(sorted({table.cohort for table in section})),
+                tuple(_setting(section, source, licence, *setting, root) for setting in settings),
+            )
+        )
+    return found
+
+
+def _setting(
+    section: Sequence[Standing], source: str, licence: str, protocol: str, budget: str, root: Path
+) -> Setting:
+    chosen = tuple(t for t in section if (t.protocol, t.budget) == (protocol, budget))
+    drawing = drawings.over_tasks(chosen, root, source, licence, protocol, budget)
+    return Setting(protocol, budget, chosen, rankings(chosen), drawing)
+
+
+def _write(root: Path, path: str, text: str) -> None:
+    (root / path).write_text(text, encoding="utf-8")

@@ -1,0 +1,35 @@
+"""File names of pages, from names that are users' data."""
+
+import hashlib
+import re
+
+_LONGEST = 80
+
+
+def slug(*parts: object) -> str:
+    """A name that is one plain file name on every system, different for different parts.
+
+    A single part of lower-case letters, digits, dots and hyphens stays as it is; anything else is
+    made so, and gets a digest of what it was.
+    """
+    text = "-".join(str(part) for part in parts)
+    plain = re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-.")[:_LONGEST]
+    if len(parts) == 1 and plain == text:
+        return plain
+    digest = hashlib.sha256("\0".join(str(part) for part in parts).encode()).hexdigest()[:6]
+    return f"{plain}-{digest}".lstrip("-")
+
+
+def method_page(method: str) -> str:
+    """Of a method, relative to the root of the report."""
+    return f"methods/{slug(method)}.html"
+
+
+def method_data(method: str) -> str:
+    """What that page loads to show trials."""
+    return f"data/{slug(method)}.js"
+
+
+def task_page(task: str, protocol: str, budget: str, n_folds: int) -> str:
+    """Of a task under a protocol and budget, relative to the root of the report."""
+    return f"tasks/{slug(task, protocol, budget, n_folds)}.html"
