@@ -133,12 +133,16 @@ def test_losses_are_finite_under_autocast(kind: str, dtype: torch.dtype) -> None
     assert all(w.grad is None or w.grad.isfinite().all() for w in model.parameters())
 
 
+EDGES = {
+    "one pair": torch.randn(1, 9, 10),
+    "constant bags": torch.ones(3, 9, 10),
+    "zero bags": torch.zeros(2, 9, 10),
+    "one token": torch.randn(2, 1, 10),
+}
+
+
 @pytest.mark.parametrize("switches", SWITCHES, ids=str)
-@pytest.mark.parametrize(
-    "wsi",
-    [torch.randn(1, 9, 10), torch.ones(3, 9, 10), torch.zeros(2, 9, 10), torch.randn(2, 1, 10)],
-    ids=["one pair", "constant bags", "zero bags", "one token"],
-)
+@pytest.mark.parametrize("wsi", EDGES.values(), ids=EDGES)
 def test_losses_and_gradients_are_finite_at_the_edges(
     wsi: Tensor, switches: dict[str, Any]
 ) -> None:
@@ -146,6 +150,34 @@ def test_losses_and_gradients_are_finite_at_the_edges(
     losses = model.losses(wsi, torch.zeros(len(wsi), GENES))
     assert all(loss.isfinite() for loss in losses.values())
     losses["total"].backward()
+    assert all(w.grad is None or w.grad.isfinite().all() for w in model.parameters())
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("wsi", EDGES.values(), ids=EDGES)
+def test_half_precision_is_finite_at_the_edges(wsi: Tensor, dtype: torch.dtype) -> None:
+    torch.manual_seed(0)
+    model = MIRROR(10, GENES, wsi.shape[1], SMALL)
+    with torch.autocast("cpu", dtype):
+        losses = model.losses(wsi, torch.zeros(len(wsi), GENES))
+    assert all(loss.dtype == torch.float32 and loss.isfinite() for loss in losses.values())
+    losses["total"].backward()
+    assert all(w.grad is None or w.grad.isfinite().all() for w in model.parameters())
+    with torch.inference_mode(), torch.autocast("cpu", dtype):
+        assert model.eval().encode_wsi(wsi).isfinite().all()
+
+
+def test_losses_are_finite_for_prototype_scores_far_apart() -> None:
+    torch.manual_seed(0)
+    model = MIRROR(10, GENES, 9, SMALL)
+    with torch.no_grad():
+        model.style.decoder.weight.mul_(1e4)
+    wsi, rna = pair((4, 9, 10))
+    style = model.style(model.encode_wsi(wsi), torch.randn(4, 8))
+    assert (style.scores.amax(1) - style.scores.amin(1)).min() > 200
+    losses = model.losses(wsi, rna)
+    losses["total"].backward()
+    assert all(loss.isfinite() for loss in losses.values())
     assert all(w.grad is None or w.grad.isfinite().all() for w in model.parameters())
 
 
