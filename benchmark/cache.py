@@ -1,7 +1,6 @@
 """Embeddings by the key of their fit: what was fitted once is not fitted again for another task."""
 
 import json
-import os
 import tempfile
 import zipfile
 from collections.abc import Mapping
@@ -11,6 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from tasks.embeddings import Embeddings
+
+UNFINISHED = ".tmp"
 
 
 @dataclass(frozen=True)
@@ -80,8 +81,18 @@ class EmbeddingCache:
         arrays |= {side: values for side, values in sides.items() if values is not None}
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=self.folder, suffix=".tmp", delete=False) as file:
-                np.savez(file, **arrays)  # type: ignore[arg-type]
-            os.replace(file.name, self.folder / f"{key}.npz")  # noqa: PTH105
+            descriptor, name = tempfile.mkstemp(dir=self.folder, suffix=UNFINISHED)
         except OSError:
             return
+        unfinished = Path(name)
+        try:
+            with open(descriptor, "wb") as file:  # noqa: PTH123  a descriptor, not a path
+                np.savez(file, **arrays)  # type: ignore[arg-type]
+            unfinished.replace(self.folder / f"{key}.npz")
+        except OSError:
+            unfinished.unlink(missing_ok=True)
+
+    def sweep_out(self) -> None:
+        """Delete what killed workers left unfinished; only while no other run uses the folder."""
+        for path in self.folder.glob(f"*{UNFINISHED}"):
+            path.unlink(missing_ok=True)

@@ -6,6 +6,7 @@ trial is in the store as a whole or not at all, whenever the power goes. A torn 
 skipped by the reader. Everything else (tables, leaderboards) is derived from these files.
 """
 
+import errno
 import fcntl
 import json
 import os
@@ -64,6 +65,10 @@ PREDICTION = ("task", "cohort", "method", "protocol", "fold", "seed", "patient")
 
 Line = dict[str, Any]
 """One JSON line; `benchmark.trial` writes its fields."""
+
+
+class UnwritableError(Exception):
+    """A record could not be written; every one before it is there, and nothing of this one."""
 
 
 @dataclass(frozen=True)
@@ -211,10 +216,21 @@ class Writer:
         self._predictions = folder / "predictions" / segment
 
     def append(self, trial: Line, predictions: list[Line]) -> None:
-        """Write a finished trial; when this returns, it is on the disk."""
-        if predictions:
-            _append(self._predictions, predictions)
-        _append(self._records, [trial])
+        """Write a finished trial; when this returns, it is on the disk.
+
+        Raises:
+            UnwritableError: The disk took it not, or not as a whole.
+        """
+        try:
+            if predictions:
+                _append(self._predictions, predictions)
+            _append(self._records, [trial])
+        except OSError as error:
+            raise UnwritableError(
+                f"{self._records.parent.parent}: expected room for one more record, "
+                f"found: {error.strerror}; what is recorded is whole, and the same command goes "
+                "on from it"
+            ) from error
 
 
 def _newest(
@@ -243,7 +259,7 @@ def _append(path: Path, lines: list[Line]) -> None:
         start = file.tell()
         try:
             if file.write(text) != len(text):
-                raise OSError(f"{path}: the disk took only a part of a record")
+                raise OSError(errno.ENOSPC, "the disk took only a part of a record")
             os.fsync(file.fileno())
         except OSError:
             file.truncate(start)

@@ -16,6 +16,9 @@ from benchmark.plan import Trial
 from benchmark.records import Line
 from benchmark.trial import run_trial
 
+PASSES = 3
+"""How often a trial is started whose worker dies."""
+
 OnFinished = Callable[[Line, list[Line]], None]
 OnLost = Callable[[Trial], None]
 
@@ -56,10 +59,17 @@ class _Worker(tune.Trainable):
 
 
 class _Collect(tune.Callback):
-    """Hands every finished or lost trial over, in the driver."""
+    """Hands every finished trial over, in the driver, and keeps which ones lost their worker.
 
-    def __init__(self, plan: Sequence[Trial], on_finished: OnFinished, on_lost: OnLost) -> None:
-        self._plan, self._on_finished, self._on_lost = plan, on_finished, on_lost
+    Attributes:
+        lost: Indices of trials whose worker died.
+        error: What went wrong in the driver itself: the sweep must end, its workers are fine.
+    """
+
+    def __init__(self, on_finished: OnFinished) -> None:
+        self.lost: list[int] = []
+        self.error: Exception | None = None
+        self._on_finished = on_finished
 
     def __getstate__(self) -> dict[str, Any]:
         # Tune pickles its callbacks for a restore of its own; ours are records and need none.
@@ -73,14 +83,36 @@ class _Collect(tune.Callback):
         result: dict[str, Any],
         **_: Any,
     ) -> None:
-        record, predictions = json.loads(result["finished"])
-        self._on_finished(record, predictions)
+        # Taken out: Tune keeps every result in memory as long as the sweep lasts.
+        record, predictions = json.loads(result.pop("finished"))
+        if self.error is not None:
+            return
+        try:
+            self._on_finished(record, predictions)
+        except Exception as error:  # noqa: BLE001  Tune would take it for the trial's, and retry
+            self.error = error
 
     def on_trial_error(
         self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **_: Any
     ) -> None:
         # Not the method's exception (that is a record of its own) but the worker's death.
-        self._on_lost(self._plan[trial.config["index"]])
+        self.lost.append(trial.config["index"])
+
+
+class _StopOnError(tune.Stopper):
+    """Ends a pass early once the driver can take no more records."""
+
+    def __init__(self, collect: _Collect) -> None:
+        self._collect = collect
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        return False
+
+    def stop_all(self) -> bool:
+        return self._collect.error is not None
 
 
 def run_sweep(
@@ -99,7 +131,7 @@ def run_sweep(
     Args:
         plan: Trials, in the order in which they are started.
         on_finished: Called in this process with each record and its predictions.
-        on_lost: Called in this process with each trial whose worker died, three times.
+        on_lost: Called in this process with each trial whose worker died in every pass.
         folder: Scratch folder of the run.
         cache: Folder of embeddings.
         workers: Trials at a time, one CPU each.
@@ -108,29 +140,41 @@ def run_sweep(
 
     Raises:
         KeyboardInterrupt: On Ctrl-C; what is finished is recorded.
+        Exception: Whatever `on_finished` raised; no trial is handed over after it.
     """
     trainable = tune.with_parameters(_Worker, plan=tuple(plan), cache=cache, device=device)
     gpus = 1 / workers if device.startswith("cuda") else 0
+    pending = list(range(len(plan)))
     with _ray(folder, workers, address):
-        tune.Tuner(
-            tune.with_resources(trainable, {"cpu": 1, "gpu": gpus}),
-            param_space={"index": tune.grid_search(list(range(len(plan))))},
-            tune_config=tune.TuneConfig(
-                reuse_actors=True,
-                max_concurrent_trials=workers,
-                trial_name_creator=lambda trial: trial.trial_id,
-                trial_dirname_creator=lambda trial: trial.trial_id,
-            ),
-            run_config=tune.RunConfig(
-                name="sweep",
-                storage_path=str(folder),
-                verbose=0,
-                callbacks=[_Collect(plan, on_finished, on_lost)],
-                # A worker that dies takes no trial with it: the trial is started again, twice.
-                failure_config=tune.FailureConfig(max_failures=2),
-                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
-            ),
-        ).fit()
+        # Tune's own retries are not used: it gives no second chance to a trial whose worker dies
+        # while it starts. A pass of our own does, and what ate all memory has it for itself then.
+        for number in range(PASSES):
+            if not pending:
+                return
+            collect = _Collect(on_finished)
+            tune.Tuner(
+                tune.with_resources(trainable, {"cpu": 1, "gpu": gpus}),
+                param_space={"index": tune.grid_search(pending)},
+                tune_config=tune.TuneConfig(
+                    reuse_actors=True,
+                    max_concurrent_trials=workers,
+                    trial_name_creator=lambda trial: trial.trial_id,
+                    trial_dirname_creator=lambda trial: trial.trial_id,
+                ),
+                run_config=tune.RunConfig(
+                    name=f"pass-{number}",
+                    storage_path=str(folder),
+                    verbose=0,
+                    callbacks=[collect],
+                    stop=_StopOnError(collect),
+                    checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+                ),
+            ).fit()
+            if collect.error is not None:
+                raise collect.error
+            pending = sorted(collect.lost)
+    for index in pending:
+        on_lost(plan[index])
 
 
 @contextmanager

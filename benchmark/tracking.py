@@ -45,7 +45,7 @@ class Tracker:
         """Log a finished trial soon; returns at once."""
         self._queue.put((record, predictions))
 
-    def close(self, seconds: float = 60) -> None:
+    def close(self, seconds: float) -> None:
         """Wait until everything is logged, at most `seconds`."""
         self._queue.put(None)
         self._thread.join(seconds)
@@ -95,11 +95,13 @@ class _Sweep:
         ]
         for start in range(0, max(1, len(metrics)), 1000):  # MLflow's limit of a batch
             self._client.log_batch(run, metrics[start : start + 1000], params if not start else [])
-        with tempfile.TemporaryDirectory() as folder:
-            for part in predictions:
-                path = Path(folder) / f"{part['task'].replace('/', '_')}.csv"
-                pd.DataFrame(part["columns"]).to_csv(path, index=False)
-                self._client.log_artifact(run, str(path), "predictions")
+        if predictions:
+            with tempfile.TemporaryDirectory() as folder:
+                for part in predictions:
+                    path = Path(folder) / f"{part['task'].replace('/', '_')}.csv"
+                    pd.DataFrame(part["columns"]).to_csv(path, index=False)
+                # At once: each call asks the server for the run first.
+                self._client.log_artifacts(run, folder, "predictions")
         failed = any(task["status"] == "failed" for task in record["tasks"])
         self._client.set_terminated(run, "FAILED" if failed else "FINISHED")
 
