@@ -30,7 +30,7 @@ class Optimism:
     Attributes:
         task: KIND/COHORT/LABEL.
         cohort: Its cohort.
-        control: What was broken on purpose, or empty.
+        variant: What both protocols were called after: other folds, a control; empty for neither.
         budget: How much computation the method may spend.
         n_folds: Of the split.
         measure: The score.
@@ -47,7 +47,7 @@ class Optimism:
 
     task: str
     cohort: str
-    control: str
+    variant: str
     budget: str
     n_folds: int
     measure: Measure
@@ -69,14 +69,14 @@ def optimism(records: pd.DataFrame) -> tuple[Optimism, ...]:
         records: A row per (trial, task, metric), settled; any order.
 
     Returns:
-        By task (honest outcomes before those that a control broke), budget and number of folds; the
-        methods of one in the order of their roles and names, the reference first.
+        By task, variant (none first), budget and number of folds; the methods of one in the order
+        of their roles and names, the reference first.
     """
     named = records["protocol"].str.partition("+")
-    split = records.assign(protocol=named[0], control=named[2])
+    split = records.assign(protocol=named[0], variant=named[2])
     if not (split["protocol"] == Protocol.PAPER).any():
         return ()
-    tables = split.groupby(["task", "control", "budget", "n_folds"], sort=True)
+    tables = split.groupby(["task", "variant", "budget", "n_folds"], sort=True)
     return tuple(found for _, table in tables for found in _table(table))
 
 
@@ -105,7 +105,7 @@ def _table(table: pd.DataFrame) -> Iterator[Optimism]:
         yield Optimism(
             task=str(first["task"]),
             cohort=str(first["cohort"]),
-            control=str(first["control"]),
+            variant=str(first["variant"]),
             budget=str(first["budget"]),
             n_folds=n_folds,
             measure=Measure(metric, bool(first["higher_is_better"])),
@@ -159,8 +159,8 @@ def optimism_section(records: pd.DataFrame) -> list[str]:
 
 
 def _title(row: Optimism) -> str:
-    control = f" · {row.control}" if row.control else ""
-    return f"{row.task}{control} · {row.measure.name} · budget {row.budget}, {row.n_folds} folds"
+    place = " · ".join(filter(None, (row.task, row.variant, row.measure.name)))
+    return f"{place} · budget {row.budget}, {row.n_folds} folds"
 
 
 def _markdown(rows: tuple[Optimism, ...]) -> str:

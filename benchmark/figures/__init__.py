@@ -9,6 +9,7 @@ from benchmark.figures.critical_difference import critical_difference_diagram
 from benchmark.figures.forest import forest
 from benchmark.figures.kaplan_meier import RiskGroups, kaplan_meier, risk_groups
 from benchmark.figures.look import caption_of, save
+from benchmark.figures.optimism import optimism
 
 __all__ = [
     "Ablation",
@@ -19,6 +20,7 @@ __all__ = [
     "critical_difference_diagram",
     "forest",
     "kaplan_meier",
+    "optimism",
     "pareto_front",
     "risk_groups",
     "save",
