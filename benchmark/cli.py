@@ -341,6 +341,14 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
 def _print_rows(
     rows: list[dict[str, object]], as_json: bool, columns: Sequence[str] | None = None
 ) -> None:
@@ -351,11 +359,11 @@ def _print_rows(
 
     table = Table(box=None, header_style="bold", pad_edge=False)
     columns = columns or tuple(rows[0] if rows else ())
-    for name in columns:
-        table.add_column(name, justify="right" if name == "parameters" else "left")
+    # The first column is a name to be typed: whole, whatever gives way.
+    for place, name in enumerate(columns):
+        widest = max((len(str(row[name])) for row in rows), default=0) if place == 0 else None
+        justify = "right" if name == "parameters" else "left"
+        table.add_column(name, justify=justify, min_width=widest)  # type: ignore[arg-type]
     for row in rows:
-        cells = (row[name] for name in columns)
-        table.add_row(
-            *("" if c is None else f"{c:,}" if isinstance(c, int) else str(c) for c in cells)
-        )
+        table.add_row(*(_cell(row[name]) for name in columns))
     _console().print(table)
