@@ -198,11 +198,25 @@ def test_a_paper_trial_takes_the_embeddings_of_a_strict_one(tmp_path: Path) -> N
 
 def options(tasks: str, results: Path) -> RunOptions:
     return RunOptions(
-        methods="pca", settings=(), tasks=tasks, cohorts="PLANTED-VECTORS", data=None, folds=3,
-        split="patient", seeds=(0,), budget=Budget.SMOKE, control=None, protocol=Protocol.PAPER, workers=1,
-        address=None, results=results, tracking_uri=None, overwrite=False, retry_failed=False,
+        methods="pca",
+        settings=(),
+        tasks=tasks,
+        cohorts="PLANTED-VECTORS",
+        data=None,
+        folds=3,
+        split="patient",
+        seeds=(0,),
+        budget=Budget.SMOKE,
+        control=None,
+        protocol=Protocol.PAPER,
+        workers=1,
+        address=None,
+        results=results,
+        tracking_uri=None,
+        overwrite=False,
+        retry_failed=False,
         device="cpu",
-    )  # fmt: skip
+    )
 
 
 def test_tasks_that_the_paper_does_not_ask_are_an_error_if_there_are_no_others(
