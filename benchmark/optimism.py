@@ -137,9 +137,11 @@ _SECTION = f"""\
 What protocol `paper` reports for the embeddings and folds of `strict`. `{HONEST}` is the same
 published probe with every departure from an honest evaluation switched off; the **gap** is `paper`
 less `{HONEST}`, so that it is the evaluation's alone, and each switch stands with what it adds by
-itself: they overlap, and need not sum to the gap. `paper` less `strict` has the change of the head
-in it as well. [ ]: 95 % intervals over folds, corrected as above; p is of the gap, not adjusted.
-Under permuted labels nothing is there to be found: what is above 0.5 is made by the evaluation.
+itself: they overlap, and need not sum to the gap. `best_epoch` also holds what an honest choice of
+the epoch would gain where the last one has overfitted; `paper` less `strict`, whose head is tuned
+inside the training patients, does not, but has the change of the head in it. Under permuted labels
+nothing can be gained honestly: what is above 0.5 there is made by the evaluation. [ ]: 95 %
+intervals over folds, corrected as above; p is of the gap, not adjusted.
 """
 
 

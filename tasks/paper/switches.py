@@ -32,7 +32,8 @@ class Switch(StrEnum):
     """A departure from an honest evaluation; the values are suffixes of metrics.
 
     Attributes:
-        BEST_EPOCH: The best epoch on the test fold is reported, not the last one.
+        BEST_EPOCH: The best epoch on the test fold is reported, not the last one. Part of what that
+            gains, an honest choice among training patients would gain too.
         ALL_BINS: Time bins are quartiles over all patients, those of the test fold included.
         SLIDE_LEVEL: A test patient counts once for each of its slides.
         DROP_LAST: The last partial batch of the test fold, in the order of barcodes, is not scored.
