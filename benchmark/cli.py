@@ -173,6 +173,22 @@ def embed(
 
 
 @app.command()
+def rerun(
+    trial: Annotated[str, typer.Argument(help="The key of a recorded trial, or its beginning.")],
+    data: DataOption = None,
+    results: ResultsOption = Path("results"),
+    split: Annotated[
+        str | None, typer.Option(help="The split file, where the folds came from one.")
+    ] = None,
+) -> None:
+    """Compute a recorded trial again; exit 1 if a score differs in a single bit."""
+    from benchmark.rerun import rerun as rerun_trial  # noqa: PLC0415
+
+    _existing(results)
+    raise typer.Exit(rerun_trial(trial, results, data, split, _console()))
+
+
+@app.command()
 def audit(
     path: Annotated[Path, typer.Argument(help="Split files, a table, a cohort or cohorts.")],
     as_json: JsonOption = False,

@@ -1,13 +1,13 @@
 """`--set METHOD.FIELD=VALUE`: a configuration changed from the command line."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from types import NoneType
 from typing import Any, get_args, get_type_hints
 
-from methods.base import MethodSpec
+from methods.base import Config, MethodSpec
 from tasks.errors import InputError
 
 
@@ -48,6 +48,34 @@ def configured(methods: Iterable[MethodSpec], settings: Sequence[str]) -> tuple[
                 f"{spec.name}: expected --set {spec.name}.{spec.needs}=VALUE, found none"
             )
     return tuple(chosen.values())
+
+
+def recorded_config(spec: MethodSpec, values: Mapping[str, Any]) -> Config:
+    """The configuration that a record tells of.
+
+    Args:
+        spec: The method that was run.
+        values: By field, as JSON has them.
+
+    Raises:
+        InputError: The method has other fields now.
+    """
+    kinds = get_type_hints(type(spec.config))
+    if kinds.keys() != values.keys():
+        raise InputError(
+            f"{spec.name}: expected the configuration's fields {', '.join(sorted(kinds))}, "
+            f"found {', '.join(sorted(values))} in the record"
+        )
+    return type(spec.config)(**{name: _typed(kinds[name], values[name]) for name in values})
+
+
+def _typed(kind: Any, value: Any) -> Any:
+    """A value from JSON as its declared type, of those that JSON has not."""
+    if isinstance(value, str):
+        for option in get_args(kind) or (kind,):
+            if issubclass(option, Path | StrEnum):
+                return option(value)
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _parsed(setting: str, kind: Any, text: str) -> object:

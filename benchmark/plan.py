@@ -139,19 +139,21 @@ def make_plan(
             continue
         data = cohort.fingerprint()
         splits = request.folds.splits[cohort.name]
+        prints = {split.fold: split_fingerprint((split,)) for split in splits}
         for spec in request.methods:
             config = asdict(spec.config_for(request.budget))
+            identity = {name: _identity(value) for name, value in config.items()}
             code = code_fingerprint(spec)
             # A supervised reference is fitted to a task's labels, so that each task is a trial.
             groups = [[task] for task in tasks] if spec.role is Role.SUPERVISED else [tasks]
             for split, seed, group in itertools.product(splits, request.seeds, groups):
                 axes = {
                     "method": spec.name,
-                    "config": {name: _identity(value) for name, value in config.items()},
+                    "config": identity,
                     "code": code,
                     "cohort": cohort.name,
                     "data": data,
-                    "split": split_fingerprint((split,)),
+                    "split": prints[split.fold],
                     "seed": seed,
                 }
                 if spec.role is Role.SUPERVISED:

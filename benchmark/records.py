@@ -162,12 +162,14 @@ class Store:
 
     def attempts(self) -> dict[tuple[str, str], Attempt]:
         """(trial, task name) -> its last attempt: what a run need not do again."""
-        return {
-            (trial["trial"], task["task"]): Attempt(
-                trial["attempt"], task["status"], task["version"]
-            )
-            for trial, task in self.attempted()
-        }
+        latest: dict[tuple[str, str], Attempt] = {}
+        # Line by line: a folder of 100,000 trials does not fit into memory at once.
+        for trial in _read(self.folder / "records"):
+            for task in trial["tasks"]:
+                key = (trial["trial"], task["task"])
+                if key not in latest or trial["attempt"] > latest[key].number:
+                    latest[key] = Attempt(trial["attempt"], task["status"], task["version"])
+        return latest
 
     @contextmanager
     def locked(self, waiting: Callable[[], None]) -> Iterator[None]:
@@ -259,7 +261,7 @@ def _append(path: Path, lines: list[Line]) -> None:
         start = file.tell()
         try:
             if file.write(text) != len(text):
-                raise OSError(errno.ENOSPC, "the disk took only a part of a record")
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # it took a part
             os.fsync(file.fileno())
         except OSError:
             file.truncate(start)

@@ -24,6 +24,7 @@ from tasks.controls import permuted
 from tasks.load import load_cohort
 from tasks.registry import all_tasks, under
 from tasks.seeds import derive_seed
+from tasks.splits import split_fingerprint
 
 DEPENDENCIES = ("mirror-bench", "torch", "numpy", "scikit-learn", "scikit-survival")
 
@@ -217,6 +218,7 @@ def _record(
         "licence": cohort.licence,
         "notes": list(cohort.notes),
         "fold": trial.split.fold,
+        "split": split_fingerprint((trial.split,)),
         "n_folds": trial.n_folds,
         "seed": trial.seed,
         "data": trial.data,
@@ -234,5 +236,7 @@ def _record(
     }
 
 
+@lru_cache(maxsize=1)
 def _versions() -> dict[str, str]:
+    # Once a worker: looking them up takes longer than a trivial trial's fit.
     return {"python": platform.python_version()} | {name: version(name) for name in DEPENDENCIES}
