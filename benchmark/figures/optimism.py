@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from benchmark.figures.look import (
     BLUE,
@@ -69,8 +70,9 @@ def optimism(found: Sequence[Optimism]) -> Figure:
     ):
         _scores(left, rows)
         _gaps(right, rows)
-        left.set_title(" · ".join(filter(None, (task, variant))), loc="left")
-        right.set_title(f"budget {budget}, {n_folds} folds", loc="right", color=MUTED)
+        # May reach over the right panel, which has no title.
+        place = (task, variant, f"budget {budget}", f"{n_folds} folds")
+        left.set_title(" · ".join(filter(None, place)), loc="left")
     for panels in (lefts, rights):
         _share(panels, list(groups.values()))
     _legend(signs, [*lefts, *rights])
@@ -120,6 +122,7 @@ def _gaps(panel: Axes, rows: Sequence[Optimism]) -> None:
 
 def _plain(panel: Axes, n: int) -> None:
     panel.set_ylim(n - 0.4, -0.6)
+    panel.xaxis.set_major_locator(MaxNLocator(5))
     panel.tick_params(axis="y", length=0)
     panel.spines["left"].set_visible(False)
 
@@ -141,8 +144,9 @@ def _legend(signs: Axes, panels: Sequence[Axes]) -> None:
         label = str(line.get_label())
         if not label.startswith("_"):
             entries.setdefault(label, line)
+    names = [name for name in ("strict", HONEST, "paper", "gap", *Switch) if name in entries]
     signs.set_axis_off()
     signs.legend(
-        list(entries.values()), list(entries), loc="center left", ncols=len(entries),
+        [entries[name] for name in names], names, loc="center left", ncols=len(names),
         columnspacing=0.9, handletextpad=0.2, handlelength=1.1, borderaxespad=0.0,
     )  # fmt: skip
