@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import json
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -198,6 +199,22 @@ def make_plan(
                         )
                     )
     return Plan(tuple(trials), n_done)
+
+
+def longest_first(
+    trials: Sequence[Trial], seconds: Mapping[tuple[str, str, str], float]
+) -> tuple[Trial, ...]:
+    """The order in which workers are idle least at the end; no number depends on it.
+
+    Args:
+        trials: In any order; of equal length, they keep it.
+        seconds: (method, cohort, budget) -> what a trial took before; the others come first.
+    """
+
+    def expected(trial: Trial) -> float:
+        return seconds.get((trial.method, trial.cohort, trial.budget), math.inf)
+
+    return tuple(sorted(trials, key=expected, reverse=True))
 
 
 def _identity(value: object) -> object:

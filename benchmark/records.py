@@ -11,10 +11,12 @@ import fcntl
 import json
 import os
 import uuid
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import pandas as pd
@@ -78,6 +80,19 @@ class Attempt:
     number: int
     status: str
     version: int
+
+
+@dataclass(frozen=True)
+class History:
+    """What the records tell a new run.
+
+    Attributes:
+        attempts: (trial, task name) -> its last attempt.
+        seconds: (method, cohort, budget) -> mean seconds of a fit and its embeddings.
+    """
+
+    attempts: Mapping[tuple[str, str], Attempt]
+    seconds: Mapping[tuple[str, str, str], float]
 
 
 class Store:
@@ -160,16 +175,20 @@ class Store:
         frame = pd.concat([frames[key] for key in sorted(frames)], ignore_index=True)
         return frame.sort_values(list(PREDICTION), ignore_index=True, kind="stable")
 
-    def attempts(self) -> dict[tuple[str, str], Attempt]:
-        """(trial, task name) -> its last attempt: what a run need not do again."""
+    def history(self) -> History:
+        """What a run need not do again, and how long what it must do will take."""
         latest: dict[tuple[str, str], Attempt] = {}
+        spent: dict[tuple[str, str, str], list[float]] = defaultdict(list)
         # Line by line: a folder of 100,000 trials does not fit into memory at once.
         for trial in _read(self.folder / "records"):
             for task in trial["tasks"]:
                 key = (trial["trial"], task["task"])
                 if key not in latest or trial["attempt"] > latest[key].number:
                     latest[key] = Attempt(trial["attempt"], task["status"], task["version"])
-        return latest
+            if trial["fit_seconds"] is not None:
+                kind = (trial["method"], trial["cohort"], trial["budget"])
+                spent[kind].append(trial["fit_seconds"] + trial["embed_seconds"])
+        return History(latest, {kind: fmean(values) for kind, values in spent.items()})
 
     @contextmanager
     def locked(self, waiting: Callable[[], None]) -> Iterator[None]:

@@ -15,7 +15,7 @@ from benchmark.cache import EmbeddingCache
 from benchmark.folds import outer_folds
 from benchmark.interrupt import first_interrupt_only
 from benchmark.overrides import configured
-from benchmark.plan import Control, Plan, Request, Trial, make_plan
+from benchmark.plan import Control, Request, Trial, longest_first, make_plan
 from benchmark.records import Line, Store, UnwritableError
 from benchmark.screen import show
 from methods.base import Budget, MethodSpec
@@ -125,9 +125,10 @@ def run_methods(methods: Sequence[MethodSpec], options: RunOptions, console: Con
 
     with first_interrupt_only():
         with store.locked(waiting):
+            history = store.history()
             plan = make_plan(
                 request,
-                store.attempts(),
+                history.attempts,
                 overwrite=options.overwrite,
                 retry_failed=options.retry_failed,
             )
@@ -136,7 +137,8 @@ def run_methods(methods: Sequence[MethodSpec], options: RunOptions, console: Con
                 f"{request.protocol_name}: {plan.n_done} results recorded before, "
                 f"{len(plan.trials)} trials to run."
             )
-            ended = _sweep(options, plan, request, store, console) if plan.trials else None
+            trials = longest_first(plan.trials, history.seconds)
+            ended = _sweep(options, trials, request, store, console) if trials else None
         code = _account(store, request, console, interrupted=isinstance(ended, KeyboardInterrupt))
     if isinstance(ended, UnwritableError):
         raise ended
@@ -214,9 +216,13 @@ def _load(options: RunOptions, console: Console) -> list[tuple[Path, Cohort]]:
 
 
 def _sweep(
-    options: RunOptions, plan: Plan, request: Request, store: Store, console: Console
+    options: RunOptions,
+    trials: Sequence[Trial],
+    request: Request,
+    store: Store,
+    console: Console,
 ) -> KeyboardInterrupt | UnwritableError | None:
-    """Run the plan; what ended it early, if anything did."""
+    """Run the trials; what ended it early, if anything did."""
     # Here and not above: Ray and MLflow cost seconds that a run with nothing to do need not pay.
     from benchmark.sweep import run_sweep  # noqa: PLC0415
     from benchmark.tracking import Tracker  # noqa: PLC0415
@@ -251,7 +257,7 @@ def _sweep(
         tempfile.TemporaryDirectory(prefix="mirror-bench-", ignore_cleanup_errors=True) as scratch,
         Progress(*columns, console=console) as progress,
     ):
-        bar = progress.add_task("starting workers", total=len(plan.trials))
+        bar = progress.add_task("starting workers", total=len(trials))
 
         def finished(record: Line, predictions: list[Line]) -> None:
             writer.append(record, predictions)
@@ -263,7 +269,7 @@ def _sweep(
 
         try:
             run_sweep(
-                plan.trials,
+                trials,
                 finished,
                 lost,
                 folder=Path(scratch),

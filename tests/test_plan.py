@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmark.folds import outer_folds
-from benchmark.plan import Request, make_plan, trial_key
+from benchmark.plan import Request, longest_first, make_plan, trial_key
 from benchmark.records import Attempt
 from methods.base import Budget
 from methods.registry import all_methods
@@ -72,6 +72,16 @@ def test_what_is_recorded_is_not_planned_again() -> None:
     assert {trial.key for trial in retried.trials} == {old.key, failed.key}
     everything = make_plan(asked, attempts, overwrite=True, retry_failed=False)
     assert {trial.attempt for trial in everything.trials} == {2}
+
+
+def test_what_took_longest_is_started_first_and_the_unknown_before_it() -> None:
+    asked = request("constant", "pca", "mirror")
+    trials = make_plan(asked, {}, overwrite=False, retry_failed=False).trials
+    seconds = {("constant", COHORT.name, "smoke"): 0.1, ("pca", COHORT.name, "smoke"): 2.0}
+    ordered = longest_first(trials, seconds)
+    assert [t.method for t in ordered] == ["mirror"] * 3 + ["pca"] * 3 + ["constant"] * 3
+    assert [t.split.fold for t in ordered] == [0, 1, 2] * 3
+    assert longest_first(trials, {}) == trials
 
 
 @given(st.dictionaries(st.text(), st.integers() | st.text(), min_size=1))

@@ -111,7 +111,7 @@ def test_the_last_attempt_wins_in_whichever_segment_it_stands(tmp_path: Path) ->
     store.writer().append(record(attempt=1, value=None), [prediction(attempt=1)])
     assert store.records()["value"].tolist() == [0.7]
     assert store.predictions()["risk"].tolist() == [0.2]
-    assert store.attempts()[("a" * 16, "survival/X/os")].number == 2
+    assert store.history().attempts[("a" * 16, "survival/X/os")].number == 2
 
 
 def test_an_edited_method_supersedes_what_it_was_before(tmp_path: Path) -> None:
@@ -120,7 +120,15 @@ def test_an_edited_method_supersedes_what_it_was_before(tmp_path: Path) -> None:
     store.writer().append(record("b" * 16, value=0.7, code="new", finished=later), [])
     store.writer().append(record("a" * 16, value=0.6, code="old"), [])
     assert store.records()["value"].tolist() == [0.7]
-    assert len(store.attempts()) == 2
+    assert len(store.history().attempts) == 2
+
+
+def test_what_fits_cost_is_averaged_over_those_that_ended(tmp_path: Path) -> None:
+    store = opened(tmp_path)
+    lost = record("c" * 16, value=None) | {"fit_seconds": None, "embed_seconds": None}
+    for line in (record("a" * 16), record("b" * 16) | {"fit_seconds": 2.0}, lost):
+        store.writer().append(line, [])
+    assert store.history().seconds == {("pca", "X", "smoke"): 2.0}
 
 
 def test_a_broken_line_in_the_middle_is_an_error_that_names_it(tmp_path: Path) -> None:
