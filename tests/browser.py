@@ -55,6 +55,8 @@ class Browser:
         }
         session = self._call("POST", "/session", {"capabilities": {"alwaysMatch": asked}})
         self._address += f"/session/{session['sessionId']}"
+        self.open("about:blank")
+        self.requests()  # those of the browser's own first page
 
     def open(self, url: str) -> None:
         """Go to a page and wait until it is loaded."""
