@@ -1,0 +1,83 @@
+"""A hundred thousand trials: planning them, and finding all of them recorded."""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from benchmark.folds import outer_folds
+from benchmark.memory import peak_memory, reset_peak_memory
+from benchmark.plan import Request, make_plan
+from benchmark.records import Store
+from benchmark.trial import run_trial
+from methods.base import Budget
+from methods.registry import all_methods
+from tasks.registry import select_tasks
+from tests.planted import planted, planted_folder
+
+pytestmark = [pytest.mark.speed, pytest.mark.timeout(600)]
+N_METHODS, N_FOLDS, N_SEEDS = 20, 5, 1000
+N_TRIALS = N_METHODS * N_FOLDS * N_SEEDS
+
+
+def test_a_hundred_thousand_trials(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
+    cohort, folder = planted(bags=False), planted_folder(bags=False)
+    pca = all_methods()["pca"]
+    request = Request(
+        methods=[replace(pca, name=f"pca-{number}") for number in range(N_METHODS)],
+        tasks=select_tasks("survival", [cohort]),
+        cohorts=[(folder, cohort)],
+        folds=outer_folds("patient", N_FOLDS, (cohort,)),
+        seeds=range(N_SEEDS),
+        budget=Budget.SMOKE,
+    )
+    took: dict[str, float] = {}
+
+    def timed(name: str, work: Callable[[], Any]) -> Any:
+        start, cpu = time.perf_counter(), time.process_time()
+        done = work()
+        benchmark.extra_info[f"seconds of {name}"] = time.perf_counter() - start
+        # What is asserted: one process on a quiet machine; it hardly waits for the disk.
+        took[name] = time.process_time() - cpu
+        return done
+
+    reset_peak_memory()
+    plan = benchmark.pedantic(  # type: ignore[no-untyped-call]
+        lambda: timed(
+            "planning", lambda: make_plan(request, {}, overwrite=False, retry_failed=False)
+        ),
+        rounds=1,
+    )
+    assert len(plan.trials) == N_TRIALS
+
+    # A real record, under every key.
+    real = replace(plan.trials[0], method="pca")
+    line = json.dumps(run_trial(real, tmp_path / "cache", "cpu")[0])
+    store = Store(tmp_path)
+    with store.locked(lambda: None):
+        records = tmp_path / "records" / "simulated.jsonl"
+    with records.open("w") as file:
+        for trial in plan.trials:
+            file.write(line.replace(real.key, trial.key) + "\n")
+    del plan
+    history = timed("resume scan", store.history)
+    plan = timed(
+        "planning nothing",
+        lambda: make_plan(request, history.attempts, overwrite=False, retry_failed=False),
+    )
+    assert (plan.trials, plan.n_done) == ((), N_TRIALS)
+    memory = peak_memory()
+    assert memory is None or memory < 1000
+    table = timed("table of scores", store.records)
+    assert table["trial"].nunique() == N_TRIALS
+    benchmark.extra_info |= {f"CPU seconds of {name}": took[name] for name in took}
+    benchmark.extra_info["MB of records"] = records.stat().st_size / 1e6
+    benchmark.extra_info["MB of memory, planning and scan"] = memory
+    benchmark.extra_info["MB of memory, table of scores"] = peak_memory()
+    assert took["planning"] < 10
+    assert took["resume scan"] < 10
