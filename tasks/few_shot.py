@@ -14,13 +14,18 @@ from tasks.heads.inputs import standardise
 from tasks.heads.logistic import fit_logistic
 from tasks.metrics.classification import auroc_macro_each, balanced_accuracy
 from tasks.metrics.undefined import Undefined
-from tasks.scoring import labels_with_classes, parts, score, skipped
+from tasks.scoring import (
+    MIN_CLASSES,
+    classified,
+    labels_with_classes,
+    nothing,
+    score,
+)
 
 # Per patient and feature, of a logistic head on features standardised by the whole training fold:
 # so few patients cannot choose it. AUROC of PCA on TCGA-BRCA and TCGA-STAD moves by less than 0.02
 # between 0.1 and 0.001, for every k.
 PENALTY = 0.01
-MIN_CLASSES = 2
 
 
 class FewShot(Task):
@@ -54,14 +59,10 @@ class FewShot(Task):
         """Fit a head on every draw of training patients and score the test patients with each."""
         label = cohort.labels[self.label]
         numbers = {name: number for number, name in enumerate(label.classes)}
-        train, test = parts(embeddings, split, label.values)
-        y_train, y = (
-            np.array([numbers[label.values[p]] for p in part.patients], dtype=np.intp)
-            for part in (train, test)
-        )
+        both = classified(embeddings, label, split)
+        train, test, y_train, y = both.train, both.test, both.train_classes, both.test_classes
         if not test.patients:
-            reason = "no test patient has both an embedding and a class"
-            return Outcome(skipped(self.metrics, reason), 0, None, {"patient": []})
+            return nothing(self.metrics, "no test patient has both an embedding and a class", test)
         counts = np.bincount(y_train, minlength=len(numbers))
         classes = np.union1d(y_train, y)
         rarest = min(classes, key=lambda c: counts[c], default=0)
@@ -73,11 +74,8 @@ class FewShot(Task):
         reason = shortage(min(SHOTS))
         if len(classes) < MIN_CLASSES:
             reason = "fewer than two classes among the patients of the fold"
-        elif not test.patients:
-            reason = "no test patient has both an embedding and a class"
         if reason:
-            scores = skipped(self.metrics, reason)
-            return Outcome(scores, len(test.patients), None, {"patient": []})
+            return nothing(self.metrics, reason, test)
 
         _, mean, scale = standardise(train.X)
         draws = drawing_orders(train.patients, self.cohort, self.label, split.fold)

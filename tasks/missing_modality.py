@@ -29,10 +29,14 @@ from tasks.heads.ridge import Ridge, fit_ridge
 from tasks.metrics.classification import auroc_macro
 from tasks.metrics.survival import Outcomes, harrell_c
 from tasks.pairs import NOT_APART, Pairs, has_pairs, pairs_of, too_few
-from tasks.scoring import INNER_FOLDS, score, skipped
+from tasks.scoring import (
+    INNER_FOLDS,
+    MIN_CLASSES,
+    MIN_EVENTS,
+    score,
+    skipped,
+)
 from tasks.splits import inner_folds
-from tasks.subtyping import MIN_CLASSES
-from tasks.survival import MIN_EVENTS
 
 Columns = dict[str, list[str] | list[float] | list[int]]
 

@@ -6,14 +6,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.base import Metric, Score, Split, Status
-from tasks.cohort import Cohort, Endpoint
+from tasks.base import Metric, Outcome, Score, Split, Status
+from tasks.cohort import Cohort, Endpoint, Label
 from tasks.embeddings import Embeddings
 from tasks.metrics.survival import Outcomes
 from tasks.metrics.undefined import Undefined
 
 # Inner folds by which a head chooses its penalty.
 INNER_FOLDS = 5
+# Two events in every inner fold: below that the cross-validated likelihood picks noise.
+MIN_EVENTS = 2 * INNER_FOLDS
+MIN_CLASSES = 2
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,67 @@ class Part:
 
     patients: list[str]
     X: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Followed:
+    """Both sides of a split with what happened to their patients."""
+
+    train: Part
+    test: Part
+    train_outcomes: Outcomes
+    test_outcomes: Outcomes
+
+    @property
+    def n_events(self) -> int:
+        """Events among the test patients."""
+        return int(self.test_outcomes.event.sum())
+
+    def unusable(self, metrics: Sequence[Metric]) -> Outcome | None:
+        """Every score skipped, and why; None where there is enough to learn from and to score."""
+        n_train_events = int(self.train_outcomes.event.sum())
+        reason = ""
+        if n_train_events < MIN_EVENTS:
+            reason = f"{n_train_events} events among the training patients, {MIN_EVENTS} needed"
+        elif not self.test.patients:
+            reason = "no test patient has both an embedding and an outcome"
+        return nothing(metrics, reason, self.test, self.n_events) if reason else None
+
+
+@dataclass(frozen=True)
+class Classified:
+    """Both sides of a split with the class numbers of their patients, each [n]."""
+
+    train: Part
+    test: Part
+    train_classes: NDArray[np.intp]
+    test_classes: NDArray[np.intp]
+
+
+def followed(embeddings: Embeddings, endpoint: Endpoint, split: Split) -> Followed:
+    """Those of a split who have a joint embedding and a known outcome."""
+    train, test = parts(embeddings, split, endpoint.patients)
+    return Followed(
+        train, test, outcomes(endpoint, train.patients), outcomes(endpoint, test.patients)
+    )
+
+
+def classified(embeddings: Embeddings, label: Label, split: Split) -> Classified:
+    """Those of a split who have a joint embedding and one of the label's classes."""
+    train, test = parts(embeddings, split, label.values)
+
+    def numbers(part: Part) -> NDArray[np.intp]:
+        classes = [label.classes.index(label.values[patient]) for patient in part.patients]
+        return np.array(classes, dtype=np.intp)
+
+    return Classified(train, test, numbers(train), numbers(test))
+
+
+def nothing(
+    metrics: Sequence[Metric], reason: str, test: Part, n_events: int | None = None
+) -> Outcome:
+    """The outcome of a fold that cannot be scored."""
+    return Outcome(skipped(metrics, reason), len(test.patients), n_events, {"patient": []})
 
 
 def endpoints_with_events(cohort: Cohort) -> list[str]:

@@ -18,10 +18,15 @@ from tasks.metrics.classification import (
     f1_macro,
     kappa,
 )
-from tasks.scoring import INNER_FOLDS, labels_with_classes, parts, score, skipped
+from tasks.scoring import (
+    INNER_FOLDS,
+    MIN_CLASSES,
+    classified,
+    labels_with_classes,
+    nothing,
+    score,
+)
 from tasks.splits import inner_folds
-
-MIN_CLASSES = 2
 
 
 class Subtyping(Task):
@@ -56,11 +61,8 @@ class Subtyping(Task):
         """Fit the head on the training patients and score the test patients once."""
         label = cohort.labels[self.label]
         numbers = {name: number for number, name in enumerate(label.classes)}
-        train, test = parts(embeddings, split, label.values)
-        y_train, y = (
-            np.array([numbers[label.values[p]] for p in part.patients], dtype=np.intp)
-            for part in (train, test)
-        )
+        both = classified(embeddings, label, split)
+        train, test, y_train, y = both.train, both.test, both.train_classes, both.test_classes
         counts = np.bincount(y_train, minlength=len(numbers))
         fitted = np.flatnonzero(counts >= INNER_FOLDS)
         reason = ""
@@ -69,8 +71,7 @@ class Subtyping(Task):
         elif not test.patients:
             reason = "no test patient has both an embedding and a class"
         if reason:
-            scores = skipped(self.metrics, reason)
-            return Outcome(scores, len(test.patients), None, {"patient": []})
+            return nothing(self.metrics, reason, test)
 
         rows = np.flatnonzero(np.isin(y_train, fitted))
         X_train, y_train = train.X[rows], y_train[rows]

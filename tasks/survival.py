@@ -27,18 +27,9 @@ from tasks.metrics.survival import (
     time_grid,
     uno_c,
 )
-from tasks.scoring import (
-    INNER_FOLDS,
-    endpoints_with_events,
-    outcomes,
-    parts,
-    score,
-    skipped,
-)
+from tasks.scoring import INNER_FOLDS, endpoints_with_events, followed, score
 from tasks.splits import inner_folds
 
-# Two events in every inner fold: below that the cross-validated likelihood picks noise.
-MIN_EVENTS = 2 * INNER_FOLDS
 MONTHS = (12, 36, 60)  # of the time-dependent AUC and of the survival probabilities that are kept
 
 
@@ -93,18 +84,11 @@ class TimeToEvent(Task):
 
     def evaluate(self, embeddings: Embeddings, cohort: Cohort, split: Split) -> Outcome:
         """Fit the head on the training patients and score the test patients once."""
-        endpoint = cohort.endpoints[self.label]
-        train_part, test_part = parts(embeddings, split, endpoint.patients)
-        train, test = (outcomes(endpoint, part.patients) for part in (train_part, test_part))
-        n_train_events, n_events = int(train.event.sum()), int(test.event.sum())
-        reason = ""
-        if n_train_events < MIN_EVENTS:
-            reason = f"{n_train_events} events among the training patients, {MIN_EVENTS} needed"
-        elif not test_part.patients:
-            reason = "no test patient has both an embedding and an outcome"
-        if reason:
-            scores = skipped(self.metrics, reason)
-            return Outcome(scores, len(test_part.patients), n_events, {"patient": []})
+        both = followed(embeddings, cohort.endpoints[self.label], split)
+        if (unusable := both.unusable(self.metrics)) is not None:
+            return unusable
+        train_part, test_part = both.train, both.test
+        train, test = both.train_outcomes, both.test_outcomes
 
         strata = train.event.astype(int).tolist()
         folds = inner_folds(train_part.patients, strata, INNER_FOLDS)
@@ -132,7 +116,7 @@ class TimeToEvent(Task):
         return Outcome(
             scores=tuple(map(score, self.metrics, measures)),
             n_patients=len(test_part.patients),
-            n_events=n_events,
+            n_events=both.n_events,
             predictions={
                 "patient": test_part.patients,
                 "risk": risk.tolist(),

@@ -4,7 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+from hypothesis import settings
 from threadpoolctl import threadpool_limits
+
+# A busy machine must not fail a test.
+settings.register_profile("mirror-bench", deadline=None)
+settings.load_profile("mirror-bench")
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -11,7 +11,6 @@ from tasks.base import Outcome, Split, Task
 from tasks.cohort import Cohort
 from tasks.draws import SHOTS, drawing_orders
 from tasks.embeddings import Embeddings
-from tasks.few_shot import MIN_CLASSES
 from tasks.metrics.classification import auroc_macro_each
 from tasks.paper.probe import SUBTYPING_RATE, Rows, SmoothedCrossEntropy, at_unit_scale, train
 from tasks.paper.switches import (
@@ -23,7 +22,13 @@ from tasks.paper.switches import (
     scored_rows,
     settings,
 )
-from tasks.scoring import labels_with_classes, parts, score, skipped
+from tasks.scoring import (
+    MIN_CLASSES,
+    classified,
+    labels_with_classes,
+    nothing,
+    score,
+)
 from tasks.seeds import generator
 
 K = SHOTS[0]
@@ -59,11 +64,9 @@ class PaperFewShot(Task):
         """Train on every draw, with and without replacement, and score every setting."""
         label = cohort.labels[self.label]
         numbers = {name: number for number, name in enumerate(label.classes)}
-        train_part, test_part = parts(embeddings, split, label.values)
-        y_train, y = (
-            np.array([numbers[label.values[p]] for p in part.patients], dtype=np.intp)
-            for part in (train_part, test_part)
-        )
+        both = classified(embeddings, label, split)
+        train_part, test_part = both.train, both.test
+        y_train, y = both.train_classes, both.test_classes
         counts = np.bincount(y_train, minlength=len(numbers))
         classes = np.union1d(y_train, y)
         reason = ""
@@ -77,8 +80,7 @@ class PaperFewShot(Task):
                 f"{counts[rarest]} training patients of class {label.classes[rarest]}, {K} needed"
             )
         if reason:
-            scores = skipped(self.metrics, reason)
-            return Outcome(scores, len(test_part.patients), None, {"patient": []})
+            return nothing(self.metrics, reason, test_part)
 
         Z, Z_test = at_unit_scale(train_part.X, test_part.X)
         axes = (self.cohort, self.label, split.fold)

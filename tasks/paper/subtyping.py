@@ -20,8 +20,14 @@ from tasks.paper.switches import (
     scored_rows,
     settings,
 )
-from tasks.scoring import INNER_FOLDS, labels_with_classes, parts, score, skipped
-from tasks.subtyping import MIN_CLASSES
+from tasks.scoring import (
+    INNER_FOLDS,
+    MIN_CLASSES,
+    classified,
+    labels_with_classes,
+    nothing,
+    score,
+)
 
 
 class PaperSubtyping(Task):
@@ -54,19 +60,16 @@ class PaperSubtyping(Task):
         """Train on the training patients and score every setting."""
         label = cohort.labels[self.label]
         numbers = {name: number for number, name in enumerate(label.classes)}
-        train_part, test_part = parts(embeddings, split, label.values)
-        y_train, y = (
-            np.array([numbers[label.values[p]] for p in part.patients], dtype=np.intp)
-            for part in (train_part, test_part)
-        )
+        both = classified(embeddings, label, split)
+        train_part, test_part = both.train, both.test
+        y_train, y = both.train_classes, both.test_classes
         reason = ""
         if (np.bincount(y_train, minlength=1) >= INNER_FOLDS).sum() < MIN_CLASSES:
             reason = f"fewer than two classes with {INNER_FOLDS} training patients"
         elif not test_part.patients:
             reason = "no test patient has both an embedding and a class"
         if reason:
-            scores = skipped(self.metrics, reason)
-            return Outcome(scores, len(test_part.patients), None, {"patient": []})
+            return nothing(self.metrics, reason, test_part)
 
         loss = SmoothedCrossEntropy(y_train, len(numbers))
         Z, Z_test = at_unit_scale(train_part.X, test_part.X)

@@ -28,8 +28,7 @@ from tasks.paper.switches import (
     scored_rows,
     settings,
 )
-from tasks.scoring import endpoints_with_events, outcomes, parts, score, skipped
-from tasks.survival import MIN_EVENTS
+from tasks.scoring import endpoints_with_events, followed, outcomes, score
 
 
 class PaperSurvival(Task):
@@ -66,19 +65,13 @@ class PaperSurvival(Task):
 
     def evaluate(self, embeddings: Embeddings, cohort: Cohort, split: Split) -> Outcome:
         """Train on the training patients with honest and with leaky bins; score every setting."""
-        endpoint = cohort.endpoints[self.label]
-        train_part, test_part = parts(embeddings, split, endpoint.patients)
-        known, test = (outcomes(endpoint, part.patients) for part in (train_part, test_part))
-        n_train_events, n_events = int(known.event.sum()), int(test.event.sum())
-        reason = ""
-        if n_train_events < MIN_EVENTS:
-            reason = f"{n_train_events} events among the training patients, {MIN_EVENTS} needed"
-        elif not test_part.patients:
-            reason = "no test patient has both an embedding and an outcome"
-        if reason:
-            scores = skipped(self.metrics, reason)
-            return Outcome(scores, len(test_part.patients), n_events, {"patient": []})
+        both = followed(embeddings, cohort.endpoints[self.label], split)
+        if (unusable := both.unusable(self.metrics)) is not None:
+            return unusable
+        train_part, test_part = both.train, both.test
+        known, test = both.train_outcomes, both.test_outcomes
 
+        endpoint = cohort.endpoints[self.label]
         everyone = outcomes(endpoint, [*train_part.patients, *test_part.patients])
         edges = {"": bin_edges(known.time, known.event)}
         edges["_all_bins"] = bin_edges(everyone.time, everyone.event)
@@ -104,7 +97,7 @@ class PaperSurvival(Task):
         return Outcome(
             scores=tuple(map(score, self.metrics, measures)),
             n_patients=len(test_part.patients),
-            n_events=n_events,
+            n_events=both.n_events,
             predictions={
                 "patient": test_part.patients,
                 "honest_risk": honest[-1].tolist(),
