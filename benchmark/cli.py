@@ -69,6 +69,13 @@ def run(
         Protocol,
         typer.Option(help="strict, or the published evaluation re-enacted, leaks included."),
     ] = Protocol.STRICT,
+    tune: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Configurations to judge inside the training patients before each fit.",
+        ),
+    ] = 0,
     workers: WorkersOption = None,
     address: AddressOption = None,
     results: ResultsOption = Path("results"),
@@ -93,6 +100,7 @@ def run(
         seeds=_seeds(seeds),
         budget=budget,
         control=control,
+        tune=tune,
         protocol=protocol,
         workers=workers or default_workers(),
         address=address,

@@ -4,6 +4,7 @@ import hashlib
 import itertools
 import json
 import math
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -26,9 +27,33 @@ class Control(StrEnum):
     PERMUTED_LABELS = "permuted-labels"
 
 
-def protocol_name(protocol: Protocol, folds: str, control: Control | None) -> str:
+@dataclass(frozen=True)
+class Search:
+    """A search for hyper-parameters inside the training patients (`benchmark.search`).
+
+    Attributes:
+        n: Configurations that are judged, the default one among them.
+        criterion: Name of the task whose primary metric judges them.
+    """
+
+    n: int
+    criterion: str
+
+
+def protocol_name(protocol: Protocol, folds: str, control: Control | None, tune: int = 0) -> str:
     """As records and tables have it: numbers of different protocols never share a table."""
-    return "+".join(filter(None, (protocol, folds, control)))
+    tuned = f"tuned-{tune}" if tune else ""
+    return "+".join(filter(None, (protocol, folds, tuned, control)))
+
+
+def read_protocol(name: str) -> tuple[Protocol, str, int, Control | None]:
+    """The inverse of `protocol_name`: protocol, name of the folds, N of the search, control."""
+    protocol, *parts = name.split("+")
+    control = Control(parts.pop()) if parts and parts[-1] in tuple(Control) else None
+    tuned = re.fullmatch(r"tuned-(\d+)", parts[-1]) if parts else None
+    if tuned is not None:
+        parts.pop()
+    return Protocol(protocol), "+".join(parts), int(tuned[1]) if tuned else 0, control
 
 
 @dataclass(frozen=True)
@@ -42,7 +67,8 @@ class Trial:
         folds: Name of the outer folds, empty for folds of patients.
         control: What was broken on purpose, None in an honest run.
         method: Name in the registry.
-        config: The method's configuration, field by field.
+        config: The method's configuration, field by field; of a search, the first one tried.
+        search: How a better configuration is sought, None if it is not.
         budget: Under which `config` was chosen.
         cohort: Name.
         folder: Where the cohort is read from; not part of the key.
@@ -62,6 +88,7 @@ class Trial:
     control: Control | None
     method: str
     config: Mapping[str, Any]
+    search: Search | None
     budget: Budget
     cohort: str
     folder: Path
@@ -87,6 +114,7 @@ class Request:
         budget: Sizes and epochs.
         control: What to break on purpose, None for an honest run.
         protocol: How to ask the tasks.
+        tune: Configurations to judge before each fit, 0 for the default one unjudged.
     """
 
     methods: Sequence[MethodSpec]
@@ -97,11 +125,12 @@ class Request:
     budget: Budget
     control: Control | None = None
     protocol: Protocol = Protocol.STRICT
+    tune: int = 0
 
     @property
     def protocol_name(self) -> str:
         """As records and tables have it."""
-        return protocol_name(self.protocol, self.folds.name, self.control)
+        return protocol_name(self.protocol, self.folds.name, self.control, self.tune)
 
 
 @dataclass(frozen=True)
@@ -161,6 +190,9 @@ def make_plan(
                     # What it is fitted to is broken by a control, and the same for all protocols.
                     told = protocol_name(Protocol.STRICT, "", request.control)
                     axes |= {"protocol": told, "task": group[0].name}
+                search = Search(request.tune, group[0].name) if request.tune else None
+                if search is not None:
+                    axes |= {"search": asdict(search) | {"version": group[0].version}}
                 key = trial_key(axes | {"protocol": request.protocol_name})
                 missing, attempt = [], 1
                 for task in group:
@@ -186,6 +218,7 @@ def make_plan(
                             control=request.control,
                             method=spec.name,
                             config=config,
+                            search=search,
                             budget=request.budget,
                             cohort=cohort.name,
                             folder=folder,

@@ -12,12 +12,11 @@ from rich.table import Table
 
 from benchmark.folds import Folds, outer_folds
 from benchmark.overrides import recorded_config
-from benchmark.plan import Control, Request, Trial, make_plan
+from benchmark.plan import Request, Trial, make_plan, read_protocol
 from benchmark.records import Line, Store
 from benchmark.trial import run_trial
 from methods.base import Budget
 from methods.registry import all_methods, select_methods
-from tasks.base import Protocol
 from tasks.cache_dir import cache_dir
 from tasks.cohort import Cohort
 from tasks.errors import InputError
@@ -188,7 +187,7 @@ def _planned(recorded: Recorded, folder: Path, cohort: Cohort, split: str | None
         select_methods(line["method"])  # raises, with what is near
     spec = all_methods()[line["method"]]
     spec = replace(spec, config=recorded_config(spec, line["config"]), budgets={}, delta={})
-    protocol, dealt, control = _protocol(line["protocol"])
+    protocol, dealt, tune, control = read_protocol(line["protocol"])
     folds = _folds(line, dealt, split, cohort)
     tasks = [t for t in under(protocol, all_tasks((cohort,))) if t.name in recorded.tasks]
     request = Request(
@@ -200,6 +199,7 @@ def _planned(recorded: Recorded, folder: Path, cohort: Cohort, split: str | None
         Budget(line["budget"]),
         control,
         protocol,
+        tune,
     )
     plan = make_plan(request, {}, overwrite=False, retry_failed=False)
     trials = [t for t in plan.trials if t.split.fold == line["fold"]]
@@ -217,13 +217,6 @@ def _planned(recorded: Recorded, folder: Path, cohort: Cohort, split: str | None
             "folds are dealt otherwise now"
         )
     return trial
-
-
-def _protocol(name: str) -> tuple[Protocol, str, Control | None]:
-    """The inverse of `benchmark.plan.protocol_name`."""
-    protocol, *parts = name.split("+")
-    control = Control(parts.pop()) if parts and parts[-1] in tuple(Control) else None
-    return Protocol(protocol), "+".join(parts), control
 
 
 def _folds(line: Line, dealt: str, split: str | None, cohort: Cohort) -> Folds:

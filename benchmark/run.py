@@ -53,6 +53,7 @@ class RunOptions:
         overwrite: Do again what is there.
         retry_failed: Do again what failed.
         device: A torch device.
+        tune: Configurations to judge before each fit, 0 for the default one unjudged.
     """
 
     methods: str
@@ -73,6 +74,7 @@ class RunOptions:
     overwrite: bool
     retry_failed: bool
     device: str
+    tune: int = 0
 
 
 def run(options: RunOptions, console: Console) -> int:
@@ -91,6 +93,11 @@ def run(options: RunOptions, console: Console) -> int:
 def run_methods(methods: Sequence[MethodSpec], options: RunOptions, console: Console) -> int:
     """As `run`, with the methods already chosen."""
     methods = configured(methods, options.settings)
+    if options.tune and options.protocol is not Protocol.STRICT:
+        raise InputError(
+            f"--tune: expected --protocol strict, found {options.protocol}, which asks what was "
+            "published as it was published"
+        )
     if options.methods == "all":
         for name, reason in registry().unavailable.items():
             console.print(f"Methods of {name} are unavailable: {reason}", markup=False)
@@ -117,6 +124,7 @@ def run_methods(methods: Sequence[MethodSpec], options: RunOptions, console: Con
         options.budget,
         options.control,
         options.protocol,
+        options.tune,
     )
     store = Store(options.results.resolve())
 

@@ -115,7 +115,10 @@ def _tags(record: Line) -> dict[str, str]:
 
 def _parameters(record: Line) -> dict[str, Any]:
     axes = {k: record[k] for k in ("method", "cohort", "protocol", "fold", "n_folds", "seed")}
-    return axes | {f"config.{name}": value for name, value in record["config"].items()}
+    config = dict(record["config"])
+    if search := record["search"]:
+        config |= search["candidates"][search["chosen"]]["config"]
+    return axes | {f"config.{name}": value for name, value in config.items()}
 
 
 def _metrics(record: Line) -> list[tuple[str, float, int]]:
@@ -130,6 +133,8 @@ def _metrics(record: Line) -> list[tuple[str, float, int]]:
         for name in ("fit_seconds", "embed_seconds", "parameters")
         if record[name] is not None
     ]
+    if search := record["search"]:
+        costs.append(("search_seconds", search["seconds"], 0))
     curves = [
         (f"loss/{name}", value, epoch)
         for name, values in record["losses"].items()

@@ -1,22 +1,22 @@
 """One trial: fit once, embed once, score every task on the embeddings."""
 
 import platform
-import time
 import traceback
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import torch
 from threadpoolctl import threadpool_limits
 
 from benchmark.cache import EmbeddingCache, Fit
-from benchmark.memory import peak_memory, reset_peak_memory
-from benchmark.plan import Trial, protocol_name
+from benchmark.fitting import fit_and_embed
+from benchmark.plan import Search, Trial, protocol_name
 from benchmark.records import Line
-from methods.base import Context, MethodSpec, Role, UnableError
+from methods.base import MethodSpec, Role, UnableError
 from methods.registry import all_methods
 from tasks.base import Outcome, Score, Status, Task
 from tasks.cohort import Cohort, Endpoint, Label
@@ -48,9 +48,12 @@ def run_trial(trial: Trial, cache: Path, device: str) -> tuple[Line, list[Line]]
             cohort = permuted(cohort, trial.seed)
         spec = all_methods()[trial.method]
         tasks = _tasks(trial, cohort)
+        config, sought = trial.config, None
         try:
+            if trial.search is not None:
+                config, sought = _sought(trial.search, trial, spec, cohort, device)
             target = tasks[0].target(cohort, trial.split) if spec.role is Role.SUPERVISED else None
-            fit = fit_and_embed(trial, spec, cohort, target, EmbeddingCache(cache), device)
+            fit = _fit(trial, spec, config, cohort, target, EmbeddingCache(cache), device)
         except UnableError as error:
             results = [_without(task, cohort, Status.SKIPPED, str(error)) for task in tasks]
             return _record(trial, spec, cohort, device, None, results), []
@@ -75,7 +78,7 @@ def run_trial(trial: Trial, cache: Path, device: str) -> tuple[Line, list[Line]]
                         "columns": dict(outcome.predictions),
                     }
                 )
-        return _record(trial, spec, cohort, device, fit, results), predictions
+        return _record(trial, spec, cohort, device, fit, results) | {"search": sought}, predictions
 
 
 def lost_record(trial: Trial, cohort: Cohort) -> Line:
@@ -91,49 +94,56 @@ def _tasks(trial: Trial, cohort: Cohort) -> list[Task]:
     return [task for task in asked if task.name in trial.tasks]
 
 
-def fit_and_embed(
+def _fit(
     trial: Trial,
     spec: MethodSpec,
+    config: Mapping[str, Any],
     cohort: Cohort,
     target: Endpoint | Label | None,
     cache: EmbeddingCache,
     device: str,
 ) -> Fit:
-    """Fit on the training patients, then embed all pairs, or take it from the cache.
-
-    Every method embeds the same patients, those with all modalities, whatever it needs itself: its
-    scores would not be comparable otherwise.
-    """
-    # A later attempt was asked for, and means fitting again.
-    cached = cache.read(trial.fit) if trial.attempt == 1 else None
+    """Fit and embed, or take it from the cache."""
+    # A later attempt was asked for, and means fitting again; what a search chose is no part of the
+    # key, and its record needs the search anyway.
+    cached = cache.read(trial.fit) if trial.attempt == 1 and trial.search is None else None
     if cached is not None:
         return cached
-    losses: dict[str, list[float]] = {}
-
-    def log(_epoch: int, values: Mapping[str, float]) -> None:
-        for name, value in values.items():
-            losses.setdefault(name, []).append(value)
-
-    method = spec.build(type(spec.config)(**trial.config))
     seed = derive_seed("init", trial.method, trial.cohort, trial.split.fold, trial.seed)
-    reset_peak_memory()
-    start = time.perf_counter()
-    method.fit(cohort.subset(trial.split.train), Context(seed, device, target, log))
-    fitted = time.perf_counter()
-    pairs = set(cohort.complete()) & {*trial.split.train, *trial.split.test}
-    embeddings = method.embed(cohort.subset(pairs))
-    embedded = time.perf_counter()
-    fit = Fit(
-        embeddings,
-        losses,
-        method.n_parameters,
-        method.step_flops,
-        fitted - start,
-        embedded - fitted,
-        peak_memory(),
-    )
+    fit = fit_and_embed(spec, config, cohort, trial.split, target, seed, device)
     cache.write(trial.fit, fit)
     return fit
+
+
+def _sought(
+    wanted: Search, trial: Trial, spec: MethodSpec, cohort: Cohort, device: str
+) -> tuple[Mapping[str, Any], Line]:
+    """The configuration that a search chose, and the search as its record tells it."""
+    # Here and not above: workers that search for nothing need not wait for Optuna.
+    from benchmark.search import best, search, training_cohort  # noqa: PLC0415
+
+    asked = under(trial.protocol, all_tasks((cohort,)))
+    (criterion,) = (task for task in asked if task.name == wanted.criterion)
+    axes = (trial.method, trial.cohort, trial.split.fold, trial.seed)
+    train = training_cohort(cohort, trial.split.train)
+    candidates = search(spec, trial.config, wanted.n, train, criterion, axes, device)
+    metric = criterion.metrics[0]
+    chosen = best(candidates, metric.higher_is_better)
+    return chosen.config, {
+        "criterion": criterion.name,
+        "metric": metric.name,
+        "chosen": candidates.index(chosen),
+        "seconds": sum(candidate.seconds for candidate in candidates),
+        "candidates": [
+            {
+                "config": {name: candidate.config[name] for name in sorted(spec.space)},
+                "value": candidate.value,
+                "reason": candidate.reason,
+                "seconds": candidate.seconds,
+            }
+            for candidate in candidates
+        ],
+    }
 
 
 @lru_cache(maxsize=2)
@@ -212,7 +222,10 @@ def _record(
         "summary": spec.summary,
         "config": {k: str(v) if isinstance(v, Path) else v for k, v in trial.config.items()},
         "budget": trial.budget,
-        "protocol": protocol_name(trial.protocol, trial.folds, trial.control),
+        "search": None,
+        "protocol": protocol_name(
+            trial.protocol, trial.folds, trial.control, trial.search.n if trial.search else 0
+        ),
         "cohort": cohort.name,
         "source": cohort.source,
         "licence": cohort.licence,

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -33,6 +34,7 @@ def record(
     control: Control | None = None,
     protocol: Protocol = Protocol.STRICT,
     split: str = "patient",
+    tune: int = 0,
     change: Callable[[Line], None] = lambda _: None,
 ) -> str:
     """Run one trial, store it after a change, and return its key."""
@@ -46,6 +48,7 @@ def record(
         budget=Budget.SMOKE,
         control=control,
         protocol=protocol,
+        tune=tune,
     )
     trial = make_plan(request, {}, overwrite=False, retry_failed=False).trials[1]
     line, predictions = json.loads(json.dumps(run_trial(trial, results / "cache", "cpu")))
@@ -71,11 +74,12 @@ def again(key: str, results: Path, data: Path = DATA) -> tuple[int, str]:
         {"control": Control.PERMUTED_LABELS},
         {"protocol": Protocol.PAPER},
         {"split": "site"},
+        {"tune": 2},
     ],
     ids=str,
 )
-def test_a_trial_agrees_with_itself(tmp_path: Path, how: dict[str, str]) -> None:
-    key = record(tmp_path, **how)  # type: ignore[arg-type]
+def test_a_trial_agrees_with_itself(tmp_path: Path, how: dict[str, Any]) -> None:
+    key = record(tmp_path, **how)
     code, said = again(key, tmp_path)
     assert code == 0, said
     assert "agree to the last bit" in said

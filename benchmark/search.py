@@ -1,0 +1,166 @@
+"""`--tune N`: hyper-parameters chosen inside the training patients of one outer fold.
+
+The same N for every method. The default configuration is the first candidate, and Optuna proposes
+the others from the method's declared space; each is judged by inner folds of the training
+patients. The search is handed a cohort that no test patient is in, so that none can be looked at.
+"""
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+)
+
+from benchmark.fitting import fit_and_embed
+from methods.base import Choice, LogUniform, MethodSpec, Role
+from tasks.base import Task
+from tasks.cohort import Cohort
+from tasks.seeds import derive_seed
+from tasks.splits import make_splits
+
+INNER_FOLDS = 3
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A configuration that was considered.
+
+    Attributes:
+        config: All its fields.
+        value: Mean of the criterion over the inner folds; None if one of them gave none.
+        reason: Why not, else empty.
+        seconds: Wall time of judging it.
+    """
+
+    config: Mapping[str, Any]
+    value: float | None
+    reason: str
+    seconds: float
+
+
+def training_cohort(cohort: Cohort, patients: tuple[str, ...]) -> Cohort:
+    """The cohort as if these were all its patients, with what is known of them."""
+    keep = set(patients)
+    rows = np.array([patient in keep for patient in cohort.patients], dtype=bool)
+    return replace(
+        cohort.subset(patients),
+        endpoints={name: e.subset(patients) for name, e in cohort.endpoints.items()},
+        labels={name: label.subset(patients) for name, label in cohort.labels.items()},
+        truth={name: values[rows] for name, values in cohort.truth.items()},
+    )
+
+
+def search(
+    spec: MethodSpec,
+    config: Mapping[str, Any],
+    n: int,
+    train: Cohort,
+    criterion: Task,
+    axes: tuple[str | int, ...],
+    device: str,
+) -> tuple[Candidate, ...]:
+    """Judge N configurations by inner cross-validation.
+
+    Args:
+        spec: The method.
+        config: Its default configuration, the first candidate.
+        n: Number of candidates; a method without a space has but the one.
+        train: The training patients alone (`training_cohort`).
+        criterion: The task whose primary metric decides.
+        axes: What the seeds of proposals and fits are derived from.
+        device: A torch device.
+
+    Returns:
+        The candidates in the order in which they were tried.
+    """
+    space = {name: _distribution(values) for name, values in sorted(spec.space.items())}
+    first = _judged(spec, config, train, criterion, axes, device)
+    if not space:
+        return (first,)
+    higher = criterion.metrics[0].higher_is_better
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(
+        direction="maximize" if higher else "minimize",
+        sampler=optuna.samplers.TPESampler(seed=derive_seed("search", *axes) % 2**32),
+    )
+    if first.value is not None and all(_inside(spec.space[k], config[k]) for k in space):
+        study.add_trial(
+            optuna.trial.create_trial(
+                params={name: config[name] for name in space},
+                distributions=space,
+                value=first.value,
+            )
+        )
+    tried = [first]
+    while len(tried) < n:
+        proposal = study.ask(space)
+        proposed = {**config, **proposal.params}
+        again = next((c for c in tried if c.config == proposed), None)
+        candidate = (
+            replace(again, seconds=0.0)  # a small space is soon exhausted
+            if again is not None
+            else _judged(spec, proposed, train, criterion, axes, device)
+        )
+        tried.append(candidate)
+        if candidate.value is None:
+            study.tell(proposal, state=optuna.trial.TrialState.FAIL)
+        else:
+            study.tell(proposal, candidate.value)
+    return tuple(tried)
+
+
+def best(candidates: tuple[Candidate, ...], higher_is_better: bool) -> Candidate:
+    """The candidate that did best; the default of two equals, and if none has a value."""
+    sign = 1 if higher_is_better else -1
+    # max keeps the first of equals
+    return max(candidates, key=lambda c: -math.inf if c.value is None else sign * c.value)
+
+
+def _distribution(values: Choice | LogUniform) -> BaseDistribution:
+    if isinstance(values, Choice):
+        return CategoricalDistribution(values.values)
+    return FloatDistribution(values.low, values.high, log=True)
+
+
+def _inside(values: Choice | LogUniform, value: Any) -> bool:
+    if isinstance(values, Choice):
+        return value in values.values
+    return bool(values.low <= value <= values.high)
+
+
+def _judged(
+    spec: MethodSpec,
+    config: Mapping[str, Any],
+    train: Cohort,
+    criterion: Task,
+    axes: tuple[str | int, ...],
+    device: str,
+) -> Candidate:
+    """Mean of the criterion over the inner folds."""
+    start = time.perf_counter()
+    values: list[float] = []
+    reason = ""
+    for inner in make_splits(train, INNER_FOLDS):
+        target = criterion.target(train, inner) if spec.role is Role.SUPERVISED else None
+        seed = derive_seed("search-init", *axes, inner.fold)
+        try:
+            fit = fit_and_embed(spec, config, train, inner, target, seed, device)
+            score = criterion.evaluate(fit.embeddings, train, inner).scores[0]
+        except Exception as error:  # noqa: BLE001  a configuration that fails is not chosen
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            break
+        if score.value is None:
+            reason = score.reason
+            break
+        values.append(score.value)
+    value = fmean(values) if len(values) == INNER_FOLDS else None
+    return Candidate(config, value, reason, time.perf_counter() - start)
