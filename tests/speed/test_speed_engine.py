@@ -2,7 +2,6 @@
 
 import time
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
@@ -13,7 +12,9 @@ from ray import tune
 
 from benchmark.folds import outer_folds
 from benchmark.plan import Request, make_plan
+from benchmark.records import Line, Store
 from benchmark.sweep import run_sweep
+from benchmark.tracking import Tracker
 from methods.base import Budget
 from methods.registry import all_methods
 from tasks.cohort import BagModality
@@ -21,14 +22,18 @@ from tasks.registry import select_tasks
 from tests.planted import planted, planted_folder
 
 pytestmark = [pytest.mark.speed, pytest.mark.timeout(600)]
-N_TRIALS = 40
+N_TRIALS, N_PLAIN = 200, 20
 
 
 def test_orchestration_per_trial(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
-    """Forty trials of the cheapest method against forty plain Tune function trials."""
+    """Two hundred trials of the trivial method, recorded and tracked, against plain Tune.
+
+    Ours has everything in it: Ray's start, the trials' own work, records on the disk, MLflow's
+    database to the last entry. The plain way has the trials alone, one function trial each.
+    """
     cohort, folder = planted(bags=False), planted_folder(bags=False)
     request = Request(
-        methods=[all_methods()["pca"]],
+        methods=[all_methods()["constant"]],
         tasks=select_tasks("survival", [cohort]),
         cohorts=[(folder, cohort)],
         folds=outer_folds("patient", 5, [cohort]),
@@ -37,14 +42,24 @@ def test_orchestration_per_trial(benchmark: BenchmarkFixture, tmp_path: Path) ->
     )
     plan = make_plan(request, {}, overwrite=False, retry_failed=False).trials
     assert len(plan) == N_TRIALS
-    finished: list[dict[str, Any]] = []
+    ended: list[float] = []
     ours, plain = tmp_path / "ours", tmp_path / "plain"
     ours.mkdir()
+    store = Store(tmp_path / "results")
 
     def sweep() -> None:
+        with store.locked(lambda: None):
+            writer = store.writer()
+        tracker = Tracker(f"sqlite:///{tmp_path}/mlflow.db", (tmp_path / "art").as_uri(), {})
+
+        def finished(record: Line, predictions: list[Line]) -> None:
+            writer.append(record, predictions)
+            tracker.log(record, predictions)
+            ended.append(watch())
+
         run_sweep(
             plan,
-            lambda record, _: finished.append(record),
+            finished,
             lambda trial: pytest.fail(f"{trial.key} was lost"),
             folder=ours,
             cache=tmp_path / "cache",
@@ -52,27 +67,29 @@ def test_orchestration_per_trial(benchmark: BenchmarkFixture, tmp_path: Path) ->
             device="cpu",
             address=None,
         )
+        tracker.close(120)
+        assert tracker.lost is None
 
+    watch = time.perf_counter
     benchmark.pedantic(sweep, rounds=1)  # type: ignore[no-untyped-call]
     assert benchmark.stats is not None
-    assert len(finished) == N_TRIALS
-    work = sum(record["fit_seconds"] + record["embed_seconds"] for record in finished)
+    assert len(store.history().attempts) == N_TRIALS
 
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
     try:
-        watch = time.perf_counter
         start = watch()
         tune.Tuner(
             lambda config: {"x": config["index"]},
-            param_space={"index": tune.grid_search(list(range(N_TRIALS)))},
+            param_space={"index": tune.grid_search(list(range(N_PLAIN)))},
             run_config=tune.RunConfig(storage_path=str(plain), verbose=0),
         ).fit()
         seconds = watch() - start
     finally:
         ray.shutdown()
     benchmark.extra_info["seconds per trial, ours"] = benchmark.stats.stats.mean / N_TRIALS
-    benchmark.extra_info["seconds of fitting per trial"] = work / N_TRIALS
-    benchmark.extra_info["seconds per trial, plain Tune"] = seconds / N_TRIALS
+    steady = (ended[-1] - ended[0]) / (N_TRIALS - 1)
+    benchmark.extra_info["seconds per trial, ours, once workers are up"] = steady
+    benchmark.extra_info["seconds per trial, plain Tune"] = seconds / N_PLAIN
 
 
 def test_reading_bags(benchmark: BenchmarkFixture) -> None:
