@@ -4,15 +4,17 @@ import os
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import pandas as pd
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from benchmark.cache import EmbeddingCache
 from benchmark.folds import outer_folds
+from benchmark.gains import gains, sentence
 from benchmark.interrupt import first_interrupt_only
 from benchmark.overrides import configured
 from benchmark.plan import Control, Request, Trial, longest_first, make_plan
@@ -302,8 +304,10 @@ def _account(store: Store, request: Request, console: Console, *, interrupted: b
         & records["seed"].isin(list(request.seeds))
         & records["n_folds"].isin([len(splits) for splits in request.folds.splits.values()])
         & (records["budget"] == request.budget)
-        & (records["protocol"] == request.protocol_name)
     ]
+    if request.tune:
+        _show_gains(asked, request, console)
+    asked = asked[asked["protocol"] == request.protocol_name]
     show(asked, console)
     if interrupted:
         console.print(
@@ -317,6 +321,17 @@ def _account(store: Store, request: Request, console: Console, *, interrupted: b
             console.print(f"  {method} ({len(group)}): {reason}", markup=False)
         return 1
     return 0
+
+
+def _show_gains(records: pd.DataFrame, request: Request, console: Console) -> None:
+    """Whether the search improved on the default configuration, where that is recorded too."""
+    plain = replace(request, tune=0).protocol_name
+    found = list(gains(records, request.protocol_name, plain))
+    console.print(f"\nSearch among {request.tune} configurations, against the default one:")
+    for gain in found:
+        console.print(f"  {sentence(gain)}", highlight=False, markup=False)
+    if not found:
+        console.print("  not recorded yet; the same command without --tune does that")
 
 
 def default_workers() -> int:
