@@ -18,9 +18,7 @@ from benchmark.figures import (
 from benchmark.figures.look import look
 from benchmark.report.names import slug
 from benchmark.standings import REFERENCE, TABLE, Standing
-
-FEWEST_TO_RANK = 2
-"""Tasks below which mean ranks are those of the one table, and need no diagram."""
+from benchmark.stats import critical_difference
 
 _RISKS = ["risk", "time_months", "event"]
 
@@ -78,17 +76,18 @@ def survival_predictions(predictions: pd.DataFrame) -> dict[tuple[object, ...], 
 
 
 def over_tasks(tables: Sequence[Standing], root: Path, *place: str) -> Drawing | None:
-    """The critical-difference diagram of tables of one protocol and budget, where there can be one.
+    """The critical-difference diagram of tables of one protocol and budget, or None.
+
+    There is one where the tasks are enough for it to tell the first method from the last: where
+    the critical difference is less than the ranks can differ.
 
     Args:
         tables: A task each.
         root: The report's folder.
         place: What tells this diagram from others.
     """
-    if len(tables) < FEWEST_TO_RANK:
-        return None
-    complete = [{row.method for row in table.ranked} for table in tables]
-    if len(set.intersection(*complete)) < 2:
+    n = len(set.intersection(*({row.method for row in table.ranked} for table in tables)))
+    if n < 2 or critical_difference(n, len(tables)) >= n - 1:
         return None
     return _save(critical_difference_diagram(tables), root, slug("ranks", *place))
 

@@ -16,7 +16,7 @@ from benchmark.records import Store
 from benchmark.report import drawings
 from benchmark.report.names import method_data, method_page
 from benchmark.report.pages import Pages, Section, Setting, page_of
-from benchmark.report.trials import data, predicted, trials
+from benchmark.report.trials import Trial, data, predicted, trials
 from benchmark.standings import Standing, rankings, settle, standings
 from tasks.errors import InputError
 
@@ -75,11 +75,10 @@ def _paths(folder: Path) -> list[str]:
 
 
 def _fill(root: Path, store: Store) -> None:
-    records, predictions, pairs = store.records(), store.predictions(), store.results()
+    records, predictions, by_method = store.records(), store.predictions(), trials(store.results())
     settled = settle(records)
     tables = standings(settled, patient_intervals(predictions)) if len(records) else ()
     missing = gaps(settled, tables)
-    by_method = trials(pairs)
     pages = Pages()
     for name in ("data", "methods", "tasks"):
         (root / name).mkdir()
@@ -90,16 +89,20 @@ def _fill(root: Path, store: Store) -> None:
     for table in tables:
         figures = drawings.of_task(table, risks, root)
         _write(root, page_of(table), pages.task(table, figures, missing))
-    _write_methods(root, pages, store, tables, predictions)
+    _write_methods(root, pages, by_method, tables, predictions)
     _write(root, MANIFEST, "".join(f"{path}\n" for path in _paths(root)))
 
 
 def _write_methods(
-    root: Path, pages: Pages, store: Store, tables: Sequence[Standing], predictions: pd.DataFrame
+    root: Path,
+    pages: Pages,
+    by_method: dict[str, tuple[Trial, ...]],
+    tables: Sequence[Standing],
+    predictions: pd.DataFrame,
 ) -> None:
     first = predicted(predictions)
     where = {(t.task, t.protocol, t.budget, t.n_folds): page_of(t) for t in tables}
-    for method, own in trials(store.results()).items():
+    for method, own in by_method.items():
         _write(root, method_page(method), pages.method(method, own, tables))
         text = json.dumps(data(own, first, where), allow_nan=False, separators=(",", ":"))
         # A script, as pages on the disk may not read other files. ASCII: nothing in it can end it.

@@ -174,8 +174,8 @@ def _ranking(setting: Setting) -> Grid:
         Header(f"p against {REFERENCE}", "number"),
     )
     caption = (
-        f"Mean rank over {n} task{'s' if n > 1 else ''}, protocol {setting.protocol}, budget"
-        f" {setting.budget}; 1 is the best"
+        f"Mean rank over {n} task{'s' if n > 1 else ''} of {setting.tables[0].source}, protocol"
+        f" {setting.protocol}, budget {setting.budget}; 1 is the best"
     )
     return Grid(caption, headers, (Group(tuple(lines)),))
 
@@ -211,7 +211,9 @@ def _tasks(setting: Setting) -> Grid:
                 )
             )
         )
-    caption = f"Tasks, protocol {setting.protocol}, budget {setting.budget}"
+    caption = (
+        f"Tasks of {setting.tables[0].source}, protocol {setting.protocol}, budget {setting.budget}"
+    )
     return Grid(caption, headers, (Group(tuple(lines)),))
 
 
