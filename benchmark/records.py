@@ -263,13 +263,13 @@ def _newest(
         return json.dumps([trial[name] for name in names], sort_keys=True)
 
     last: dict[tuple[str, str], tuple[str, str]] = {}
+    described = []
     for trial, task in pairs:
-        key = (task["task"], of(trial, group))
-        last[key] = max(last.get(key, ("", "")), (trial["finished"], of(trial, version)))
+        key, found = (task["task"], of(trial, group)), of(trial, version)
+        last[key] = max(last.get(key, ("", "")), (trial["finished"], found))
+        described.append((key, found))
     return [
-        (trial, task)
-        for trial, task in pairs
-        if last[task["task"], of(trial, group)][1] == of(trial, version)
+        pair for pair, (key, found) in zip(pairs, described, strict=True) if last[key][1] == found
     ]
 
 
