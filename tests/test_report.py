@@ -1,6 +1,7 @@
 """The page: what it says, what it escapes, where it is written."""
 
 import json
+import shlex
 import subprocess
 import sys
 import threading
@@ -315,26 +316,35 @@ def test_predictions_without_rows() -> None:
     assert predicted(pd.DataFrame(columns=["task", "patient"])) == {}
 
 
-def test_command_is_one_that_the_program_takes(store: Store) -> None:
-    by_method = trials(store.results())
-    words = command(by_method["mirror"][0]).replace("\\\n", "").split()
-    assert words[:2] == ["mirror-bench", "run"]
+def test_command_is_one_that_the_program_takes(tmp_path: Path) -> None:
+    frame = records({"mirror": [[0.6, 0.7]]}, source="my lab", protocol="strict+folds-of-my.csv")
+    (one, _) = trials(write_store(tmp_path, frame).results())["mirror"]
+    text = command(one)
+    assert text == (f"mirror-bench rerun {one.key} --data FOLDER-OF-COHORTS --split SPLIT-FILE")
     program: Any = typer.main.get_command(app)
-    parsed = program.commands["run"].make_context("run", [word.strip("'") for word in words[2:]])
-    options, line = parsed.params, by_method["mirror"][0].line
-    assert options["methods"] == "mirror"
-    assert options["seeds"] == str(line["seed"])
-    assert options["folds"] == line["n_folds"]
-    assert options["settings"] == ["mirror.cosine=false", "mirror.rate=0.001", "mirror.width=16"]
+    parsed = program.commands["rerun"].make_context("rerun", shlex.split(text)[2:]).params
+    assert parsed["trial"] == one.key
 
 
-def test_command_quotes_and_names_the_control(tmp_path: Path) -> None:
-    frame = records({"mirror": [[0.6, 0.7]]}, protocol="strict+permuted-labels", source="my lab")
-    store = write_store(tmp_path, frame, config={"file": "a b; rm -rf $HOME"})
-    text = command(trials(store.results())["mirror"][0])
-    assert "--protocol strict \\\n  --control permuted-labels" in text
-    assert "--set 'mirror.file=a b; rm -rf $HOME'" in text
-    assert "--data FOLDER-OF-COHORTS" in text
+def test_command_quotes(tmp_path: Path, store: Store) -> None:
+    plain = trials(store.results())["pca"][0]
+    assert command(plain) == f"mirror-bench rerun {plain.key}"
+    frame = records({"pca": [[0.6]]}, source="planted by mirror-bench (synthetic)")
+    odd = write_store(tmp_path, frame, trial="a b; rm -rf $HOME")
+    assert command(trials(odd.results())["pca"][0]) == "mirror-bench rerun 'a b; rm -rf $HOME'"
+
+
+def test_tasks_of_a_trial_stay_together(tmp_path: Path) -> None:
+    frame = fake()
+    brca = write_store(tmp_path, frame[frame["cohort"] == "TCGA-BRCA"])
+    pairs = brca.results()
+    found = trials(reversed(pairs))
+    assert found == trials(pairs)
+    assert sum(len(own) for own in found.values()) == len(pairs) / 2 == 4 * 15
+    for own in found.values():
+        assert {tuple(task["task"] for task in trial.tasks) for trial in own} == {
+            ("subtyping/TCGA-BRCA/pam50", "survival/TCGA-BRCA/os")
+        }
 
 
 def test_drawn_intervals_share_one_scale() -> None:

@@ -36,7 +36,15 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     frame = frame[frame["task"].isin([LUAD, "subtyping/TCGA-BRCA/pam50"])].reset_index(drop=True)
     frame.loc[frame["method"] == "random-init", "role"] = "control"
     folder = tmp_path_factory.mktemp("browsed") / "a page #1"
-    write_report(write_store(folder.parent / "results", frame), folder)
+    candidates = [
+        {"config": {"rate": rate}, "value": value, "reason": "", "seconds": 1.5}
+        for rate, value in ((0.001, 0.61), (0.01, 0.63))
+    ]
+    search = {"criterion": "judged-by", "metric": "harrell_c", "chosen": 1, "seconds": 3.0}
+    store = write_store(
+        folder.parent / "results", frame, search=search | {"candidates": candidates}
+    )
+    write_report(store, folder)
     return folder
 
 
@@ -126,8 +134,14 @@ def test_from_the_overview_to_a_trial_and_back(page: Browser) -> None:
     page.click(f"a[href$='#trial-{TRIAL}']")
     page.wait(f"document.querySelector('h1:focus')?.textContent === 'Trial {TRIAL}'")
     text = page.run("return document.querySelector('main').innerText")
-    for words in ("fold 1 (of 5, from 0), seed 2", "mirror-bench run", "mirror.width=16", "3.11.7"):
+    for words in (
+        "fold 1 (of 5, from 0), seed 2",
+        f"mirror-bench rerun {TRIAL}",
+        "judged-by",
+        "3.11.7",
+    ):
         assert words in text
+    assert "2, chosen\t0.01\t0.63" in text
     assert page.run("return document.querySelectorAll('#trial svg').length") == 2
     page.run("document.querySelectorAll('#trial details').forEach(d => d.open = true)")
     assert page.run("return document.querySelectorAll('#trial details tbody tr').length") == 25

@@ -20,6 +20,7 @@ EPOCHS = 60
 
 _DIGITS = 5
 _EMBEDDED = "planted by mirror-bench"
+_FOLDS_OF_FILE = "+folds-of-"
 _CELL = ["task", "method", "protocol", "budget", "n_folds", "fold", "seed"]
 
 Json = dict[str, Any]
@@ -65,38 +66,17 @@ def trials(pairs: Iterable[tuple[Line, Line]]) -> dict[str, tuple[Trial, ...]]:
 
 
 def command(trial: Trial) -> str:
-    """The command line that does a trial again, every setting spelled out.
+    """The command line that computes a trial again and compares every score.
 
-    All folds are run by it, of which the trial is one; a setting that is None cannot be given on a
-    command line, and is None by default.
+    Where the records cannot know a place on the reader's disk, a word in capitals stands for it.
     """
-    line, method = trial.line, trial.line["method"]
-    protocol, _, control = str(line["protocol"]).partition("+")
-    options = {
-        "--methods": method,
-        "--tasks": ",".join(task["task"] for task in trial.tasks),
-        "--cohorts": line["cohort"],
-        "--folds": line["n_folds"],
-        "--seeds": line["seed"],
-        "--budget": line["budget"],
-        "--protocol": protocol,
-    }
-    if control:
-        options["--control"] = control
+    line = trial.line
+    words = ["mirror-bench", "rerun", shlex.quote(trial.key)]
     if not str(line["source"]).startswith(_EMBEDDED):
-        options["--data"] = "FOLDER-OF-COHORTS"
-    options["--results"] = "again"
-    words = [f"{name} {shlex.quote(str(value))}" for name, value in options.items()]
-    words += [
-        f"--set {shlex.quote(f'{method}.{name}={_word(value)}')}"
-        for name, value in sorted(line["config"].items())
-        if value is not None
-    ]
-    return " \\\n  ".join(["mirror-bench run", *words])
-
-
-def _word(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+        words += ["--data", "FOLDER-OF-COHORTS"]
+    if _FOLDS_OF_FILE in str(line["protocol"]):
+        words += ["--split", "SPLIT-FILE"]
+    return " ".join(words)
 
 
 def predicted(predictions: pd.DataFrame) -> dict[tuple[Any, ...], Json]:
@@ -159,6 +139,7 @@ def data(
                 "key": trial.key,
                 "facts": _facts(line),
                 "config": line["config"],
+                "search": line.get("search"),
                 "versions": line["versions"],
                 "losses": {name: curve(values) for name, values in line["losses"].items()},
                 "command": command(trial),

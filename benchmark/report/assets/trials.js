@@ -82,6 +82,18 @@
     return element("section", {}, ...parts);
   };
 
+  const searched = (search) => {
+    const fields = [...new Set(search.candidates.flatMap((candidate) => Object.keys(candidate.config)))];
+    const rows = search.candidates.map((candidate, i) => [
+      i === search.chosen ? `${i + 1}, chosen` : `${i + 1}`,
+      ...fields.map((field) => candidate.config[field] ?? null),
+      candidate.value, candidate.reason, candidate.seconds,
+    ]);
+    const caption = `Candidates of the search, judged inside the training patients on ${search.criterion}`;
+    return element("section", {}, element("h2", {}, "Search"),
+      grid(caption, ["candidate", ...fields, search.metric, "why there is none", "s"], rows));
+  };
+
   const render = (trial) => {
     const heading = element("h1", { tabIndex: -1 }, `Trial ${trial.key}`);
     const back = element("p", {}, element("a", { href: "#trials" }, `← All of ${method.dataset.method}`));
@@ -96,9 +108,10 @@
         ? [element("section", {}, element("h2", {}, "Losses"), element("div", { className: "panels" }, ...losses))]
         : []),
       element("section", {}, element("h2", {}, "Do it again"),
-        element("p", {}, "This runs all folds of the seed; the trial is one of them."),
+        element("p", {}, "In the folder of the results; it compares every score with the recorded one, to the last bit."),
         element("pre", { tabIndex: 0, role: "region", "aria-label": "Command" }, trial.command), copying(trial.command)),
-      element("section", {}, element("h2", {}, "Configuration"), list(trial.config, "settings")),
+      ...(trial.search ? [searched(trial.search)] : []),
+      element("section", {}, element("h2", {}, trial.search ? "Configuration that the search began with" : "Configuration"), list(trial.config, "settings")),
       element("section", {}, element("h2", {}, "Versions"), list(trial.versions, "settings")),
     );
     document.title = `Trial ${trial.key} · ${title}`;
