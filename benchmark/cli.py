@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -12,10 +13,21 @@ from rich.console import Console
 from benchmark.leaderboard import render
 from benchmark.plan import Control
 from benchmark.records import TIDY, Store, UnwritableError
+from benchmark.sheets import chosen, latex, sheet
+from benchmark.standings import settle, standings
 from methods.base import Budget
 from tasks.base import Protocol
 from tasks.errors import InputError
 from tasks.splits import Dealing
+
+
+class Form(StrEnum):
+    """What `leaderboard` writes."""
+
+    MARKDOWN = "md"
+    CSV = "csv"
+    LATEX = "latex"
+
 
 app = typer.Typer(
     help="Compare multi-modal self-supervised learning methods in computational pathology.",
@@ -253,10 +265,23 @@ def leaderboard(
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing; exit 1 if the file is not up to date.")
     ] = False,
+    tasks: Annotated[str | None, typer.Option(help="Kinds or globs of tasks; default all.")] = None,
+    methods: Annotated[str | None, typer.Option(help="Names and globs; default all.")] = None,
+    protocol: Annotated[str | None, typer.Option(help="Of one protocol; default all.")] = None,
+    form: Annotated[Form, typer.Option("--format", help="csv and latex go to the screen.")] = (
+        Form.MARKDOWN
+    ),
 ) -> None:
     """Regenerate leaderboard.md from the records alone."""
     store = _existing(results)
-    text = render(store.records(), store.predictions())
+    records = chosen(store.records(), tasks, methods, protocol)
+    if form is not Form.MARKDOWN:
+        tables = standings(settle(records))
+        typer.echo(
+            latex(tables) if form is Form.LATEX else sheet(tables).to_csv(index=False), nl=False
+        )
+        return
+    text = render(records, store.predictions())
     if check:
         found = output.read_text(encoding="utf-8") if output.is_file() else None
         if found != text:

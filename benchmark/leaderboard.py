@@ -1,6 +1,6 @@
 """The leaderboard: a pure function from records to markdown, deterministic to the byte."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -19,9 +19,11 @@ from benchmark.standings import (
     Row,
     Standing,
     rankings,
+    score_matrix,
     settle,
     standings,
 )
+from benchmark.stats import critical_difference, friedman
 
 __all__ = [
     "NONE",
@@ -39,6 +41,9 @@ __all__ = [
     "seconds",
     "size",
 ]
+
+FEWEST_METHODS = 3
+"""Of two, Wilcoxon's test says all there is."""
 
 ROLE_TITLES = {
     "self-supervised": "Self-supervised methods",
@@ -62,12 +67,15 @@ How to read it:
   independent.
 {over_patients}\
 - **Δ** is the difference to `{reference}` on the same folds and seeds, with its corrected
-  interval; **p** tests it, adjusted by Holm for the methods in the table.
+  interval; **p** tests it, adjusted by Holm for the methods of its group. **Could show** is the
+  smallest difference that this many folds, seeds, patients and events would have found in four
+  of five repetitions: about smaller ones nothing is known here.
 - **●** is the best score; **=** marks methods that **cannot be told apart** from it (p ≥ 0.05,
   corrected likewise): do not rank them by their scores.
 - **⚠ 4/5** marks a row with scores in 4 of 5 folds x seeds: it stands last and has no rank. A
   count beside another metric says the same of it.
-- Over tasks, **p** is Wilcoxon's signed-rank test, adjusted by Holm; it needs {fewest} tasks.
+- Over tasks, ranks are means with Student's interval over tasks, and by kind of task; **p** is
+  Wilcoxon's signed-rank test, adjusted by Holm; it needs {fewest} tasks.
 """
 
 _OVER_PATIENTS = f"""\
@@ -154,6 +162,7 @@ _SCORE = (
         _has_reference,
     ),
     Column("p", lambda _, row: p_value(row.difference.p), _has_reference),
+    Column("could show", lambda _, row: number(row.smallest), _has_reference),
 )
 _AFTER = (
     Column("fit, s", lambda _, row: seconds(row.seconds)),
@@ -234,7 +243,8 @@ def _section(source: str, licence: str, tables: tuple[Standing, ...]) -> list[st
         chosen = [t for t in tables if (t.protocol, t.budget) == (protocol, budget)]
         text += [
             f"### Overview, protocol {protocol}, budget {budget}\n",
-            f"Mean rank over {len(chosen)} task{'s' if len(chosen) > 1 else ''}; 1 is the best.\n",
+            f"Mean rank over {len(chosen)} task{'s' if len(chosen) > 1 else ''}; 1 is the best."
+            f"{_over_tasks(chosen)}\n",
             _overview(rankings(chosen), len(chosen)),
         ]
     for table in tables:
@@ -247,19 +257,49 @@ def _strict_first(setting: tuple[str, str]) -> tuple[bool, str, str]:
     return (protocol != "strict", protocol, budget)
 
 
-def _overview(rows: Iterable[Ranking], n_tasks: int) -> str:
-    header = ("method", "mean rank", "tasks", "best or tied", f"p against {REFERENCE}")
+def _over_tasks(tables: Sequence[Standing]) -> str:
+    """Whether the methods differ at all over tasks, and how far ranks have to lie apart."""
+    methods, scores = score_matrix(tables)
+    if len(methods) < FEWEST_METHODS:
+        return ""
+    test = friedman(scores)
+    if test.n_tasks < FEWEST_TASKS:
+        return ""
+    apart = critical_difference(len(methods), test.n_tasks)
+    return (
+        f" Over the {test.n_tasks} tasks that all {len(methods)} methods have in full: Friedman's"
+        f" test that none differs, p {p_value(test.p)}; mean ranks less than {number(apart, 2)}"
+        " apart cannot be told apart (Nemenyi)."
+    )
+
+
+def _overview(rows: tuple[Ranking, ...], n_tasks: int) -> str:
+    kinds = tuple(dict.fromkeys(kind for row in rows for kind, _ in row.kinds))
+    kinds = kinds if len(kinds) > 1 else ()
+    header = (
+        "method",
+        "mean rank",
+        "95 % interval",
+        *kinds,
+        "tasks",
+        "best or tied",
+        f"p against {REFERENCE}",
+    )
     cells = (
         (
             f"`{row.method}`",
             number(row.mean_rank, 2),
+            NONE
+            if np.isnan(row.interval[0])
+            else f"{number(row.interval[0], 1)} to {number(row.interval[1], 1)}",
+            *(number(dict(row.kinds).get(kind, np.nan), 1) for kind in kinds),
             f"{row.tasks}/{n_tasks}",
             f"{row.best}/{row.tasks}",
             p_value(row.p),
         )
         for row in rows
     )
-    return grid(header, cells, (False, True, True, True, True))
+    return grid(header, cells, (False, *(True for _ in header[1:])))
 
 
 def _task(table: Standing) -> list[str]:

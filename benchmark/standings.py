@@ -1,5 +1,6 @@
 """Records to standings: how the methods compare on each task and over tasks."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -8,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from benchmark.patients import METRIC, Intervals
-from benchmark.stats import Estimate, average_ranks, holm, nadeau_bengio, wilcoxon
+from benchmark.stats import Estimate, holm, nadeau_bengio, smallest_over_folds, task_ranks, wilcoxon
 
 REFERENCE = "mirror"
 """The method that the others are compared with."""
@@ -23,6 +24,9 @@ RANKED = "self-supervised"
 
 ROLES = (RANKED, "ablation", "control", "supervised")
 """The roles in the order in which tables show them."""
+
+FEWEST_FOR_INTERVAL = 3
+"""Tasks that an interval of a mean rank needs."""
 
 TABLE = ["task", "protocol", "budget", "n_folds"]
 """What rows of one table have in common."""
@@ -57,6 +61,8 @@ class Row:
         spread: Standard deviation of the primary metric over those cells; NaN for one cell.
         score: Mean of the primary metric with its corrected interval.
         patients: Its interval over resamples of the test patients; NaN where there is none.
+        smallest: The smallest difference to the reference that these folds, seeds and patients
+            could have shown, with a power of 80 % before any adjustment; NaN likewise.
         difference: Score minus the reference's over the cells of both, corrected likewise, p
             adjusted by Holm over the rows of its role; NaN for the reference itself or without one.
         tied: Whether it is ranked and cannot be told from the best of the ranked.
@@ -75,6 +81,7 @@ class Row:
     score: Estimate
     patients: tuple[float, float]
     difference: Estimate
+    smallest: float
     tied: bool
     others: tuple[tuple[float, int], ...]
     seconds: float
@@ -151,6 +158,8 @@ class Ranking:
     Attributes:
         method: Its name.
         mean_rank: Over the tasks where it is complete, among the complete methods; 1 the best.
+        interval: 95 % of that mean over tasks, by Student's t; NaN over fewer than three.
+        kinds: The same mean over the tasks of each kind where it has any.
         tasks: How many tasks those are.
         best: Tasks in which it is the best or tied with it.
         p: Signed-rank test of its differences to the reference over tasks, Holm-adjusted; NaN
@@ -159,6 +168,8 @@ class Ranking:
 
     method: str
     mean_rank: float
+    interval: tuple[float, float]
+    kinds: tuple[tuple[str, float], ...]
     tasks: int
     best: int
     p: float
@@ -283,6 +294,7 @@ def _rows(
         for group in groups
         for m, difference in _differences(cells, group, REFERENCE, n_folds).items()
     }
+    smallest = _smallest(cells, n_folds) if REFERENCE in cells else {}
     ranked = groups[ROLES.index(RANKED)]
     best = _differences(cells, ranked, ranked[0], n_folds) if ranked else {}
     return tuple(
@@ -299,6 +311,7 @@ def _rows(
                 else _NO_INTERVAL
             ),
             difference=reference[method],
+            smallest=smallest.get(method, np.nan),
             # Not told apart unless the test says so: one fold alone tells nothing.
             tied=bool(counted[method]) and method in best and not best[method].p < ALPHA,
             others=tuple(
@@ -333,6 +346,17 @@ def _estimate(folds: NDArray[np.float64], share: float) -> Estimate:
     return Estimate(*(round(x, _DIGITS) for x in (found.mean, found.low, found.high, found.p)))
 
 
+def _smallest(cells: pd.DataFrame, n_folds: int) -> dict[str, float]:
+    """What each method's comparison with the reference could have shown."""
+    found = {}
+    for method in cells.columns.drop(REFERENCE):
+        folds = (cells[method] - cells[REFERENCE]).groupby(level="fold").mean().dropna()
+        if len(folds) > 1:
+            smallest = smallest_over_folds(folds.round(_DIGITS), 1.0 / (n_folds - 1))
+            found[str(method)] = round(smallest, _DIGITS)
+    return found
+
+
 def _differences(
     cells: pd.DataFrame, methods: Sequence[str], to: str, n_folds: int
 ) -> dict[str, Estimate]:
@@ -348,18 +372,42 @@ def _differences(
     }
 
 
-def rankings(tables: Iterable[Standing]) -> tuple[Ranking, ...]:
-    """Mean ranks of the ranked over tables of one protocol and budget, best first."""
-    tables = tuple(tables)
+def score_matrix(tables: Sequence[Standing]) -> tuple[list[str], NDArray[np.float64]]:
+    """The ranked methods by name and their scores, higher is better, [tasks, methods].
+
+    NaN where a method is not complete in a task.
+    """
     methods = sorted({row.method for t in tables for row in t.rows if row.role == RANKED})
     scores = np.full((len(tables), len(methods)), np.nan)
-    best = dict.fromkeys(methods, 0)
     for i, table in enumerate(tables):
         sign = 1.0 if table.primary.higher_is_better else -1.0
         for row in table.ranked:
             scores[i, methods.index(row.method)] = sign * row.score.mean
-            best[row.method] += row.tied
-    ranks = average_ranks(scores)
+    return methods, scores
+
+
+def _mean_rank(ranks: NDArray[np.float64]) -> float:
+    known = ranks[~np.isnan(ranks)]
+    return round(float(known.mean()), _DIGITS) if known.size else np.nan
+
+
+def _rank_interval(ranks: NDArray[np.float64]) -> tuple[float, float]:
+    """Student's interval of the mean over tasks, as if tasks of one cohort were independent."""
+    known = ranks[~np.isnan(ranks)]
+    if known.size < FEWEST_FOR_INTERVAL:
+        return _NO_INTERVAL
+    found = nadeau_bengio(known, 0.0)
+    return round(found.low, _DIGITS), round(found.high, _DIGITS)
+
+
+def rankings(tables: Iterable[Standing]) -> tuple[Ranking, ...]:
+    """Mean ranks of the ranked over tables of one protocol and budget, best first."""
+    tables = tuple(tables)
+    methods, scores = score_matrix(tables)
+    best = Counter(row.method for table in tables for row in table.ranked if row.tied)
+    ranks = task_ranks(scores)
+    of_kind = np.array([table.task.split("/")[0] for table in tables])
+    kinds = tuple(dict.fromkeys(of_kind.tolist()))
     p = np.full(len(methods), np.nan)
     if REFERENCE in methods:
         differences = scores - scores[:, [methods.index(REFERENCE)]]
@@ -371,7 +419,13 @@ def rankings(tables: Iterable[Standing]) -> tuple[Ranking, ...]:
     rows = (
         Ranking(
             method=method,
-            mean_rank=round(float(ranks[j]), _DIGITS),
+            mean_rank=_mean_rank(ranks[:, j]),
+            interval=_rank_interval(ranks[:, j]),
+            kinds=tuple(
+                (kind, mean)
+                for kind in kinds
+                if not np.isnan(mean := _mean_rank(ranks[of_kind == kind, j]))
+            ),
             tasks=int((~np.isnan(scores[:, j])).sum()),
             best=best[method],
             p=round(float(adjusted[j]), _DIGITS),

@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 from sksurv.metrics import concordance_index_censored
 
 from benchmark.gaps import gaps
@@ -126,7 +127,7 @@ def test_without_the_reference_there_is_no_difference_column() -> None:
     with_it = only(records({"mirror": [FOLDS], "pca": [FOLDS]}))
     without = only(records({"pca": [FOLDS]}))
     headers = {c.header for c in columns(with_it)} - {c.header for c in columns(without)}
-    assert headers == {"Δ to mirror", "of Δ", "p"}
+    assert headers == {"Δ to mirror", "of Δ", "p", "could show"}
 
 
 def test_protocols_budgets_and_folds_never_share_a_table() -> None:
@@ -239,8 +240,44 @@ def test_ranks_over_tasks_and_the_signed_rank_test() -> None:
     assert (mirror.mean_rank, pca.mean_rank) == (1.0, 2.0)
     assert pca.p == pytest.approx(2 / 2**6)
     assert (mirror.tasks, mirror.best) == (6, 6)
+    assert mirror.interval == (1.0, 1.0)
+    assert mirror.kinds == (("s", 1.0),)
     few = rankings(standings(settle(pd.concat(frames[:5]))))
     assert np.isnan(few[1].p)
+
+
+def test_the_overview_says_whether_methods_differ_over_tasks_at_all() -> None:
+    """Friedman by scipy, the critical difference by Demsar's table 5: q 2.343 for three methods."""
+    rng = np.random.default_rng(3)
+    shifts = rng.normal(0, 0.01, (8, 3)) + np.array([0.0, 0.01, -0.01])
+    frames = [
+        records(
+            {
+                name: [[x + shift for x in FOLDS]]
+                for name, shift in zip(("mirror", "pca", "clip"), row, strict=True)
+            },
+            task=f"{kind}/C{i}/os",
+        )
+        for i, row in enumerate(shifts)
+        for kind in (("survival", "few-shot")[i % 2],)
+    ]
+    text = render(pd.concat(frames))
+    p = stats.friedmanchisquare(*(-shifts).T).pvalue
+    apart = 2.343 * np.sqrt(3 * 4 / (6 * 8))
+    assert f"Friedman's test that none differs, p {p:.3f}" in text
+    assert f"mean ranks less than {apart:.2f} apart" in text
+    assert "| mean rank | 95 % interval | few-shot | survival | tasks |" in text
+
+
+def test_what_could_have_been_shown_is_the_power_of_the_corrected_test() -> None:
+    other = [0.61, 0.60, 0.60, 0.63, 0.64]
+    table = only(records({"mirror": [FOLDS], "pca": [other]}))
+    (smallest,) = (row.smallest for row in table.rows if row.method == "pca")
+    error = np.sqrt((1 / 5 + 1 / 4) * np.var(np.subtract(other, FOLDS), ddof=1))
+    critical = stats.t.ppf(0.975, 4)
+    shift = smallest / error
+    power = stats.nct.sf(critical, 4, shift) + stats.nct.cdf(-critical, 4, shift)
+    assert power == pytest.approx(0.8, abs=1e-6)
 
 
 def test_a_reason_cannot_break_the_table() -> None:

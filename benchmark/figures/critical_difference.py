@@ -7,7 +7,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from numpy.typing import NDArray
 
 from benchmark.figures.look import (
     INK,
@@ -22,7 +21,7 @@ from benchmark.figures.look import (
     stated,
 )
 from benchmark.leaderboard import number
-from benchmark.standings import ALPHA, RANKED, Standing
+from benchmark.standings import ALPHA, Standing, score_matrix
 from benchmark.stats import critical_difference, friedman, nemenyi
 
 _TRUSTED_TASKS = 10
@@ -51,7 +50,7 @@ def critical_difference_diagram(tables: Sequence[Standing]) -> Figure:
     # It takes two seconds to import, which no table should wait for.
     from scikit_posthocs import critical_difference_diagram as draw  # noqa: PLC0415
 
-    every, scores = _scores(tables)
+    every, scores = score_matrix(tables)
     whole = np.flatnonzero(~np.isnan(scores).any(axis=0))
     methods = [every[i] for i in whole]
     left_out = [name for name in every if name not in methods]
@@ -86,17 +85,6 @@ def critical_difference_diagram(tables: Sequence[Standing]) -> Figure:
     caption(figure, _caption(test.n_tasks, test.p, limit, left_out))
     lay_out(figure)
     return figure
-
-
-def _scores(tables: Sequence[Standing]) -> tuple[list[str], NDArray[np.float64]]:
-    """Names of the ranked, and their scores, higher better, NaN where they are not complete."""
-    methods = sorted({row.method for t in tables for row in t.rows if row.role == RANKED})
-    scores = np.full((len(tables), len(methods)), np.nan)
-    for i, table in enumerate(tables):
-        sign = 1.0 if table.primary.higher_is_better else -1.0
-        for row in table.ranked:
-            scores[i, methods.index(row.method)] = sign * row.score.mean
-    return methods, scores
 
 
 def _ruler(axes: Axes, limit: float, worst: int) -> None:

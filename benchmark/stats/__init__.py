@@ -16,6 +16,7 @@ from benchmark.stats.ranks import (
     friedman,
     holm,
     nemenyi,
+    task_ranks,
     wilcoxon,
 )
 from benchmark.stats.resampled import nadeau_bengio
@@ -37,5 +38,6 @@ __all__ = [
     "resample_counts",
     "smallest_over_folds",
     "smallest_over_patients",
+    "task_ranks",
     "wilcoxon",
 ]

@@ -41,21 +41,25 @@ def wilcoxon(differences: ArrayLike) -> float:
     return 1.0 if not x.any() else float(stats.wilcoxon(x).pvalue)
 
 
-def average_ranks(scores: ArrayLike) -> NDArray[np.float64]:
-    """Mean rank of each method over tasks, 1 the best; equal scores share their mean rank.
+def task_ranks(scores: ArrayLike) -> NDArray[np.float64]:
+    """Rank of each method in each task, 1 the best; equal scores share their mean rank.
 
     Args:
-        scores: Higher is better, shape [tasks, methods]; NaN where a method has no score, which
-            is then ranked neither in that task nor in its mean.
+        scores: Higher is better, shape [tasks, methods]; NaN where a method has no score.
 
     Returns:
-        Shape [methods]; NaN for a method without any score.
+        Of that shape; NaN where there was no score.
     """
     x = np.asarray(scores, dtype=np.float64)
-    ranks = stats.rankdata(-x, axis=1, nan_policy="omit")
+    return np.asarray(stats.rankdata(-x, axis=1, nan_policy="omit"))
+
+
+def average_ranks(scores: ArrayLike) -> NDArray[np.float64]:
+    """Mean over tasks of `task_ranks`, shape [methods]; NaN for a method without any score."""
+    ranks = task_ranks(scores)
     counted = (~np.isnan(ranks)).sum(axis=0)
     total = np.nansum(ranks, axis=0)
-    mean = np.full(x.shape[1], np.nan)
+    mean = np.full(ranks.shape[1], np.nan)
     np.divide(total, counted, out=mean, where=counted > 0)
     return mean
 
