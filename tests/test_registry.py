@@ -13,7 +13,6 @@ from methods.base import Role
 from methods.registry import all_methods, registry, select_methods, variants
 from tasks.errors import InputError
 
-
 PROGRAM = Path(sys.executable).with_name("mirror-bench")
 
 
