@@ -59,7 +59,11 @@ How to read it:
 
 - **Protocol.** `strict`: folds of patients; whatever is fitted (genes, scalers, encoders, heads
   and their penalties) sees training patients only, and every test patient is scored once. `paper`
-  re-enacts a published protocol, leaks included. Protocols and budgets never share a table.
+  re-enacts a published protocol, leaks included. `+permuted-labels`: outcomes were dealt anew
+  among the patients, so that whatever is above chance is wrong. `+site-folds`: folds of whole
+  tissue-source sites. Protocols and budgets never share a table.
+- **Groups.** Only self-supervised methods are ranked. Ablations, floors and controls, and
+  supervised references, which were told the training patients' outcomes, stand apart.
 - The **score** is the mean of the table's first metric over folds and seeds, **±** its standard
   deviation over them. ↑: higher is better, ↓: lower is better.
 - The **95 % interval** is that of the mean, by the corrected resampled t of Nadeau and Bengio:
@@ -74,6 +78,7 @@ How to read it:
   corrected likewise): do not rank them by their scores.
 - **⚠ 4/5** marks a row with scores in 4 of 5 folds x seeds: it stands last and has no rank. A
   count beside another metric says the same of it.
+- **fit, s** is wall time on the machine that ran it, whatever else it did meanwhile.
 - Over tasks, ranks are means with Student's interval over tasks, and by kind of task; **p** is
   Wilcoxon's signed-rank test, adjusted by Holm; it needs {fewest} tasks.
 """
