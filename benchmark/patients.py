@@ -1,6 +1,7 @@
 """Intervals over patients: what the luck of who was tested does to Harrell's C."""
 
 from collections.abc import Hashable
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -45,12 +46,17 @@ def patient_intervals(predictions: pd.DataFrame) -> Intervals:
     return found
 
 
+@lru_cache(maxsize=16)
+def _counts(task: str, fold: int, n_patients: int) -> NDArray[np.int64]:
+    """The resamples of a fold's patients, the same for every method and seed."""
+    return resample_counts(n_patients, RESAMPLES, generator("bootstrap", task, fold))
+
+
 def _resampled(task: str, cell: pd.DataFrame) -> NDArray[np.float64]:
     """C of one fold and seed in every resample of its patients, shape [resamples]."""
-    rng = generator("bootstrap", task, int(cell["fold"].iloc[0]))
     return bootstrap_concordance(
         cell["event"].to_numpy(),
         cell["time_months"].to_numpy(),
         cell["risk"].to_numpy(),
-        resample_counts(len(cell), RESAMPLES, rng),
+        _counts(task, int(cell["fold"].iloc[0]), len(cell)),
     )
