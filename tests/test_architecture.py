@@ -40,7 +40,9 @@ def test_the_names_are_ours_alone(package: str) -> None:
     assert set(packages_distributions()[package]) == {"mirror-bench"}
 
 
-@pytest.mark.parametrize("module", ["benchmark.leaderboard", "benchmark.records", "benchmark.cli"])
+@pytest.mark.parametrize(
+    "module", ["benchmark.leaderboard", "benchmark.records", "benchmark.cli", "benchmark.report"]
+)
 def test_tables_need_no_torch(module: str) -> None:
     program = (
         f"import sys, {module}; sys.exit(bool({{'torch', 'ray', 'mlflow'}} & set(sys.modules)))"
