@@ -31,6 +31,10 @@ TUNE_SETTINGS = {
     "TUNE_MAX_PENDING_TRIALS_PG": "auto",
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
+    # A busy machine answers late (seen at a load of nine a core), and Ray takes the one node there
+    # is for dead. Daemons of a cluster that runs already have settings of their own.
+    "RAY_health_check_timeout_ms": "120000",
+    "RAY_health_check_failure_threshold": "10",
 }
 
 

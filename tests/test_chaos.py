@@ -134,9 +134,11 @@ def mlflow_server(folder: Path) -> Iterator[tuple[str, "subprocess.Popen[bytes]"
             with socket.socket() as probe:
                 return probe.connect_ex(("127.0.0.1", port)) == 0
 
-        wait_until(listens)
-        yield f"http://127.0.0.1:{port}", process
-        os.killpg(process.pid, signal.SIGKILL)
+        try:
+            wait_until(listens)
+            yield f"http://127.0.0.1:{port}", process
+        finally:  # without it, leaving the block would wait for the server's end
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 @pytest.mark.parametrize("number", range(5))
