@@ -1,5 +1,6 @@
 """`mirror-bench ablate`: what each part of a method is worth, on each task, with its interval."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -124,17 +125,25 @@ def ablate(parent: str, metrics: Sequence[str], options: RunOptions, console: Co
     folder = options.results / "ablations"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{parent}.md").write_text(markdown(found, parent), encoding="utf-8")
-    save(ablations([_drawn(delta, parent) for delta in found]), folder, parent)
+    save(ablations(_drawn(found, parent)), folder, parent)
     console.print(f"Wrote {folder / parent}.md, .svg and .png", highlight=False)
     return code
 
 
-def _drawn(delta: Delta, parent: str) -> Ablation:
-    measure = Measure(delta.metric, delta.higher_is_better)
-    place = f"{delta.task} · {delta.metric}"
-    return Ablation(
-        place, parent, delta.method, measure, delta.folds * delta.seeds, delta.difference
-    )
+def _drawn(found: Sequence[Delta], parent: str) -> list[Ablation]:
+    """What the figure draws: a panel a task, or one for each metric of a task that has several."""
+    metrics = Counter(task for task, _ in {(delta.task, delta.metric) for delta in found})
+    return [
+        Ablation(
+            delta.task if metrics[delta.task] == 1 else f"{delta.task}\n{delta.metric}",
+            parent,
+            delta.method,
+            Measure(delta.metric, delta.higher_is_better),
+            delta.folds * delta.seeds,
+            delta.difference,
+        )
+        for delta in found
+    ]
 
 
 COLUMNS: tuple[tuple[str, Callable[[Delta], str]], ...] = (
