@@ -50,7 +50,7 @@ class Delta:
 
 
 def deltas(records: pd.DataFrame, parent: str, metrics: Sequence[str] = ()) -> tuple[Delta, ...]:
-    """Compare the variants of `parent` with it.
+    """Compare the variants of `parent` with it, on the tasks that an ablation was run on.
 
     Args:
         records: Of the parent and its variants, any order; others are ignored.
@@ -65,6 +65,7 @@ def deltas(records: pd.DataFrame, parent: str, metrics: Sequence[str] = ()) -> t
     return tuple(
         delta
         for _, table in ours.groupby([*TABLE, "metric"], sort=True)
+        if (table["role"] == "ablation").any()
         for delta in _table(table, parent)
     )
 
