@@ -206,7 +206,6 @@ def test_an_mlflow_server_sees_a_parent_and_its_children(
     assert len(names) == 1
 
 
-@pytest.mark.slow
 def test_a_server_that_is_stopped_loses_no_record(
     data: Path, reference: Path, tmp_path: Path, server: tuple[str, "subprocess.Popen[bytes]"]
 ) -> None:
