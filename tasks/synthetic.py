@@ -1,7 +1,7 @@
 """Planted cohorts on disk, in the formats users have, with their truth beside them.
 
-The barcodes have TCGA's shape; their sites, Q0 to Q9, are no tissue-source sites of TCGA, so that
-no planted patient can be taken for a real one.
+The barcodes have TCGA's shape and sites Q0 to Q9, some of which TCGA has too (Q1, Q2, Q3, Q9): the
+cohort's name and provenance say that its patients are planted, not their barcodes.
 """
 
 import contextlib

@@ -114,7 +114,7 @@ def test_float32_is_as_near_to_float64_as_the_package_is(spread: float) -> None:
     exact = moore_penrose_iter_pinv(A) @ block
     ours = pseudo_inverse_times(A.float(), block.float())
     package = moore_penrose_iter_pinv(A.float()) @ block.float()
-    assert (ours - exact).abs().max() <= 4 * (package - exact).abs().max()
+    assert (ours - exact).abs().max() <= 3 * (package - exact).abs().max()
 
 
 def test_exact_attention_is_softmax_attention_plus_the_convolution() -> None:
