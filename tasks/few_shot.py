@@ -23,8 +23,8 @@ from tasks.scoring import (
 )
 
 # Per patient and feature, of a logistic head on features standardised by the whole training fold:
-# so few patients cannot choose it. It was set by looking at test folds: AUROC of PCA on TCGA-BRCA and TCGA-STAD moves by less than 0.02
-# between 0.1 and 0.001, for every k.
+# so few patients cannot choose it. It was set by looking at test folds: AUROC of PCA on TCGA-BRCA
+# and TCGA-STAD moves by less than 0.02 between 0.1 and 0.001, for every k.
 PENALTY = 0.01
 
 

@@ -18,8 +18,8 @@ from tasks.metrics.undefined import Undefined
 from tasks.scoring import endpoints_with_events, followed, score
 
 # Per event and feature, of Cox regression on features standardised by the whole training fold: so
-# few patients cannot choose it. Set by looking at test folds: C of PCA on three cohorts of TCGA moves by less than 0.01 between 1
-# and 0.01, for every k.
+# few patients cannot choose it. It was set by looking at test folds: C of PCA on three cohorts of
+# TCGA moves by less than 0.01 between 1 and 0.01, for every k.
 PENALTY = 0.1
 
 
