@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from benchmark.data import data_app
 from benchmark.leaderboard import render
 from benchmark.plan import Control
 from benchmark.records import TIDY, Store, UnwritableError
@@ -232,6 +233,7 @@ def new_method(
 
 list_app = typer.Typer(help="What there is: methods, tasks, cohorts.", no_args_is_help=True)
 app.add_typer(list_app, name="list")
+app.add_typer(data_app, name="data")
 
 
 @list_app.command("methods")
