@@ -13,8 +13,9 @@ demo: $(INSTALLED)
 	$(BIN)/mirror-bench run --methods all --tasks survival --budget smoke --folds 3 --seeds 0 --results .demo/results
 	$(BIN)/mirror-bench leaderboard --results .demo/results --output .demo/leaderboard.md
 
+# Two test files at a time, each whole on one worker: modules share fixtures.
 test: check
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 check: $(INSTALLED)
 	$(BIN)/ruff format --check .

@@ -95,6 +95,7 @@ class Task(ABC):
         metrics: What is measured; the first is the primary one.
         label: Which endpoint or label of the cohort is judged.
         supervises: Whether the label may train a supervised reference for this task.
+        whole: Whether `all` means every instance of the kind, not its default ones alone.
         default: Whether naming the kind alone selects this instance.
     """
 
@@ -102,6 +103,7 @@ class Task(ABC):
     version: ClassVar[int]
     metrics: ClassVar[tuple[Metric, ...]]
     supervises: ClassVar[bool] = False
+    whole: ClassVar[bool] = False
 
     def __init__(self, cohort: str, label: str, *, default: bool) -> None:
         self.cohort = cohort

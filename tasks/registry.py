@@ -42,8 +42,8 @@ def all_tasks(cohorts: Iterable[Cohort]) -> tuple[Task, ...]:
 def select_tasks(patterns: str, cohorts: Iterable[Cohort]) -> tuple[Task, ...]:
     """The instances that `all|KIND|KIND/INSTANCE,..` names.
 
-    `all` and a kind (or a glob of kinds) mean default instances; a pattern with a slash is a
-    glob of full names, such as `survival/*/dss`, and finds the others too.
+    A kind (or a glob of kinds) means its default instances, `all` those of every kind and survival
+    on every endpoint; a pattern with a slash is a glob of full names, such as `survival/*/dss`.
 
     Returns:
         Instances in the order of `all_tasks`, each once.
@@ -82,7 +82,9 @@ def _matches(pattern: str, task: Task) -> bool:
     """Whether one pattern means this instance."""
     if "/" in pattern:
         return fnmatchcase(task.name, pattern)
-    return task.default and (pattern == "all" or fnmatchcase(task.kind, pattern))
+    if pattern == "all":
+        return task.default or task.whole
+    return task.default and fnmatchcase(task.kind, pattern)
 
 
 def _nothing(pattern: str, available: tuple[Task, ...]) -> str:

@@ -133,6 +133,7 @@ class Survival(TimeToEvent):
 
     kind = "survival"
     version = 2
+    whole = True  # which endpoint a paper reports is chosen too often by what comes out
 
     def fit_head(self, X: Matrix, train: Outcomes, folds: NDArray[np.intp]) -> Head:
         """Ridge Cox regression."""
