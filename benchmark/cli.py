@@ -13,9 +13,11 @@ from rich.console import Console
 from benchmark.data import data_app
 from benchmark.leaderboard import render
 from benchmark.plan import Control
-from benchmark.records import TIDY, Store, UnwritableError
+from benchmark.records import Store
+from benchmark.segments import UnwritableError
 from benchmark.sheets import chosen, latex, sheet
 from benchmark.standings import settle, standings
+from benchmark.tables import TIDY
 from methods.base import Budget
 from tasks.base import Protocol
 from tasks.errors import InputError

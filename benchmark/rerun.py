@@ -13,7 +13,8 @@ from rich.table import Table
 from benchmark.folds import Folds, outer_folds
 from benchmark.overrides import recorded_config
 from benchmark.plan import Request, Trial, make_plan, read_protocol
-from benchmark.records import Line, Store
+from benchmark.records import Store
+from benchmark.segments import Line
 from benchmark.trial import run_trial
 from methods.base import Budget
 from methods.registry import all_methods, select_methods
@@ -111,9 +112,7 @@ def find_trial(store: Store, beginning: str) -> Recorded:
     Raises:
         InputError: There is none, or more than one.
     """
-    pairs = [
-        (line, task) for line, task in store.attempted() if line["trial"].startswith(beginning)
-    ]
+    pairs = store.attempted(beginning).values()
     keys = sorted({line["trial"] for line, _ in pairs})
     if not keys:
         raise InputError(

@@ -18,8 +18,9 @@ from benchmark.gains import gains, sentence
 from benchmark.interrupt import first_interrupt_only
 from benchmark.overrides import configured
 from benchmark.plan import Control, Request, Trial, longest_first, make_plan
-from benchmark.records import Line, Store, UnwritableError
+from benchmark.records import Store
 from benchmark.screen import show
+from benchmark.segments import Line, Stamps, UnwritableError
 from methods.base import Budget, MethodSpec
 from methods.registry import registry, select_methods
 from tasks.base import Protocol, Status, Task
@@ -148,7 +149,11 @@ def run_methods(methods: Sequence[MethodSpec], options: RunOptions, console: Con
                 f"{len(plan.trials)} trials to run."
             )
             trials = longest_first(plan.trials, history.seconds)
-            ended = _sweep(options, trials, request, store, console) if trials else None
+            ended = (
+                _sweep(options, trials, request, store, history.finished, console)
+                if trials
+                else None
+            )
         code = _account(store, request, console, interrupted=isinstance(ended, KeyboardInterrupt))
     if isinstance(ended, UnwritableError):
         raise ended
@@ -230,9 +235,13 @@ def _sweep(
     trials: Sequence[Trial],
     request: Request,
     store: Store,
+    last: str,
     console: Console,
 ) -> KeyboardInterrupt | UnwritableError | None:
-    """Run the trials; what ended it early, if anything did."""
+    """Run the trials; what ended it early, if anything did.
+
+    Records bear later times than `last`.
+    """
     # Here and not above: Ray and MLflow cost seconds that a run with nothing to do need not pay.
     from benchmark.sweep import run_sweep  # noqa: PLC0415
     from benchmark.tracking import Tracker  # noqa: PLC0415
@@ -254,7 +263,7 @@ def _sweep(
     )
     cache = store.folder / "cache"
     EmbeddingCache(cache).sweep_out()
-    writer = store.writer()
+    writer, stamps = store.writer(), Stamps(last)
     cohorts = {cohort.name: cohort for _, cohort in request.cohorts}
     ended: KeyboardInterrupt | UnwritableError | None = None
     columns = (
@@ -269,18 +278,19 @@ def _sweep(
     ):
         bar = progress.add_task("starting workers", total=len(trials))
 
-        def finished(record: Line, predictions: list[Line]) -> None:
+        def keep(record: Line, predictions: list[Line]) -> None:
+            record = record | {"finished": stamps.next()}
             writer.append(record, predictions)
             tracker.log(record, predictions)
             progress.update(bar, advance=1, description=f"{record['method']} {record['cohort']}")
 
         def lost(trial: Trial) -> None:
-            finished(lost_record(trial, cohorts[trial.cohort]), [])
+            keep(lost_record(trial, cohorts[trial.cohort]), [])
 
         try:
             run_sweep(
                 trials,
-                finished,
+                keep,
                 lost,
                 folder=Path(scratch),
                 cache=cache,

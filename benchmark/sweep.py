@@ -13,7 +13,7 @@ from ray import tune
 from ray.tune.experiment import Trial as TuneTrial
 
 from benchmark.plan import Trial
-from benchmark.records import Line
+from benchmark.segments import Line
 from benchmark.trial import run_trial
 
 PASSES = 3

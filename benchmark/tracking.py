@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark.records import Line
+from benchmark.segments import Line
 
 # A server that is away must not hold up a sweep for minutes.
 SETTINGS = {

@@ -3,7 +3,6 @@
 import platform
 import traceback
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -15,7 +14,7 @@ from threadpoolctl import threadpool_limits
 from benchmark.cache import EmbeddingCache, Fit
 from benchmark.fitting import fit_and_embed
 from benchmark.plan import Search, Trial, protocol_name
-from benchmark.records import Line
+from benchmark.segments import Line
 from methods.base import MethodSpec, Role, UnableError
 from methods.registry import all_methods
 from tasks.base import Outcome, Score, Status, Task
@@ -236,7 +235,6 @@ def _record(
         "seed": trial.seed,
         "data": trial.data,
         "code": trial.code,
-        "finished": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "versions": _versions(),
         "device": device,
         "fit_seconds": fit.fit_seconds if fit else None,

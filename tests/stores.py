@@ -6,7 +6,9 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark.records import COSTS, Line, Store, Writer
+from benchmark.records import Store
+from benchmark.segments import Line, Writer
+from benchmark.tables import COSTS
 from tasks.seeds import generator
 
 _OF_TRIAL = (

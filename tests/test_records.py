@@ -1,12 +1,16 @@
 """The store: whole lines or none, the last attempt wins, two runs never at once."""
 
+import gzip
 import multiprocessing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from benchmark.records import TIDY, Store
+from benchmark.records import Store
+from benchmark.segments import Stamps, write_segment
+from benchmark.tables import TIDY
 from tasks.errors import InputError
 
 
@@ -121,6 +125,53 @@ def test_an_edited_method_supersedes_what_it_was_before(tmp_path: Path) -> None:
     store.writer().append(record("a" * 16, value=0.6, code="old"), [])
     assert store.records()["value"].tolist() == [0.7]
     assert len(store.history().attempts) == 2
+
+
+def test_a_clock_that_was_set_back_lets_no_older_version_win(tmp_path: Path) -> None:
+    future = "2200-01-01T00:00:00.000+00:00"
+    store = opened(tmp_path)
+    store.writer().append(record("a" * 16, value=0.6, code="old", finished=future), [])
+    stamps = Stamps(store.history().finished)
+    now = [stamps.next() for _ in range(3)]
+    assert future < now[0] < now[1] < now[2]
+    store.writer().append(record("b" * 16, value=0.7, code="new", finished=now[0]), [])
+    assert store.records()["value"].tolist() == [0.7]
+
+
+def test_without_records_a_stamp_is_the_time(tmp_path: Path) -> None:
+    before = datetime.now(UTC)
+    stamp = datetime.fromisoformat(Stamps(opened(tmp_path).history().finished).next())
+    assert timedelta(seconds=-0.002) < stamp - before < timedelta(minutes=1)
+
+
+def test_a_compressed_segment_is_read_like_any_other(tmp_path: Path) -> None:
+    lines = [record("a" * 16, value=0.6), record("b" * 16, value=0.7)]
+    for name, suffix in (("plain", ".jsonl"), ("packed", ".jsonl.gz"), ("again", ".jsonl.gz")):
+        store = opened(tmp_path / name)
+        write_segment(store.folder / "records" / f"merged{suffix}", lines)
+        write_segment(
+            store.folder / "predictions" / f"merged{suffix}",
+            [prediction("a" * 16), prediction("b" * 16)],
+        )
+    plain, packed = Store(tmp_path / "plain"), Store(tmp_path / "packed")
+    assert packed.records().equals(plain.records())
+    assert packed.predictions().equals(plain.predictions())
+    assert packed.history() == plain.history()
+    path = Path("records") / "merged.jsonl.gz"
+    whole = (tmp_path / "packed" / path).read_bytes()
+    assert whole == (tmp_path / "again" / path).read_bytes()
+    assert gzip.decompress(whole) == (plain.folder / "records" / "merged.jsonl").read_bytes()
+    assert not list((tmp_path / "packed").rglob("*.tmp"))
+
+
+@pytest.mark.parametrize("cut", [5, -9, -30])
+def test_a_damaged_compressed_segment_is_an_error_that_names_it(tmp_path: Path, cut: int) -> None:
+    store = opened(tmp_path)
+    path = store.folder / "records" / "merged.jsonl.gz"
+    write_segment(path, [record()])
+    path.write_bytes(path.read_bytes()[:cut])
+    with pytest.raises(InputError, match=rf"{path.name}: line \d: expected a whole gzip file"):
+        store.records()
 
 
 def test_what_fits_cost_is_averaged_over_those_that_ended(tmp_path: Path) -> None:

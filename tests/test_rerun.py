@@ -15,8 +15,9 @@ from rich.console import Console
 from benchmark.folds import outer_folds
 from benchmark.overrides import configured, recorded_config
 from benchmark.plan import Control, Request, make_plan
-from benchmark.records import Line, Store
+from benchmark.records import Store
 from benchmark.rerun import find_trial, rerun
+from benchmark.segments import Line, Stamps
 from benchmark.trial import run_trial
 from methods.base import Budget, Config
 from methods.registry import all_methods, select_methods
@@ -55,7 +56,7 @@ def record(
     change(line)
     store = Store(results)
     with store.locked(lambda: None):
-        store.writer().append(line, predictions)
+        store.writer().append(line | {"finished": Stamps("").next()}, predictions)
     return trial.key
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark.records import COSTS, PREDICTION, Line
+from benchmark.segments import Line
+from benchmark.tables import COSTS, PREDICTION
 from tasks.base import Status
 
 PATIENTS = 25

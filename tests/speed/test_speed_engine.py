@@ -12,7 +12,8 @@ from ray import tune
 
 from benchmark.folds import outer_folds
 from benchmark.plan import Request, make_plan
-from benchmark.records import Line, Store
+from benchmark.records import Store
+from benchmark.segments import Line
 from benchmark.sweep import run_sweep
 from benchmark.tracking import Tracker
 from methods.base import Budget

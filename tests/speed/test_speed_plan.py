@@ -1,6 +1,5 @@
 """A hundred thousand trials: planning them, and finding all of them recorded."""
 
-import json
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,9 +10,11 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmark.folds import outer_folds
+from benchmark.leaderboard import render
 from benchmark.memory import peak_memory, reset_peak_memory
 from benchmark.plan import Request, make_plan
 from benchmark.records import Store
+from benchmark.segments import Stamps, write_segment
 from benchmark.trial import run_trial
 from methods.base import Budget
 from methods.registry import all_methods
@@ -55,15 +56,18 @@ def test_a_hundred_thousand_trials(benchmark: BenchmarkFixture, tmp_path: Path) 
     )
     assert len(plan.trials) == N_TRIALS
 
-    # A real record, under every key.
+    # A real record, under the names of every trial.
     real = replace(plan.trials[0], method="pca")
-    line = json.dumps(run_trial(real, tmp_path / "cache", "cpu")[0])
+    record, _ = run_trial(real, tmp_path / "cache", "cpu")
+    stamp = {"finished": Stamps("").next()}
     store = Store(tmp_path)
     with store.locked(lambda: None):
         records = tmp_path / "records" / "simulated.jsonl"
-    with records.open("w") as file:
-        for trial in plan.trials:
-            file.write(line.replace(real.key, trial.key) + "\n")
+    axes = (
+        {"trial": t.key, "method": t.method, "fold": t.split.fold, "seed": t.seed}
+        for t in plan.trials
+    )
+    write_segment(records, (record | stamp | of_trial for of_trial in axes))
     del plan
     history = timed("resume scan", store.history)
     plan = timed(
@@ -73,11 +77,18 @@ def test_a_hundred_thousand_trials(benchmark: BenchmarkFixture, tmp_path: Path) 
     assert (plan.trials, plan.n_done) == ((), N_TRIALS)
     memory = peak_memory()
     assert memory is None or memory < 1000
+    reset_peak_memory()
     table = timed("table of scores", store.records)
     assert table["trial"].nunique() == N_TRIALS
+    benchmark.extra_info["rows"] = len(table)
+    text = timed("leaderboard", lambda: render(table))
+    assert text.count("`pca-") >= N_METHODS
+    aggregated = peak_memory()
     benchmark.extra_info |= {f"CPU seconds of {name}": took[name] for name in took}
     benchmark.extra_info["MB of records"] = records.stat().st_size / 1e6
     benchmark.extra_info["MB of memory, planning and scan"] = memory
-    benchmark.extra_info["MB of memory, table of scores"] = peak_memory()
+    benchmark.extra_info["MB of memory, aggregation"] = aggregated
     assert took["planning"] < 10
     assert took["resume scan"] < 10
+    assert took["table of scores"] + took["leaderboard"] < 30
+    assert aggregated is None or aggregated < 2000
