@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from tasks.errors import InputError
+from tasks.formats.cells import shown
 
 # R's make.names turns hyphens into dots, so the separator may be another, used throughout.
 _BARCODE = re.compile(
     r"(?<![A-Z0-9])TCGA(?P<sep>[-._])(?P<site>[A-Z0-9]{2})(?P=sep)(?P<participant>[A-Z0-9]{4})"
     r"(?:(?P=sep)(?P<type>\d{2})(?P<vial>[A-Z])?(?P<rest>(?:(?P=sep)[A-Z0-9]+)*))?(?![A-Z0-9])",
-    re.IGNORECASE,
+    re.IGNORECASE | re.ASCII,
 )
 
 PRIMARY = frozenset({"01", "03", "05", "09"})
@@ -84,7 +85,7 @@ def parse_barcode(text: str, where: str) -> Barcode:
     patients = {f"TCGA-{match['site']}-{match['participant']}".upper() for match in found}
     if len(patients) != 1:
         raise InputError(
-            f"{where}: expected a TCGA barcode such as TCGA-AB-1234-01A, found {text!r}"
+            f"{where}: expected a TCGA barcode such as TCGA-AB-1234-01A, found {shown(text)}"
         )
     match = found[0]
     name = match.group().upper().replace(match["sep"], "-")

@@ -21,13 +21,13 @@ def find_cohorts(data: Path) -> tuple[Path, ...]:
     Raises:
         InputError: If there is no such folder, or no cohort.toml in it or one level below.
     """
-    if (data / MANIFEST).is_file():
-        return (data,)
     try:
+        if (data / MANIFEST).is_file():
+            return (data,)
         entries = sorted(data.iterdir())
+        folders = tuple(entry for entry in entries if (entry / MANIFEST).is_file())
     except OSError as error:
         raise InputError(f"{data}: expected a folder of cohorts, found: {error.strerror}") from None
-    folders = tuple(entry for entry in entries if (entry / MANIFEST).is_file())
     if not folders:
         raise InputError(
             f"{data}: expected a {MANIFEST} in it or in a folder of it, found none in "

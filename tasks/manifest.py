@@ -10,12 +10,13 @@ from typing import Any, TypeVar
 
 from tasks.cohort import Kind
 from tasks.errors import InputError
-from tasks.formats.tables import near, one_line
+from tasks.formats.files import reading, require_file, what_is_at
+from tasks.formats.tables import near
 
 MANIFEST = "cohort.toml"
 _MODALITIES = ("wsi", "rna")
 # Names become parts of KIND/COHORT/LABEL and of file names.
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 
 _C = TypeVar("_C", bound=StrEnum)
 
@@ -199,13 +200,9 @@ class _Section:
     def path(self, key: str = "path", *, folder: bool = False) -> Path:
         """A file or folder that is there; relative paths start from the manifest's folder."""
         path = self.file.parent / self.text(key)
-        kind = "folder" if folder else "file"
-        try:
-            path.stat()
-        except OSError as error:
-            raise self.fail(key, f"a {kind}", f"{path}: {error.strerror}") from None
-        if path.is_dir() != folder:
-            raise self.fail(key, f"a {kind}", f"a {'file' if folder else 'folder'}: {path}")
+        kind = "a folder" if folder else "a file"
+        if (found := what_is_at(path)) != kind:
+            raise self.fail(key, kind, f"{path}: {found}")
         return path
 
     def sections(self, key: str) -> dict[str, "_Section"]:
@@ -331,12 +328,9 @@ def read_manifest(folder: Path) -> Manifest:
             type than declared, or names a file that is not there.
     """
     file = folder / MANIFEST
-    try:
+    require_file(file)
+    with reading(file, "TOML in UTF-8"):
         content = tomllib.loads(file.read_text(encoding="utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{file}: expected TOML in UTF-8, found: {one_line(error)}") from None
-    except OSError as error:
-        raise InputError(f"{file}: expected a readable file, found: {error.strerror}") from None
     root = _Section(file, "", content)
     name = root.text("name")
     if not _NAME.fullmatch(name):

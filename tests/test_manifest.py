@@ -79,7 +79,7 @@ def test_everything_is_typed(folder: Path) -> None:
         ("[modalities.rna]", "[modalities.rnaseq]", r"found rnaseq \(did you mean rna"),
         ('kind = "bag"\npath = "bags"', "kind = 1", r"modalities\.wsi\.kind: expected a text"),
         ('path = "bags"', 'path = "bag"', r"modalities\.wsi\.path: expected a folder, found .*bag"),
-        ('path = "bags"', 'path = "t.csv"', "expected a folder, found a file"),
+        ('path = "bags"', 'path = "t.csv"', r"expected a folder, found .*t\.csv: a file"),
         ('kind = "vector"\npath = "t.csv"', 'kind = "vector"\npath = "bags"', "found a folder"),
         (
             'kind = "vector"\npath = "t.csv"',

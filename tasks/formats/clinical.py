@@ -15,6 +15,7 @@ import pandas as pd
 from tasks.barcode import parse_barcode
 from tasks.cohort import DAYS_PER_MONTH, Endpoint
 from tasks.errors import InputError
+from tasks.formats.cells import number, shown
 from tasks.formats.endpoints import FollowUp, build_endpoint
 from tasks.formats.gdc import read_gdc_cases
 from tasks.formats.layouts import ClinicalTable, open_clinical
@@ -43,7 +44,7 @@ class Columns:
 
 def _binary(cell: str, event: float) -> bool:
     try:
-        value = float(cell)
+        value = number(cell)
     except ValueError:
         raise KeyError(cell) from None
     if value not in (0.0, 1.0):
@@ -63,12 +64,13 @@ def _months(path: Path, patient: str, columns: Columns, cell: str) -> float | No
     if is_missing(cell):
         return None
     try:
-        time = float(cell)
+        time = number(cell)
     except ValueError:
         time = math.inf
     if not math.isfinite(time):
         raise InputError(
-            f"{path}: patient {patient}, column {columns.time!r}: expected a number, found {cell!r}"
+            f"{path}: patient {patient}, column {columns.time!r}: expected a number, "
+            f"found {shown(cell)}"
         )
     return time / columns.per_month
 
@@ -81,7 +83,7 @@ def _event(path: Path, patient: str, columns: Columns, cell: str) -> bool | None
     except KeyError:
         raise InputError(
             f"{path}: patient {patient}, column {columns.event!r}: expected {columns.expected}, "
-            f"found {cell!r}"
+            f"found {shown(cell)}"
         ) from None
 
 
@@ -199,7 +201,7 @@ def _porpoise(table: pd.DataFrame) -> dict[str, Columns]:
 def _same(cell: str) -> str:
     """A status in one spelling: 1, 1.0 and "1" are one, and so are TRUE and true."""
     try:
-        return repr(float(cell))
+        return repr(number(cell))
     except ValueError:
         return cell.strip().casefold()
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from tasks.cohort import VectorModality
 from tasks.errors import InputError
+from tasks.formats.cells import number, shown
 from tasks.formats.layouts import ClinicalTable, open_clinical
 from tasks.formats.tables import is_missing
 from tasks.manifest import ClinicalFormat, ClinicalSource, DeclaredColumns
@@ -43,7 +44,7 @@ class Covariate:
 
 
 def _years(cell: str, per_year: float = 1.0) -> float:
-    age = float(cell) / per_year
+    age = number(cell) / per_year
     if not 0 <= age <= OLDEST:
         raise ValueError(cell)
     return age
@@ -61,7 +62,7 @@ def _male(cell: str) -> float:
 
 
 def _not_female(cell: str) -> float:
-    female = float(cell)
+    female = number(cell)
     if female not in (0.0, 1.0):
         raise ValueError(cell)
     return 1.0 - female
@@ -160,7 +161,7 @@ def _read(table: ClinicalTable, covariate: Covariate, patients: Collection[str])
             except ValueError:
                 raise InputError(
                     f"{table.path}: patient {patient}, column {column!r}: "
-                    f"expected {covariate.expected}, found {cell!r}"
+                    f"expected {covariate.expected}, found {shown(cell)}"
                 ) from None
             if value is not None:
                 found[patient].add(value)

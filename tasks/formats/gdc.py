@@ -9,9 +9,11 @@ from typing import Any
 import pandas as pd
 
 from tasks.errors import InputError
-from tasks.formats.tables import one_line
+from tasks.formats.cells import shown
+from tasks.formats.files import reading, require_file
 
 _STATUS = {"dead": True, "alive": False}
+_MOST_DAYS = 1e6
 _UNKNOWN = frozenset({"", "unknown", "not reported"})
 
 
@@ -33,8 +35,12 @@ class Case:
 def _number(path: Path, case: str, key: str, value: object) -> float | None:
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise InputError(f"{path}: case {case}, {key}: expected a number of days, found {value!r}")
+    # JSON has integers of any size, and Python's reader takes NaN and Infinity
+    number = not isinstance(value, bool) and isinstance(value, int | float)
+    if not number or not abs(value) <= _MOST_DAYS:
+        raise InputError(
+            f"{path}: case {case}, {key}: expected a number of days, found {shown(value)}"
+        )
     return float(value)
 
 
@@ -60,7 +66,7 @@ def _case(path: Path, name: str, case: dict[str, Any]) -> Case:
         return Case(name, None, None)
     if word.casefold() not in _STATUS:
         raise InputError(
-            f"{path}: case {name}, vital_status: expected Alive or Dead, found {word!r}"
+            f"{path}: case {name}, vital_status: expected Alive or Dead, found {shown(word)}"
         )
     if dead := _STATUS[word.casefold()]:
         days = _number(path, name, "days_to_death", demographic.get("days_to_death"))
@@ -79,10 +85,9 @@ def _case(path: Path, name: str, case: dict[str, Any]) -> Case:
 
 def _cases(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """The cases and their barcodes."""
-    try:
+    require_file(path)
+    with reading(path, "JSON"):
         cases = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: expected JSON, found: {one_line(error)}") from error
     if not isinstance(cases, list):
         raise InputError(f"{path}: expected a list of cases, found {type(cases).__name__}")
     for position, case in enumerate(cases, start=1):

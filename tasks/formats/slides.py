@@ -3,16 +3,20 @@
 import hashlib
 import re
 import warnings
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from tasks.errors import InputError
-from tasks.formats.tables import near, one_line
+from tasks.formats.files import reading, require_file
+from tasks.formats.hdf5 import own_dataset
+from tasks.formats.tables import near
 
 HDF5_SUFFIXES = (".h5", ".hdf5")
 TORCH_SUFFIXES = (".pt", ".pth")
@@ -40,29 +44,26 @@ def _layout(path: Path, shape: _Shape, kind: str) -> tuple[int, int, bool]:
 
 
 def _hdf5_chunks(path: Path) -> Iterator[NDArray[np.float32]]:
-    try:
-        # files on shared, read-only storage often cannot be locked
-        with h5py.File(path, "r", locking=False) as file:
-            features = file.get("features")
-            if not isinstance(features, h5py.Dataset):
-                keys = list(file)
-                shown = ", ".join(keys[:8]) or "nothing"
-                raise InputError(
-                    f"{path}: expected a dataset `features`, found {shown}{near('features', keys)}"
-                )
-            n, width, leading = _layout(path, features.shape or (), features.dtype.kind)
-            rows = max(1, _CHUNK_BYTES // max(1, 4 * width))
-            for start in range(0, n, rows):
-                part = np.s_[start : start + rows]
-                chunk = features[0, part] if leading else features[part]
-                yield np.ascontiguousarray(chunk, dtype="<f4")
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
-        raise InputError(f"{path}: expected a whole HDF5 file, found: {one_line(error)}") from error
+    # files on shared, read-only storage often cannot be locked
+    with reading(path, "a whole HDF5 file"), h5py.File(path, "r", locking=False) as file:
+        features = own_dataset(path, file, "features")
+        if features is None:
+            keys = list(file)
+            shown = ", ".join(keys[:8]) or "nothing"
+            raise InputError(
+                f"{path}: expected a dataset `features`, found {shown}{near('features', keys)}"
+            )
+        n, width, leading = _layout(path, features.shape or (), features.dtype.kind)
+        rows = max(1, _CHUNK_BYTES // max(1, 4 * width))
+        for start in range(0, n, rows):
+            part = np.s_[start : start + rows]
+            yield _float32(features[0, part] if leading else features[part])
 
 
 def _torch_chunks(path: Path) -> Iterator[NDArray[np.float32]]:
     import torch  # noqa: PLC0415 - seconds to import, and only `.pt` needs it
 
+    _refuse_deflated(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what is wrong with the file is said below, once
@@ -75,15 +76,42 @@ def _torch_chunks(path: Path) -> Iterator[NDArray[np.float32]]:
     if not isinstance(tensor, torch.Tensor) or tensor.layout is not torch.strided:
         found = type(tensor).__name__
         raise InputError(f"{path}: expected a dense tensor alone, found {found}")
-    kind = "c" if tensor.is_complex() else "b" if tensor.dtype == torch.bool else "f"
-    n, _, leading = _layout(path, tuple(tensor.shape), kind)
-    if n:
-        values = tensor.detach()[0] if leading else tensor.detach()
-        yield np.ascontiguousarray(values.to(torch.float32).numpy(), dtype="<f4")
+    with reading(path, "a dense tensor"):
+        # strides of zero make a tensor of any size out of one number
+        if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
+            raise InputError(
+                f"{path}: expected a tensor with its values, found one of shape "
+                f"{list(tensor.shape)} without them"
+            )
+        kind = "c" if tensor.is_complex() else "b" if tensor.dtype == torch.bool else "f"
+        n, _, leading = _layout(path, tuple(tensor.shape), kind)
+        if n:
+            values = tensor.detach()[0] if leading else tensor.detach()
+            yield _float32(values.to(torch.float32).numpy())
+
+
+def _refuse_deflated(path: Path) -> None:
+    """Refuse a torch file that unpacks to more than it is: torch.save stores, never deflates."""
+    with reading(path, "a tensor saved by torch.save"):
+        if not zipfile.is_zipfile(path):
+            return  # the layout before torch 1.6, or no torch file at all
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(part.file_size for part in archive.infolist())
+    if unpacked > path.stat().st_size:
+        raise InputError(
+            f"{path}: expected a tensor saved by torch.save, found an archive that unpacks to "
+            f"{unpacked} bytes"
+        )
+
+
+def _float32(values: NDArray[Any]) -> NDArray[np.float32]:
+    with np.errstate(over="ignore"):  # what overflows is refused with the other infinities
+        return np.ascontiguousarray(values, dtype="<f4")
 
 
 def _chunks(path: Path) -> Iterator[NDArray[np.float32]]:
     """The features of a slide, float32 [n, width] piece by piece; nothing if it has none."""
+    require_file(path)
     if path.suffix.lower() in HDF5_SUFFIXES:
         return _hdf5_chunks(path)
     return _torch_chunks(path)
@@ -156,16 +184,15 @@ class SlideFile:
         """Where the patches lie, (x, y) [n_instances, 2]; None if the file has no such `coords`."""
         if self.path.suffix.lower() not in HDF5_SUFFIXES:
             return None
-        try:
-            with h5py.File(self.path, "r", locking=False) as file:
-                coords = file.get("coords")
-                if not isinstance(coords, h5py.Dataset):
-                    return None
-                xy = np.asarray(coords[()], dtype=np.float64)
-        except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
-            raise InputError(
-                f"{self.path}: expected readable `coords`, found: {one_line(error)}"
-            ) from error
+        require_file(self.path)
+        with (
+            reading(self.path, "readable `coords`"),
+            h5py.File(self.path, "r", locking=False) as file,
+        ):
+            coords = own_dataset(self.path, file, "coords")
+            if coords is None:
+                return None
+            xy = np.asarray(coords[()], dtype=np.float64)
         xy = xy[0] if xy.ndim == 3 and len(xy) == 1 else xy
         if xy.shape != (self.n_instances, 2):
             raise InputError(

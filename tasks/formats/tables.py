@@ -1,20 +1,25 @@
 """Tables on disk (csv, tsv, parquet, xlsx; gzipped or not) as text or as numbers."""
 
 import difflib
-import gzip
-import zlib
+import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet
 from numpy.typing import NDArray
 
 from tasks.errors import InputError
+from tasks.formats.cells import shown
+from tasks.formats.delimited import read_delimited, read_header
+from tasks.formats.files import reading, require_file
 
 _MISSING = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "none", "--", "'--"})
-_UNREADABLE = (OSError, EOFError, zlib.error, ValueError, UnicodeError, pd.errors.ParserError)
+# An archive may unpack to more than a memory holds, out of next to nothing.
+_LARGEST_BOOK = 256 << 20
+_MOST_CELLS = 1 << 31
 
 
 def is_missing(cell: str) -> bool:
@@ -29,78 +34,14 @@ def near(word: str, known: Iterable[str]) -> str:
     return f" (did you mean {', '.join(close)}?)" if close else ""
 
 
-def one_line(error: BaseException) -> str:
-    """The first line of an error's message, or its type if it has none."""
-    text = str(error).strip()
-    return text.splitlines()[0] if text else type(error).__name__
-
-
-@dataclass(frozen=True)
-class _Layout:
-    """How a text table is written: what pandas needs to read it, and its header as written."""
-
-    header: tuple[str, ...]
-    separator: str
-    skip: int
-    gzipped: bool
-
-
-def _layout(path: Path) -> _Layout:
-    """Look at the first lines: cBioPortal puts `#` lines above the header, Xena writes tabs."""
-    with path.open("rb") as file:
-        gzipped = file.read(2) == b"\x1f\x8b"
-    opened = gzip.open if gzipped else open
-    with opened(path, "rt", encoding="utf-8-sig", newline="") as lines:
-        skip = 0
-        line = lines.readline()
-        while line.startswith("#"):
-            skip += 1
-            line = lines.readline()
-    if not line.strip():
-        raise InputError(f"{path}: expected a header line, found an empty file")
-    separator = "\t" if "\t" in line else ","
-    header = pd.read_csv(
-        path,
-        sep=separator,
-        skiprows=skip,
-        header=None,
-        nrows=1,
-        dtype=str,
-        keep_default_na=False,
-        encoding="utf-8-sig",
-        compression="gzip" if gzipped else None,
-    )
-    return _Layout(tuple(header.iloc[0]), separator, skip, gzipped)
-
-
-def _read_text_file(path: Path, text_columns: Iterable[str] | None) -> pd.DataFrame:
-    """Read a csv or tsv; columns are the header as written, repeated names included.
-
-    Args:
-        path: The file.
-        text_columns: Columns to keep as text, the rest being typed by pandas; None: all text.
-    """
-    layout = _layout(path)
-    frame = pd.read_csv(
-        path,
-        sep=layout.separator,
-        skiprows=layout.skip,
-        dtype=str if text_columns is None else dict.fromkeys(text_columns, str),
-        keep_default_na=text_columns is not None,
-        na_filter=text_columns is not None,
-        low_memory=False,
-        encoding="utf-8-sig",
-        compression="gzip" if layout.gzipped else None,
-    )
-    if frame.shape[1] != len(layout.header) or not isinstance(frame.index, pd.RangeIndex):
-        raise InputError(
-            f"{path}: expected rows of {len(layout.header)} cells as in the header, found more"
-        )
-    frame.columns = pd.Index(layout.header)
-    return frame
-
-
 def _read_excel(path: Path, sheet: str) -> pd.DataFrame:
+    with zipfile.ZipFile(path) as archive:
+        unpacked = sum(part.file_size for part in archive.infolist())
+    if unpacked > _LARGEST_BOOK:
+        raise InputError(
+            f"{path}: expected an xlsx that unpacks to at most {_LARGEST_BOOK >> 20} MiB, "
+            f"found {unpacked >> 20} MiB"
+        )
     try:
         book = pd.ExcelFile(path, engine="openpyxl")
     except ImportError:
@@ -116,6 +57,12 @@ def _read_excel(path: Path, sheet: str) -> pd.DataFrame:
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
+    facts = pyarrow.parquet.read_metadata(path)
+    if facts.num_rows * facts.num_columns > _MOST_CELLS:
+        raise InputError(
+            f"{path}: expected at most {_MOST_CELLS} cells, found {facts.num_rows} rows of "
+            f"{facts.num_columns} columns"
+        )
     frame = pd.read_parquet(path)
     if not isinstance(frame.index, pd.RangeIndex):
         frame = frame.rename_axis(index=str(frame.index.name or "")).reset_index()
@@ -157,16 +104,15 @@ def read_text_table(path: Path, columns: Sequence[str] = (), sheet: str = "") ->
     Raises:
         InputError: If the file cannot be read or a column is not there.
     """
-    try:
+    require_file(path)
+    with reading(path, "a table"):
         if path.suffix.lower() == ".xlsx":
             frame = _read_excel(path, sheet)
         elif _is_parquet(path):
             frame = _read_parquet(path)
             frame = frame.astype(object).where(frame.notna(), "").astype(str)
         else:
-            frame = _read_text_file(path, None)
-    except _UNREADABLE as error:
-        raise InputError(f"{path}: expected a table, found: {one_line(error)}") from error
+            frame = read_delimited(path, None)
     _columns(path, frame, columns)
     return frame[(frame != "").any(axis=1)].reset_index(drop=True)
 
@@ -193,9 +139,9 @@ def _numbers(path: Path, ids: Sequence[str], name: str, cells: pd.Series) -> NDA
         bad = numbers.isna() & cells.notna()
         if bad.any():
             row = int(np.argmax(bad.to_numpy()))
-            found = str(cells.iloc[row])
             raise InputError(
-                f"{path}: row {ids[row]}, column {name!r}: expected a number, found {found!r}"
+                f"{path}: row {ids[row][:40]}, column {name[:40]!r}: expected a number, "
+                f"found {shown(str(cells.iloc[row]))}"
             )
         cells = numbers
     return cells.to_numpy(dtype=np.float64, na_value=np.nan)
@@ -212,15 +158,14 @@ def read_numeric_table(path: Path, id_column: str) -> NumericTable:
         InputError: If the file cannot be read, the column is not there, an identifier is missing,
             a column has no name, or a cell is neither a finite float32 nor missing.
     """
-    try:
+    require_file(path)
+    with reading(path, "a table"):
         if _is_parquet(path):
             frame = _read_parquet(path)
         else:
             # pandas names a blank header cell by its position
-            blank = [f"Unnamed: {i}" for i, n in enumerate(_layout(path).header) if n == ""]
-            frame = _read_text_file(path, blank[:1] if id_column == "" else [id_column])
-    except _UNREADABLE as error:
-        raise InputError(f"{path}: expected a table, found: {one_line(error)}") from error
+            blank = [f"Unnamed: {i}" for i, n in enumerate(read_header(path)) if n == ""]
+            frame = read_delimited(path, blank[:1] if id_column == "" else [id_column])
     _columns(path, frame, [id_column])
     names = [str(name) for name in frame.columns]
     position = names.index(id_column)
