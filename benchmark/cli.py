@@ -347,7 +347,7 @@ def main() -> None:
     try:
         sys.exit(app(standalone_mode=False))
     except InputError as error:
-        typer.echo(f"error: {error}", err=True)
+        typer.echo(f"error: {_one_line(str(error))}", err=True)
         sys.exit(2)
     except typer.TyperException as error:
         # Without a message it is a command without arguments, whose help has been shown.
@@ -361,6 +361,13 @@ def main() -> None:
         sys.exit(130)
     except BrokenPipeError:
         sys.exit(0)
+
+
+def _one_line(message: str) -> str:
+    """A message with names and cells of strangers in it, as one line that commands no terminal."""
+    line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in message)
+    longest = 2000
+    return line if len(line) <= longest else f"{line[: longest // 2]} ... {line[-longest // 2 :]}"
 
 
 def _console() -> Console:

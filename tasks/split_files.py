@@ -11,7 +11,7 @@
 
 import gzip
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -23,6 +23,7 @@ from tasks.barcode import Barcode, parse_barcode
 from tasks.base import Split
 from tasks.cohort import Cohort
 from tasks.errors import InputError
+from tasks.formats.cells import number, shown
 from tasks.formats.tables import is_missing, near, read_text_table
 
 PATIENT_COLUMNS = frozenset(
@@ -36,9 +37,10 @@ _PARTS = {
     "test": "test", "testing": "test",
 }  # fmt: skip
 _TRUE, _FALSE = frozenset({"true", "1", "1.0"}), frozenset({"false", "0", "0.0"})
-_FOLD_COLUMN = re.compile(r"(?:fold|split)[ _-]?(\d+)", re.IGNORECASE)
-_FOLD_FILE = re.compile(r"(?:splits?|folds?|k|cv)[ _=-]?(\d+)(?:_bool)?$", re.IGNORECASE)
+_FOLD_COLUMN = re.compile(r"(?:fold|split)[ _-]?([0-9]{1,3})", re.IGNORECASE)
+_FOLD_FILE = re.compile(r"(?:splits?|folds?|k|cv)[ _=-]?([0-9]{1,3})(?:_bool)?$", re.IGNORECASE)
 _SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
+_HIGHEST_FOLD = 999
 _LONGEST_HEADER = 2_000_000
 
 
@@ -215,16 +217,16 @@ def _notes(split: SplitSet, cohort: Cohort) -> tuple[str, ...]:
     listed = frozenset[str]().union(
         *(fold.patients(part) for fold in split.folds for part in fold.parts)
     )
-    tested = [patient for fold in split.folds for patient in fold.patients(fold.scored)]
+    tested = Counter(patient for fold in split.folds for patient in fold.patients(fold.scored))
     known = frozenset(cohort.patients)
     notes = [f"splits: {len(split.folds)} folds from {split.path}"]
     facts = (
         ("patients of the file are not in the cohort", listed - known),
         ("patients of the cohort are not in the file", known - listed),
-        ("patients of the cohort are in no scored part", (known & listed) - set(tested)),
+        ("patients of the cohort are in no scored part", (known & listed) - tested.keys()),
         (
             "patients are scored in more than one fold",
-            {patient for patient in known & set(tested) if tested.count(patient) > 1},
+            {patient for patient in known & tested.keys() if tested[patient] > 1},
         ),
     )
     notes += [f"splits: {len(who)} {what}: {_listed(sorted(who))}" for what, who in facts if who]
@@ -297,7 +299,7 @@ def _read(path: Path) -> tuple[FileFold, ...]:
     if layout is None:
         raise InputError(
             f"{path}: expected the columns train and val or test, fold_0, fold_1, ..., split or "
-            f"fold, found {', '.join(map(repr, table.columns[:8]))}"
+            f"fold, found {', '.join(map(shown, table.columns[:8]))}"
         )
     number = _file_number(path) or 0
     if layout is _Layout.PARTS:
@@ -311,6 +313,8 @@ def _read(path: Path) -> tuple[FileFold, ...]:
         folds = {number: _assigned(path, table, _column(table, "split"))}
     else:
         folds = _rotated(path, table, _column(table, "fold"))
+    if not folds:
+        raise InputError(f"{path}: expected a fold in some row, found none")
     for fold, parts in folds.items():
         empty = [part for part, entries in parts.items() if not entries]
         if empty or len(parts) < 2:
@@ -354,7 +358,7 @@ def _assigned(path: Path, table: pd.DataFrame, column: str) -> dict[str, tuple[E
         if word not in _PARTS:
             raise InputError(
                 f"{path}: row {row}, column {column!r}: expected train, val or test, "
-                f"found {cell!r}{near(word, _PARTS)}"
+                f"found {shown(cell)}{near(word, _PARTS)}"
             )
         parts[_PARTS[word]].append(entry)
     return {part: tuple(entries) for part, entries in sorted(parts.items())}
@@ -369,12 +373,13 @@ def _rotated(
         if is_missing(cell):
             continue
         try:
-            value = float(cell)
+            value = number(cell)
         except ValueError:
             value = 0.5
-        if not value.is_integer():
+        if not value.is_integer() or not 0 <= value <= _HIGHEST_FOLD:
             raise InputError(
-                f"{path}: row {row}, column {column!r}: expected a fold's number, found {cell!r}"
+                f"{path}: row {row}, column {column!r}: expected a fold's number, "
+                f"found {shown(cell)}"
             )
         numbered.append((int(value), entry))
     return {

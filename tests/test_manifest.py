@@ -80,7 +80,11 @@ def test_everything_is_typed(folder: Path) -> None:
         ('kind = "bag"\npath = "bags"', "kind = 1", r"modalities\.wsi\.kind: expected a text"),
         ('path = "bags"', 'path = "bag"', r"modalities\.wsi\.path: expected a folder, found .*bag"),
         ('path = "bags"', 'path = "t.csv"', r"expected a folder, found .*t\.csv: a file"),
-        ('kind = "vector"\npath = "t.csv"', 'kind = "vector"\npath = "bags"', "found a folder"),
+        (
+            'kind = "vector"\npath = "t.csv"',
+            'kind = "vector"\npath = "bags"',
+            r"expected a file, found .*bags: a folder",
+        ),
         (
             'kind = "vector"\npath = "t.csv"',
             'kind = "vector"\npath = "no.csv"',

@@ -40,12 +40,13 @@ def own_dataset(path: Path, file: h5py.File, key: str) -> h5py.Dataset | None:
         return None
     if found.is_virtual or found.external:
         raise InputError(f"{path}: expected `{key}` in this file, found that it is in others")
-    _refuse_unwritten(path, key, found)
+    if found.shape:
+        _refuse_unwritten(path, key, found)
     return found
 
 
 def _refuse_unwritten(path: Path, key: str, dataset: h5py.Dataset) -> None:
-    shape = dataset.shape or ()
+    shape = dataset.shape
     size = math.prod(shape) * dataset.dtype.itemsize
     shown = f"`{key}` of shape {list(shape)}"
     if size > LARGEST:

@@ -78,7 +78,10 @@ def _torch_chunks(path: Path) -> Iterator[NDArray[np.float32]]:
         raise InputError(f"{path}: expected a dense tensor alone, found {found}")
     with reading(path, "a dense tensor"):
         # strides of zero make a tensor of any size out of one number
-        if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
+        if (
+            tensor.is_meta
+            or tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes()
+        ):
             raise InputError(
                 f"{path}: expected a tensor with its values, found one of shape "
                 f"{list(tensor.shape)} without them"
