@@ -36,12 +36,9 @@ def _number(path: Path, case: str, key: str, value: object) -> float | None:
     if value is None:
         return None
     # JSON has integers of any size, and Python's reader takes NaN and Infinity
-    number = not isinstance(value, bool) and isinstance(value, int | float)
-    if not number or not abs(value) <= _MOST_DAYS:
-        raise InputError(
-            f"{path}: case {case}, {key}: expected a number of days, found {shown(value)}"
-        )
-    return float(value)
+    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _MOST_DAYS:
+        return float(value)
+    raise InputError(f"{path}: case {case}, {key}: expected a number of days, found {shown(value)}")
 
 
 def _parts(path: Path, name: str, case: dict[str, Any], key: str) -> list[dict[str, Any]]:
