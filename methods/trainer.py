@@ -15,6 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from methods.base import Config, Context, Method, State, UnableError
 from tasks.cohort import SIDES, BagModality, Cohort, Kind, Modality, VectorModality
+from tasks.draws import fixed_rows
 from tasks.embeddings import Embeddings
 from tasks.errors import InputError
 from tasks.preprocess import InstanceScaler, VectorScaler
@@ -22,7 +23,7 @@ from tasks.seeds import generator
 
 EMBED_BATCH = 256
 # Opening a file costs more than reading a few hundred patches. A worker may hold this much of a
-# cohort's bags while it fits, and no more.
+# cohort's bags while it fits, and no more; of the other bags it reads the patches that are drawn.
 KEPT_BYTES = 64_000_000
 
 
@@ -210,33 +211,36 @@ class TorchMethod(Method):
         if isinstance(modality, VectorModality):
             values = scale(modality.rows(batch))
         else:
-            values = np.stack(
-                [scale(self._draw(self._training_bag(modality, p), draws)) for p in batch]
-            )
+            values = np.stack([scale(self._draw(modality, p, draws)) for p in batch])
         return torch.from_numpy(values).to(self._device)
 
-    def _training_bag(self, modality: BagModality, patient: str) -> NDArray[np.float32]:
-        """A bag; the first that fit into `KEPT_BYTES` are read once a fit, the others anew."""
-        bag = self._kept.get(patient)
-        if bag is None:
-            bag = self._bag(modality, patient)
-            if sum(kept.nbytes for kept in self._kept.values()) + bag.nbytes <= KEPT_BYTES:
-                self._kept[patient] = bag
-        return bag
-
-    def _bag(self, modality: BagModality, patient: str) -> NDArray[np.float32]:
-        if not self.config.spatial_order:
-            return modality.read(patient)
-        bag = modality.read_in_rows(patient)
-        if bag is None:
-            raise UnableError("spatial order needs the patches' coordinates, which the files lack")
-        return bag
-
-    def _draw(self, bag: NDArray[np.float32], draws: np.random.Generator) -> NDArray[np.float32]:
+    def _draw(
+        self, modality: BagModality, patient: str, draws: np.random.Generator
+    ) -> NDArray[np.float32]:
         """Random patches, with replacement only where the bag has fewer (MIRROR.md 1.1)."""
-        tokens = self.config.tokens
-        chosen = draws.choice(len(bag), tokens, replace=len(bag) < tokens)
-        return bag[np.sort(chosen) if self.config.spatial_order else chosen]
+        n, tokens = modality.n_instances(patient), self.config.tokens
+        rows = draws.choice(n, tokens, replace=n < tokens)
+        if self.config.spatial_order:
+            rows.sort()
+        if patient not in self._kept:
+            size = 4 * n * modality.width
+            if sum(kept.nbytes for kept in self._kept.values()) + size > KEPT_BYTES:
+                return self._patches(modality, patient, rows)
+            self._kept[patient] = self._patches(modality, patient, None)
+        return self._kept[patient][rows]
+
+    def _patches(
+        self, modality: BagModality, patient: str, rows: NDArray[np.intp] | None
+    ) -> NDArray[np.float32]:
+        """Some patches, or all, of a bag in the order that the method asks for."""
+        if self.config.spatial_order:
+            order = modality.spatial_order(patient)
+            if order is None:
+                raise UnableError(
+                    "spatial order needs the patches' coordinates, which the files lack"
+                )
+            rows = order if rows is None else order[rows]
+        return modality.read(patient) if rows is None else modality.read_rows(patient, rows)
 
     @torch.inference_mode()
     def embed(self, cohort: Cohort) -> Embeddings:
@@ -271,8 +275,9 @@ class TorchMethod(Method):
         else:
             # The draw belongs to the patient: who else is embedded cannot change it.
             (patient,) = patients
-            bag = _thin(self._bag(modality, patient), self.config.eval_tokens, patient)
-            values = scale(bag)[None]
+            n = modality.n_instances(patient)
+            rows = fixed_rows(n, self.config.eval_tokens, "thin", patient)
+            values = scale(self._patches(modality, patient, rows))[None]
         return torch.from_numpy(values).to(self._device)
 
     def _embedding_chunks(self, modality: Modality) -> Iterator[list[str]]:
@@ -357,13 +362,6 @@ def _batches(
     n_batches = max(1, -(-len(patients) // batch_size))
     for rows in np.array_split(order, n_batches):
         yield [patients[row] for row in rows]
-
-
-def _thin(bag: NDArray[np.float32], tokens: int, patient: str) -> NDArray[np.float32]:
-    """The whole bag, or a draw of `tokens` patches in their order that depends on the patient."""
-    if len(bag) <= tokens:
-        return bag
-    return bag[np.sort(generator("thin", patient).choice(len(bag), tokens, replace=False))]
 
 
 def _cuda_devices(device: torch.device) -> list[int]:

@@ -75,6 +75,8 @@ class Slide:
         read: Reads the features, float32 [n_instances, width]; picklable.
         coordinates: Reads where the patches lie on the slide, (x, y) [n_instances, 2], or None if
             the file does not say; picklable.
+        pick: Reads the features of some rows at about the cost of their bytes; picklable. Without
+            it, all are read.
     """
 
     name: str
@@ -82,11 +84,16 @@ class Slide:
     content: str
     read: Callable[[], NDArray[np.float32]]
     coordinates: Callable[[], NDArray[np.float64] | None] = _nowhere
+    pick: Callable[[NDArray[np.intp]], NDArray[np.float32]] | None = None
 
-    def read_in_rows(self) -> NDArray[np.float32] | None:
-        """The features in the order of the patches' rows on the slide; None without coordinates."""
+    def read_rows(self, rows: NDArray[np.intp]) -> NDArray[np.float32]:
+        """The features of some patches in the order of `rows`, float32 [len(rows), width]."""
+        return self.read()[rows] if self.pick is None else self.pick(rows)
+
+    def spatial_order(self) -> NDArray[np.intp] | None:
+        """The patches in the order of their rows on the slide; None without coordinates."""
         xy = self.coordinates()
-        return None if xy is None else self.read()[np.lexsort(xy.T)]
+        return None if xy is None else np.lexsort(xy.T)
 
 
 @dataclass(frozen=True)
@@ -116,11 +123,39 @@ class BagModality:
         parts = [slide.read() for slide in self.slides[patient]]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
-    def read_in_rows(self, patient: str) -> NDArray[np.float32] | None:
-        """As `read`, each slide's patches in the order of their rows; None without coordinates."""
-        parts = [slide.read_in_rows() for slide in self.slides[patient]]
-        known = [part for part in parts if part is not None]
-        return np.concatenate(known) if len(known) == len(parts) else None
+    def read_rows(self, patient: str, rows: NDArray[np.intp]) -> NDArray[np.float32]:
+        """Some instances of one patient: `read(patient)[rows]` for about the bytes of the rows.
+
+        Args:
+            patient: Whose.
+            rows: Of the bag, in any order, repeats allowed.
+
+        Returns:
+            float32 [len(rows), width].
+        """
+        slides = self.slides[patient]
+        if len(slides) == 1:
+            return slides[0].read_rows(rows)
+        found = np.empty((len(rows), self.width), dtype=np.float32)
+        start = 0
+        for slide in slides:
+            inside = (rows >= start) & (rows < start + slide.n_instances)
+            if inside.any():
+                found[inside] = slide.read_rows(rows[inside] - start)
+            start += slide.n_instances
+        return found
+
+    def spatial_order(self, patient: str) -> NDArray[np.intp] | None:
+        """Rows of the bag, each slide's as they lie on the slide; None without coordinates."""
+        parts: list[NDArray[np.intp]] = []
+        start = 0
+        for slide in self.slides[patient]:
+            order = slide.spatial_order()
+            if order is None:
+                return None
+            parts.append(start + order)
+            start += slide.n_instances
+        return np.concatenate(parts)
 
     def subset(self, patients: Iterable[str]) -> "BagModality":
         """The same modality restricted to `patients`; those it does not have are skipped."""

@@ -1,11 +1,11 @@
-"""Few patients drawn from many: which ones a few-shot task may learn from."""
+"""Draws that hang on names: patients that a few-shot task learns from, patches of a large bag."""
 
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.seeds import derive_seed
+from tasks.seeds import derive_seed, generator
 
 SHOTS = (10, 1, 5, 25)  # patients per group; the first is the primary metric's
 DRAWS = 10
@@ -31,3 +31,16 @@ def drawing_orders(patients: Sequence[str], *axes: str | int) -> list[NDArray[np
 def first_of_each(groups: NDArray[np.intp], order: NDArray[np.intp], k: int) -> NDArray[np.intp]:
     """The first k rows of each group in this order, group by group."""
     return np.concatenate([order[groups[order] == g][:k] for g in np.unique(groups)])
+
+
+def fixed_rows(n: int, count: int, *axes: str | int) -> NDArray[np.intp] | None:
+    """`count` of n rows, rising, drawn as the axes say; None, for all, where there are no more.
+
+    Args:
+        n: Rows to draw from.
+        count: How many at most.
+        axes: What the draw depends on: its purpose and whose rows they are.
+    """
+    if n <= count:
+        return None
+    return np.sort(generator(*axes).choice(n, count, replace=False))

@@ -4,11 +4,13 @@ import weakref
 from functools import partial
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from tasks.cohort import BagModality, Slide
+from tasks.draws import fixed_rows
 from tasks.preprocess import InstanceScaler, VectorScaler
 
 
@@ -99,3 +101,20 @@ def test_other_rows_do_not_matter() -> None:
     values[20:] = 1e9
     after = VectorScaler.fit(values[:20]).state()
     assert all(np.array_equal(before[name], after[name]) for name in before)
+
+
+def test_of_a_large_bag_a_fixed_draw_is_fitted(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(3)
+    bags = {"P0": rng.normal(size=(300, 3)), "P1": rng.normal(size=(40, 3))}
+    whole = InstanceScaler.fit(bags_of(bags))
+    monkeypatch.setattr("tasks.preprocess.FITTED_INSTANCES", 40)
+    drawn, again = InstanceScaler.fit(bags_of(bags)), InstanceScaler.fit(bags_of(bags))
+    np.testing.assert_array_equal(drawn.mean, again.mean)
+    assert not np.array_equal(drawn.mean, whole.mean)
+    np.testing.assert_allclose(drawn.mean, whole.mean, atol=0.5)
+    np.testing.assert_allclose(drawn.scale, whole.scale, rtol=0.3)
+    # what is drawn of a patient is its own: it does not move with who else is there
+    rows = fixed_rows(300, 40, "scaler", "P0")
+    assert rows is not None
+    alone = InstanceScaler.fit(bags_of({"P0": bags["P0"]}))
+    np.testing.assert_allclose(alone.mean, bags["P0"][rows].mean(axis=0))

@@ -103,6 +103,7 @@ def shuffled(slide: Slide, *, placed: bool) -> Slide:
         slide,
         read=lambda: features[order],
         coordinates=(lambda: xy[order]) if placed else (lambda: None),
+        pick=None,
     )
 
 
@@ -134,6 +135,6 @@ def test_coordinates_are_sorted_by_row_then_column() -> None:
         lambda: np.arange(4, dtype=np.float32)[:, None],
         lambda: np.array([[5.0, 1], [0, 1], [9, 0], [1, 2]]),
     )
-    rows = slide.read_in_rows()
-    assert rows is not None
-    assert rows[:, 0].tolist() == [2, 1, 0, 3]
+    order = slide.spatial_order()
+    assert order is not None
+    assert order.tolist() == [2, 1, 0, 3]
