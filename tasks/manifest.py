@@ -47,7 +47,7 @@ class TimeUnit(StrEnum):
 
 @dataclass(frozen=True)
 class BagSource:
-    """A folder of per-slide files."""
+    """A folder of per-slide files, or a packed store of them."""
 
     path: Path
     kind: Kind = field(default=Kind.BAG, init=False)
@@ -198,10 +198,12 @@ class _Section:
         return options(word)
 
     def path(self, key: str = "path", *, folder: bool = False) -> Path:
-        """A file or folder that is there; relative paths start from the manifest's folder."""
+        """A file, or a folder or store of slides, that is there; relative to the manifest."""
         path = self.file.parent / self.text(key)
-        kind = "a folder" if folder else "a file"
-        if (found := what_is_at(path)) != kind:
+        kind = "a folder or a packed store (.h5)" if folder else "a file"
+        found = what_is_at(path)
+        store = folder and path.suffix == ".h5" and found == "a file"
+        if found != ("a folder" if folder else "a file") and not store:
             raise self.fail(key, kind, f"{path}: {found}")
         return path
 

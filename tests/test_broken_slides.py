@@ -325,4 +325,4 @@ def test_coordinates_are_the_files_own(tmp_path: Path) -> None:
     write(path, features=GOOD, coords=h5py.ExternalLink(str(other), "coords"))
     modality, _ = read_bags("wsi", BagSource(tmp_path))
     with pytest.raises(InputError, match="expected `coords` itself, found a link"):
-        modality.read_in_rows("TCGA-AA-0001")
+        modality.spatial_order("TCGA-AA-0001")

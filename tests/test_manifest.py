@@ -78,8 +78,12 @@ def test_everything_is_typed(folder: Path) -> None:
         ('"genes"', '"gene"', r"orientation: expected one of samples, genes.*did you mean genes"),
         ("[modalities.rna]", "[modalities.rnaseq]", r"found rnaseq \(did you mean rna"),
         ('kind = "bag"\npath = "bags"', "kind = 1", r"modalities\.wsi\.kind: expected a text"),
-        ('path = "bags"', 'path = "bag"', r"modalities\.wsi\.path: expected a folder, found .*bag"),
-        ('path = "bags"', 'path = "t.csv"', r"expected a folder, found .*t\.csv: a file"),
+        (
+            'path = "bags"',
+            'path = "bag"',
+            r"modalities\.wsi\.path: expected a folder or a packed store \(\.h5\), found .*bag",
+        ),
+        ('path = "bags"', 'path = "t.csv"', r"expected a folder or .*, found .*t\.csv: a file"),
         (
             'kind = "vector"\npath = "t.csv"',
             'kind = "vector"\npath = "bags"',

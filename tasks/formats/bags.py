@@ -1,10 +1,8 @@
-"""A folder of per-slide files -> a bag per patient; each file is scanned once, then remembered."""
+"""Per-slide files, or a packed store -> a bag per patient; a file is scanned once, then known."""
 
 import json
 import os
 import tempfile
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,12 +10,11 @@ from tasks.barcode import parse_barcode, select_samples
 from tasks.cache_dir import cache_dir
 from tasks.cohort import BagModality, Slide
 from tasks.errors import InputError
-from tasks.formats.slides import HDF5_SUFFIXES, TORCH_SUFFIXES, Scan, SlideFile, scan_slide
+from tasks.formats.folders import common_width, slide_files, slide_name
+from tasks.formats.slides import Scan, SlideFile, scan_slide
 from tasks.manifest import BagSource
-
-_FILE_SUFFIXES = HDF5_SUFFIXES + TORCH_SUFFIXES
-# feature files are often named after the image with its extension: X.svs.h5
-_IMAGE_SUFFIXES = (".svs", ".tif", ".tiff", ".ndpi", ".mrxs")
+from tasks.store.layout import read_contents
+from tasks.store.reading import stored_slides
 
 
 class _Scans:
@@ -69,59 +66,15 @@ class _Scans:
                 Path(temporary).unlink(missing_ok=True)
 
 
-def _stem(file: Path) -> str:
-    """The slide's name: the file's, without the extensions of the features and of the image."""
-    stem = file.stem
-    for suffix in _IMAGE_SUFFIXES:
-        if stem.lower().endswith(suffix):
-            return stem[: -len(suffix)]
-    return stem
-
-
-def _slide_files(folder: Path) -> dict[str, Path]:
-    """The feature files of a folder by slide name, in the order of the names."""
-    try:
-        entries = sorted(Path(os.path.abspath(folder)).iterdir())  # noqa: PTH100 - keep links
-    except OSError as error:
-        raise InputError(f"{folder}: expected a folder, found: {error.strerror}") from None
-    files: dict[str, Path] = {}
-    for file in entries:
-        if file.suffix.lower() not in _FILE_SUFFIXES or file.name.startswith("."):
-            continue
-        other = files.setdefault(_stem(file), file)
-        if other != file:
-            raise InputError(f"{file}: expected one file a slide, found {other.name} beside it")
-    if not files:
-        folders = [entry.name for entry in entries if entry.is_dir()]
-        found = f"only the folders {', '.join(folders[:6])}" if folders else "none"
-        raise InputError(
-            f"{folder}: expected slide files ({', '.join(_FILE_SUFFIXES)}), found {found}"
-        )
-    return dict(sorted(files.items()))
-
-
-def _check_widths(files: Sequence[Path], scans: Sequence[Scan]) -> int:
-    """The width that all slides share."""
-    widths = Counter(scan.width for scan in scans)
-    common = min(widths, key=lambda width: (-widths[width], width))
-    for file, scan in zip(files, scans, strict=True):
-        if scan.width != common:
-            raise InputError(
-                f"{file}: expected {common} features an instance as in the other slides, "
-                f"found {scan.width}"
-            )
-    return common
-
-
 def read_bags(name: str, source: BagSource) -> tuple[BagModality, tuple[str, ...]]:
-    """Read a folder of per-slide files as one bag per patient.
+    """Read a folder of per-slide files, or a packed store of them, as one bag per patient.
 
     Slides of primary tumours are taken, of another tumour only where the patient has no primary
     one. A slide without instances is left out and counted.
 
     Args:
         name: The modality's name, for the notes.
-        source: Where the folder is.
+        source: Where the folder or the store is.
 
     Returns:
         The modality, whose slides are read when asked for, and notes on what was left out.
@@ -129,34 +82,59 @@ def read_bags(name: str, source: BagSource) -> tuple[BagModality, tuple[str, ...
     Raises:
         InputError: If a file is not readable, holds no TCGA barcode, or is not like its neighbours.
     """
-    files = _slide_files(source.path)
-    barcodes = [parse_barcode(file.name, str(file)) for file in files.values()]
-    known = _Scans()
-    try:
-        scans = [known.scan(file) for file in files.values()]
-    finally:
-        known.save()
-    rows = list(zip(files.items(), barcodes, scans, strict=True))
-    filled = [row for row in rows if row[2].n_instances]
-    selection = select_samples([barcode for _, barcode, _ in filled])
+    path = Path(os.path.abspath(source.path))  # noqa: PTH100 - keep links
+    files, slides, width = _of_store(path) if path.is_file() else _of_folder(path)
+    barcodes = [parse_barcode(file.name, str(file)) for file in files]
+    filled = [i for i, slide in enumerate(slides) if slide.n_instances]
+    selection = select_samples([barcodes[i] for i in filled])
     if not selection.kept:
         raise InputError(
             f"{source.path}: expected slides of tumours with instances, found none "
             f"among {len(files)} files"
         )
-    width = _check_widths([file for (_, file), _, _ in filled], [scan for _, _, scan in filled])
-    slides: dict[str, tuple[Slide, ...]] = {}
-    for i in selection.kept:
-        (slide_name, file), barcode, scan = filled[i]
-        read = SlideFile(file, scan.n_instances, scan.width)
-        slide = Slide(slide_name, scan.n_instances, scan.content, read, read.coordinates)
-        slides[barcode.patient] = (*slides.get(barcode.patient, ()), slide)
-    modality = BagModality({patient: slides[patient] for patient in sorted(slides)}, width)
+    bags: dict[str, tuple[Slide, ...]] = {}
+    for i in (filled[row] for row in selection.kept):
+        patient = barcodes[i].patient
+        bags[patient] = (*bags.get(patient, ()), slides[i])
+    modality = BagModality({patient: bags[patient] for patient in sorted(bags)}, width)
     notes = [
-        f"{name}: {len(files)} slides in, {len(selection.kept)} kept, {len(slides)} patients, "
+        f"{name}: {len(files)} slides in, {len(selection.kept)} kept, {len(bags)} patients, "
         f"{width} features an instance"
     ]
-    if len(filled) < len(rows):
-        notes.append(f"{name}: {len(rows) - len(filled)} slides left out: no instances")
+    if len(filled) < len(slides):
+        notes.append(f"{name}: {len(slides) - len(filled)} slides left out: no instances")
     notes += [f"{name}: {n} slides left out: {why}" for why, n in selection.left_out.items()]
     return modality, tuple(notes)
+
+
+def _of_folder(folder: Path) -> tuple[list[Path], list[Slide], int]:
+    """Files, slides and width of a folder; every file is scanned once."""
+    files = slide_files(folder)
+    for file in files.values():
+        parse_barcode(file.name, str(file))  # before any is scanned, which takes long
+    known = _Scans()
+    try:
+        scans = [known.scan(file) for file in files.values()]
+    finally:
+        known.save()
+    filled = [(file, scan) for file, scan in zip(files.values(), scans, strict=True) if scan.width]
+    width = common_width([file for file, _ in filled], [scan.width for _, scan in filled])
+    slides = []
+    for (slide, file), scan in zip(files.items(), scans, strict=True):
+        read = SlideFile(file, scan.n_instances, scan.width)
+        slides.append(
+            Slide(slide, scan.n_instances, scan.content, read, read.coordinates, read.rows)
+        )
+    return list(files.values()), slides, width
+
+
+def _of_store(path: Path) -> tuple[list[Path], list[Slide], int]:
+    """Source files, slides and width of a packed store; its table is read, not its features."""
+    contents = read_contents(path)
+    files = [path / slide.file for slide in contents.slides]
+    readers = stored_slides(path, contents)
+    slides = [
+        Slide(slide_name(file), read.n_instances, sums.content, read, read.coordinates, read.rows)
+        for file, read, sums in zip(files, readers, contents.checksums, strict=True)
+    ]
+    return files, slides, contents.width

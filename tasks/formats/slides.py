@@ -5,9 +5,10 @@ import re
 import warnings
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
@@ -17,6 +18,9 @@ from tasks.errors import InputError
 from tasks.formats.files import reading, require_file
 from tasks.formats.hdf5 import own_dataset
 from tasks.formats.tables import near
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 HDF5_SUFFIXES = (".h5", ".hdf5")
 TORCH_SUFFIXES = (".pt", ".pth")
@@ -43,7 +47,10 @@ def _layout(path: Path, shape: _Shape, kind: str) -> tuple[int, int, bool]:
     return body[0], body[1], leading
 
 
-def _hdf5_chunks(path: Path) -> Iterator[NDArray[np.float32]]:
+@contextmanager
+def _hdf5_features(path: Path) -> Iterator[h5py.Dataset]:
+    """The dataset of the features; whatever HDF5 says against the file names it."""
+    require_file(path)
     # files on shared, read-only storage often cannot be locked
     with reading(path, "a whole HDF5 file"), h5py.File(path, "r", locking=False) as file:
         features = own_dataset(path, file, "features")
@@ -53,6 +60,11 @@ def _hdf5_chunks(path: Path) -> Iterator[NDArray[np.float32]]:
             raise InputError(
                 f"{path}: expected a dataset `features`, found {shown}{near('features', keys)}"
             )
+        yield features
+
+
+def _hdf5_chunks(path: Path) -> Iterator[NDArray[np.float32]]:
+    with _hdf5_features(path) as features:
         n, width, leading = _layout(path, features.shape or (), features.dtype.kind)
         rows = max(1, _CHUNK_BYTES // max(1, 4 * width))
         for start in range(0, n, rows):
@@ -60,14 +72,22 @@ def _hdf5_chunks(path: Path) -> Iterator[NDArray[np.float32]]:
             yield _float32(features[0, part] if leading else features[part])
 
 
-def _torch_chunks(path: Path) -> Iterator[NDArray[np.float32]]:
+def _torch_values(path: Path, *, mapped: bool = False) -> "Tensor":
+    """The tensor of a file, [n, width] of any real type; one without elements if it has none.
+
+    Args:
+        path: The file.
+        mapped: Leave the values on the disk until they are used, where the file allows it.
+    """
     import torch  # noqa: PLC0415 - seconds to import, and only `.pt` needs it
 
+    require_file(path)
     _refuse_deflated(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what is wrong with the file is said below, once
-            tensor = torch.load(path, map_location="cpu", weights_only=True)
+            mmap = mapped and zipfile.is_zipfile(path)
+            tensor = torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
     except Exception as error:
         # torch's own message advises to load the file without protection: not repeated here
         code = re.search(r"GLOBAL ([\w.]+)", str(error))
@@ -87,10 +107,17 @@ def _torch_chunks(path: Path) -> Iterator[NDArray[np.float32]]:
                 f"{list(tensor.shape)} without them"
             )
         kind = "c" if tensor.is_complex() else "b" if tensor.dtype == torch.bool else "f"
-        n, _, leading = _layout(path, tuple(tensor.shape), kind)
-        if n:
-            values = tensor.detach()[0] if leading else tensor.detach()
-            yield _float32(values.to(torch.float32).numpy())
+        n, width, leading = _layout(path, tuple(tensor.shape), kind)
+        values = tensor.detach()[0] if leading else tensor.detach()
+        return values if n else torch.empty(0, width)
+
+
+def _torch_chunks(path: Path) -> Iterator[NDArray[np.float32]]:
+    values = _torch_values(path)
+    if len(values):
+        with reading(path, "a dense tensor"):
+            chunk = _float32(values.float().numpy())
+        yield chunk
 
 
 def _refuse_deflated(path: Path) -> None:
@@ -114,7 +141,6 @@ def _float32(values: NDArray[Any]) -> NDArray[np.float32]:
 
 def _chunks(path: Path) -> Iterator[NDArray[np.float32]]:
     """The features of a slide, float32 [n, width] piece by piece; nothing if it has none."""
-    require_file(path)
     if path.suffix.lower() in HDF5_SUFFIXES:
         return _hdf5_chunks(path)
     return _torch_chunks(path)
@@ -135,15 +161,14 @@ class Scan:
     content: str
 
 
-def scan_slide(path: Path) -> Scan:
-    """Read a slide file once, in pieces.
+def finite_chunks(path: Path) -> Iterator[NDArray[np.float32]]:
+    """The features of a slide, float32 [n, width] piece by piece; nothing if it has none.
 
     Raises:
         InputError: If the file is not readable, has no `features`, or these are not two-dimensional
             or not finite.
     """
-    digest = hashlib.sha256()
-    n = width = 0
+    n = 0
     for chunk in _chunks(path):
         finite = np.isfinite(chunk)
         if not finite.all():
@@ -152,9 +177,57 @@ def scan_slide(path: Path) -> Scan:
                 f"{path}: instance {n + row}, feature {column}: expected a finite number, "
                 f"found {chunk[row, column]}"
             )
+        yield chunk
+        n += len(chunk)
+
+
+def scan_slide(path: Path) -> Scan:
+    """Read a slide file once, in pieces.
+
+    Raises:
+        InputError: As `finite_chunks`.
+    """
+    digest = hashlib.sha256()
+    n = width = 0
+    for chunk in finite_chunks(path):
         digest.update(chunk.tobytes())
         n, width = n + len(chunk), chunk.shape[1]
     return Scan(n, width, digest.hexdigest())
+
+
+@dataclass(frozen=True)
+class Peek:
+    """What a slide file says of itself before its features are read.
+
+    Attributes:
+        n_instances: Number of instances; zero if the slide has none.
+        width: Features per instance; zero if it has none.
+        encoder: The encoder that the file names, or nothing.
+        placed: Whether it has coordinates.
+    """
+
+    n_instances: int
+    width: int
+    encoder: str
+    placed: bool
+
+
+def peek_slide(path: Path) -> Peek:
+    """Look at a slide file without reading its features.
+
+    Raises:
+        InputError: If the file is not readable, has no `features`, or these are not
+            two-dimensional.
+    """
+    if path.suffix.lower() not in HDF5_SUFFIXES:
+        values = _torch_values(path, mapped=True)
+        return Peek(len(values), values.shape[1], "", placed=False)
+    with _hdf5_features(path) as features:
+        n, width, _ = _layout(path, features.shape or (), features.dtype.kind)
+        encoder = features.attrs.get("encoder", "")  # TRIDENT writes it
+        encoder = encoder.decode() if isinstance(encoder, bytes) else str(encoder)
+        placed = own_dataset(path, features.file, "coords") is not None
+        return Peek(n, width, encoder, placed)
 
 
 @dataclass(frozen=True)
@@ -176,12 +249,34 @@ class SlideFile:
         parts = list(_chunks(self.path))
         empty = np.empty((0, self.width), dtype=np.float32)
         features = parts[0] if len(parts) == 1 else np.concatenate([empty, *parts])
-        if features.shape != (self.n_instances, self.width):
+        self._check(features.shape)
+        return features.astype(np.float32, copy=False)
+
+    def rows(self, rows: NDArray[np.intp]) -> NDArray[np.float32]:
+        """The features of some instances in their order, float32 [len(rows), width].
+
+        Only their bytes are read where the file has rows that can be found: tensors saved by torch
+        and HDF5 without chunks. Of HDF5 in chunks, reading all costs less than finding each.
+        """
+        if self.path.suffix.lower() not in HDF5_SUFFIXES:
+            tensor = _torch_values(self.path, mapped=True)
+            self._check(tuple(tensor.shape))
+            return tensor[rows].float().numpy()
+        with _hdf5_features(self.path) as features:
+            shape, dtype, at = features.shape, features.dtype, features.id.get_offset()
+            plain = features.id.get_storage_size() == features.size * dtype.itemsize
+        if at is None or not plain:
+            return self()[rows]
+        self._check(shape[-2:])
+        values = np.memmap(self.path, dtype, "r", at, (self.n_instances, self.width))
+        return values.take(rows, axis=0).astype(np.float32, copy=False)
+
+    def _check(self, shape: _Shape) -> None:
+        if shape != (self.n_instances, self.width):
             raise InputError(
                 f"{self.path}: expected {self.n_instances} x {self.width} features as when the "
-                f"cohort was loaded, found {' x '.join(map(str, features.shape))}"
+                f"cohort was loaded, found {' x '.join(map(str, shape))}"
             )
-        return features.astype(np.float32, copy=False)
 
     def coordinates(self) -> NDArray[np.float64] | None:
         """Where the patches lie, (x, y) [n_instances, 2]; None if the file has no such `coords`."""
