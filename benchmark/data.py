@@ -4,8 +4,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
+from benchmark.packing import pack_cohort
 from tasks.errors import InputError
+from tasks.store.precision import StoredPrecision
 from tasks.synthetic import EMBEDDED, write_planted
 
 data_app = typer.Typer(help="Make, check and convert cohorts.", no_args_is_help=True)
@@ -27,3 +30,23 @@ def synth(
                 f"{target}: expected a folder that can be written, found: {error.strerror}"
             ) from error
         typer.echo(f"wrote {target}")
+
+
+@data_app.command("import")
+def import_(
+    cohort: Annotated[Path, typer.Argument(help="A folder with a cohort.toml; left as it is.")],
+    precision: Annotated[
+        StoredPrecision, typer.Option(help="Of the features in the store.")
+    ] = StoredPrecision.FLOAT16,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            help="A new folder for a cohort that uses the store; else the store goes into COHORT."
+        ),
+    ] = None,
+) -> None:
+    """Pack a cohort's per-slide files into one store that is read out of core.
+
+    Whoever is killed and starts again goes on where it was.
+    """
+    pack_cohort(cohort, output, precision, Console(stderr=True))
