@@ -10,13 +10,15 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from benchmark import board_files
 from benchmark.data import data_app
 from benchmark.leaderboard import render
 from benchmark.plan import Control
 from benchmark.records import Store
 from benchmark.segments import UnwritableError
+from benchmark.settle import settle
 from benchmark.sheets import chosen, latex, sheet
-from benchmark.standings import settle, standings
+from benchmark.standings import standings
 from benchmark.tables import TIDY
 from methods.base import Budget
 from tasks.base import Protocol
@@ -276,7 +278,10 @@ def leaderboard(
         Form.MARKDOWN
     ),
 ) -> None:
-    """Regenerate leaderboard.md from the records alone."""
+    """Regenerate leaderboard.md and the tables that it links to, from the records alone.
+
+    A selection, csv and LaTeX go to the screen.
+    """
     store = _existing(results)
     records = chosen(store.records(), tasks, methods, protocol)
     if form is not Form.MARKDOWN:
@@ -285,21 +290,21 @@ def leaderboard(
             latex(tables) if form is Form.LATEX else sheet(tables).to_csv(index=False), nl=False
         )
         return
-    text = render(records, store.predictions())
-    if check:
-        found = output.read_text(encoding="utf-8") if output.is_file() else None
-        if found != text:
-            typer.echo(f"{output} is not what the records of {results} give", err=True)
-            raise typer.Exit(1)
-        typer.echo(f"{output} is what the records of {results} give")
+    folder = results / "tables"
+    board = render(records, store.predictions(), board_files.link(folder, output))
+    if (tasks, methods, protocol) != (None, None, None):
+        typer.echo(board.whole, nl=False)
         return
-    try:
-        output.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise InputError(
-            f"{output}: expected a file that can be written, found: {error.strerror}"
-        ) from error
-    typer.echo(f"wrote {output}")
+    if check:
+        wrong = board_files.differing(board, output, folder)
+        for path in wrong:
+            typer.echo(f"{path} is not what the records of {results} give", err=True)
+        if wrong:
+            raise typer.Exit(1)
+        typer.echo(f"{output} and {folder} are what the records of {results} give")
+        return
+    board_files.write(board, output, folder)
+    typer.echo(f"wrote {output} and {len(board.tables)} pages of tables in {folder}")
 
 
 @app.command()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from benchmark.leaderboard import interval, number
+from benchmark.markdown import interval, number
 from benchmark.stats import Estimate, nadeau_bengio
 
 

@@ -1,76 +1,56 @@
 """The leaderboard: a pure function from records to markdown, deterministic to the byte."""
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import groupby
 
-import numpy as np
 import pandas as pd
 
+from benchmark import control_check
+from benchmark.columns import brief, columns, conditions, details, rows_table
+from benchmark.deltas import deltas, markdown
 from benchmark.gaps import Gap, gaps
-from benchmark.markdown import NONE, escape, grid, interval, number, p_value
-from benchmark.optimism import optimism_section
+from benchmark.markdown import escape, grid
+from benchmark.optimism import optimism_brief, optimism_section
+from benchmark.overview import overview, task_lines
 from benchmark.patients import RESAMPLES, patient_intervals
-from benchmark.standings import (
-    FEWEST_TASKS,
-    REFERENCE,
-    Measure,
-    Ranking,
-    Row,
-    Standing,
-    rankings,
-    score_matrix,
-    settle,
-    standings,
-)
-from benchmark.stats import critical_difference, friedman
+from benchmark.settle import settle
+from benchmark.standings import FEWEST_TASKS, REFERENCE, Standing, standings
 
-__all__ = [
-    "NONE",
-    "Column",
-    "columns",
-    "conditions",
-    "details",
-    "directed",
-    "interval",
-    "mark",
-    "number",
-    "p_value",
-    "render",
-    "score",
-    "seconds",
-    "size",
-]
+FRONT_TASKS = 80
+"""Tasks whose tables stand on the front page; of more, a browser of code shows a part of it."""
 
-FEWEST_METHODS = 3
-"""Of two, Wilcoxon's test says all there is."""
+STRICT = "strict"
 
-ROLE_TITLES = {
-    "self-supervised": "Self-supervised methods",
-    "ablation": "Ablations: their parent with one part taken away or mended, not ranked",
-    "control": "Floors and controls, not ranked",
-    "supervised": "Supervised references: trained on the training patients' labels, not ranked",
-}
-
-_PREAMBLE = """\
+_PREAMBLE = f"""\
 # Leaderboard
 
-How to read it:
+Made by `mirror-bench leaderboard` from the records alone. **Which methods cannot be told apart?**
+Over tasks, those that share a letter in the column *groups*. In one task, those that its line
+names, marked **=** in its table. Do not rank such methods by their scores.
+
+<details><summary>How to read the numbers</summary>
 
 - **Protocol.** `strict`: folds of patients; whatever is fitted (genes, scalers, encoders, heads
   and their penalties) sees training patients only, and every test patient is scored once. `paper`
   re-enacts a published protocol, leaks included. `+permuted-labels`: outcomes were dealt anew
   among the patients, so that whatever is above chance is wrong. `+site-folds`: folds of whole
   tissue-source sites. Protocols and budgets never share a table.
-- **Groups.** Only self-supervised methods are ranked. Ablations, floors and controls, and
-  supervised references, which were told the training patients' outcomes, stand apart.
+- **Set apart.** Only self-supervised methods are ranked. Floors and controls, and supervised
+  references, which were told the training patients' outcomes, show the ranks that they would have,
+  each alone among the ranked. Ablations are compared with their parent only.
+- **Mean rank** is over tasks, 1 the best, with Student's interval over tasks, and by kind of task.
+  **Wins**: tasks in which it has the best score. **p** is Wilcoxon's signed-rank test over tasks,
+  adjusted by Holm; it needs {FEWEST_TASKS} tasks.
 - The **score** is the mean of the table's first metric over folds and seeds, **±** its standard
   deviation over them. ↑: higher is better, ↓: lower is better.
 - The **95 % interval** is that of the mean, by the corrected resampled t of Nadeau and Bengio:
   seeds are averaged within a fold, and folds share training patients, so they do not count as
-  independent.
-{over_patients}\
-- **Δ** is the difference to `{reference}` on the same folds and seeds, with its corrected
+  independent. It may pass the ends of the metric's scale.
+- The interval **over patients** keeps the fitted methods and resamples the test patients of each
+  fold, {RESAMPLES:,} times: the luck of who was tested, without that of training.
+- **Δ** is the difference to `{REFERENCE}` on the same folds and seeds, with its corrected
   interval; **p** tests it, adjusted by Holm for the methods of its group. **Could show** is the
   smallest difference that this many folds, seeds, patients and events would have found in four
   of five repetitions: about smaller ones nothing is known here.
@@ -79,269 +59,232 @@ How to read it:
 - **⚠ 4/5** marks a row with scores in 4 of 5 folds x seeds: it stands last and has no rank. A
   count beside another metric says the same of it.
 - **fit, s** is wall time on the machine that ran it, whatever else it did meanwhile.
-- Over tasks, ranks are means with Student's interval over tasks, and by kind of task; **p** is
-  Wilcoxon's signed-rank test, adjusted by Holm; it needs {fewest} tasks.
-"""
 
-_OVER_PATIENTS = f"""\
-- The interval **over patients** keeps the fitted methods and resamples the test patients of each
-  fold, {RESAMPLES:,} times: the luck of who was tested, without that of training.
+</details>
 """
 
 
 @dataclass(frozen=True)
-class Column:
-    """A column of a table, as an entry.
+class Leaderboard:
+    """The files.
 
     Attributes:
-        header: What stands above it.
-        cell: The text of a row.
-        shown: Whether a table has it.
-        right: Whether it is aligned to the right.
+        front: The page that is read first.
+        tables: By file name, what the front page links to.
     """
 
-    header: str
-    cell: Callable[[Standing, Row], str]
-    shown: Callable[[Standing], bool] = lambda table: True  # noqa: ARG005
-    right: bool = True
+    front: str
+    tables: Mapping[str, str]
+
+    @property
+    def whole(self) -> str:
+        """Everything that is said, one page after the other."""
+        return "\n".join([self.front, *self.tables.values()])
 
 
-def score(row: Row) -> str:
-    """Mean ± standard deviation."""
-    spread = "" if np.isnan(row.spread) else f" ± {number(row.spread)}"
-    return number(row.score.mean) + spread
-
-
-def mark(table: Standing, row: Row) -> str:
-    """● the best, = tied with it, ⚠ incomplete with its count, or nothing."""
-    if row.cells < table.cells:
-        return f"⚠ {row.cells}/{table.cells}"
-    if row is table.best:
-        return "●"
-    return "=" if row.tied else ""
-
-
-def seconds(x: float) -> str:
-    """Seconds of a fit, one digit below ten."""
-    return number(x, 1 if x < 10 else 0)
-
-
-def size(parameters: int | None) -> str:
-    """A number of parameters, as 950, 12 k or 3.4 M."""
-    if parameters is None:
-        return NONE
-    if parameters < 1_000:
-        return str(parameters)
-    return f"{parameters / 1e3:.0f} k" if parameters < 1_000_000 else f"{parameters / 1e6:.1f} M"
-
-
-def directed(measure: Measure) -> str:
-    """A metric's name and its direction."""
-    return f"{measure.name} {'↑' if measure.higher_is_better else '↓'}"
-
-
-def _has_reference(table: Standing) -> bool:
-    return table.has_reference
-
-
-def _has_patients(table: Standing) -> bool:
-    return any(not np.isnan(row.patients).any() for row in table.rows)
-
-
-_BEFORE = (
-    Column("", mark, right=False),
-    Column("method", lambda _, row: f"`{row.method}`", right=False),
-    Column("family", lambda _, row: escape(row.family), right=False),
-)
-_SCORE = (
-    Column("95 % interval", lambda _, row: interval(row.score.low, row.score.high)),
-    Column("over patients", lambda _, row: interval(*row.patients), _has_patients),
-    Column(
-        f"Δ to {REFERENCE}",
-        lambda _, row: number(row.difference.mean, sign=True),
-        _has_reference,
-    ),
-    Column(
-        "of Δ",
-        lambda _, row: interval(row.difference.low, row.difference.high, sign=True),
-        _has_reference,
-    ),
-    Column("p", lambda _, row: p_value(row.difference.p), _has_reference),
-    Column("could show", lambda _, row: number(row.smallest), _has_reference),
-)
-_AFTER = (
-    Column("fit, s", lambda _, row: seconds(row.seconds)),
-    Column("parameters", lambda _, row: size(row.parameters)),
-)
-_COSTS = (
-    Column("GFLOP/step", lambda _, row: NONE if row.flops is None else number(row.flops / 1e9, 2)),
-    Column("memory, MB", lambda _, row: number(row.memory, 0)),
-)
-
-
-def columns(table: Standing) -> tuple[Column, ...]:
-    """The columns by which a table compares."""
-    primary = Column(f"{directed(table.primary)} ± sd", lambda _, row: score(row))
-    every = (*_BEFORE, primary, *_SCORE, *_AFTER)
-    return tuple(column for column in every if column.shown(table))
-
-
-def details(table: Standing) -> tuple[Column, ...]:
-    """The columns of what else was measured: a table's other metrics, and further costs."""
-    others = tuple(_other(i, measure) for i, measure in enumerate(table.others))
-    return (_BEFORE[1], *others, *_COSTS)
-
-
-def _other(i: int, measure: Measure) -> Column:
-    def cell(table: Standing, row: Row) -> str:
-        mean, cells = row.others[i]
-        partial = 0 < cells < row.cells
-        return f"{number(mean)} ({cells}/{table.cells})" if partial else number(mean)
-
-    return Column(directed(measure), cell)
-
-
-def conditions(table: Standing) -> str:
-    """What holds for every row of a table, in one line: protocol, budget, cohort, counts."""
-    fewest, most = table.n_patients
-    patients = f"{most:,} patients" if fewest == most else f"{fewest:,} to {most:,} patients"
-    events = "" if table.n_events is None else f", {table.n_events:,} events"
-    seeds = f"{len(table.seeds)} seed{'s' if len(table.seeds) > 1 else ''}"
-    return (
-        f"protocol {table.protocol} · budget {table.budget} · {table.cohort}: {patients}{events}"
-        f" · {table.n_folds} folds x {seeds}"
-    )
-
-
-def render(records: pd.DataFrame, predictions: pd.DataFrame | None = None) -> str:
+def render(
+    records: pd.DataFrame, predictions: pd.DataFrame | None = None, folder: str = "results/tables"
+) -> Leaderboard:
     """Write the leaderboard.
 
     Args:
         records: A row per (trial, task, metric), in any order.
         predictions: A row per (trial, task, test patient), for the intervals over patients.
+        folder: Where the tables will be, as the front page links to them.
 
     Returns:
-        Markdown, ending in a newline; it depends on what was recorded alone.
+        Markdown; it depends on what was recorded alone.
     """
-    intervals = {} if predictions is None else patient_intervals(predictions)
-    preamble = _PREAMBLE.format(
-        reference=REFERENCE,
-        fewest=FEWEST_TASKS,
-        over_patients=_OVER_PATIENTS if intervals else "",
-    )
-    text = [preamble]
     if records.empty:
-        return "\n".join([*text, "There are no records.\n"])
+        return Leaderboard(f"{_PREAMBLE}\nThere are no records.\n", {})
     settled = settle(records)
+    intervals = {} if predictions is None else patient_intervals(predictions)
     tables = standings(settled, intervals)
-    for (source, licence), section in groupby(tables, key=lambda t: (t.source, t.licence)):
-        text += _section(source, licence, tuple(section))
-    text += optimism_section(settled)
-    return "\n".join([*text, *_foot(gaps(settled, tables))])
-
-
-def _section(source: str, licence: str, tables: tuple[Standing, ...]) -> list[str]:
-    cohorts = ", ".join(sorted({table.cohort for table in tables}))
-    text = [f"## {source}\n", f"Cohorts: {cohorts}. Source: {source}. Licence: {licence}.\n"]
-    settings = sorted({(table.protocol, table.budget) for table in tables}, key=_strict_first)
-    for protocol, budget in settings:
-        chosen = [t for t in tables if (t.protocol, t.budget) == (protocol, budget)]
-        text += [
-            f"### Overview, protocol {protocol}, budget {budget}\n",
-            f"Mean rank over {len(chosen)} task{'s' if len(chosen) > 1 else ''}; 1 is the best."
-            f"{_over_tasks(chosen)}\n",
-            _overview(rankings(chosen), len(chosen)),
+    of_variants = set(settled.loc[settled["role"] == "ablation", "method"])
+    controls = [table for table in tables if control_check.is_control(table)]
+    main = [table for table in tables if table.protocol == STRICT]
+    others = [table for table in tables if table not in main and table not in controls]
+    pages = {
+        **_pages(main, _of_kind),
+        **_pages(others, _of_setting),
+        **_control_page(controls),
+        **_ablation_pages(settled),
+        **_page("optimism-gap", "Optimism gap", optimism_section(settled)),
+    }
+    front = [_PREAMBLE]
+    glance = len(main) <= FRONT_TASKS
+    for title, embedded in (("Real cohorts", False), ("Planted cohorts", True)):
+        chosen = [table for table in main if table.embedded is embedded]
+        front += _section(title, chosen, folder, at_a_glance=glance)
+    if controls:
+        front += [
+            "## Control check: permuted labels\n",
+            control_check.verdict(controls),
+            f"[Every method and task]({folder}/permuted-labels.md)\n",
         ]
+    front += optimism_brief(settled, f"{folder}/optimism-gap.md")
+    front += _elsewhere(pages, others, folder)
+    missing = gaps(settled, tables)
+    front += _foot(missing, of_variants, {table.primary.name for table in tables}, folder)
+    pages |= _page("missing", "What is missing, and why", _gap_table(missing))
+    return Leaderboard("\n".join(front), dict(sorted(pages.items())))
+
+
+def _page(name: str, title: str, text: Sequence[str]) -> dict[str, str]:
+    return {f"{name}.md": "\n".join([f"# {title}\n", *text])} if text else {}
+
+
+def _of_kind(table: Standing) -> tuple[str, str]:
+    name = table.kind if table.budget == "default" else f"{table.kind}-{table.budget}"
+    return name, f"{table.kind}: protocol {table.protocol}, budget {table.budget}"
+
+
+def _of_setting(table: Standing) -> tuple[str, str]:
+    name = re.sub(r"[^a-z0-9]+", "-", f"{table.protocol}-{table.budget}".lower()).strip("-")
+    return name, f"Protocol {table.protocol}, budget {table.budget}"
+
+
+def _pages(
+    tables: Sequence[Standing], place: Callable[[Standing], tuple[str, str]]
+) -> dict[str, str]:
+    """Every table in full, those of one place on one page."""
+    found: dict[str, str] = {}
+    for (name, title), group in groupby(sorted(tables, key=place), key=place):
+        on_page = tuple(group)
+        text = [] if on_page[0].protocol == STRICT else _over_tasks(on_page)
+        for table in on_page:
+            text += _full(table)
+        found |= _page(name, title, text)
+    return found
+
+
+def _control_page(tables: Sequence[Standing]) -> dict[str, str]:
+    if not tables:
+        return {}
+    text = [control_check.verdict(tables), control_check.check_table(tables)]
+    return _page("permuted-labels", "Control check: permuted labels", text)
+
+
+def _ablation_pages(settled: pd.DataFrame) -> dict[str, str]:
+    strict = settled[settled["protocol"] == STRICT]
+    parents = strict.loc[strict["role"] == "ablation", "parent"].dropna()
+    return {
+        f"ablations-{parent}.md": markdown(found, parent)
+        for parent in sorted(parents.unique())
+        if (found := deltas(strict, parent))
+    }
+
+
+def _section(
+    title: str, tables: Sequence[Standing], folder: str, *, at_a_glance: bool
+) -> list[str]:
+    """Cohorts of one sort: where they come from, the methods over all tasks, and every task."""
+    if not tables:
+        return []
+    text = [f"## {title}\n", _cohorts(tables)]
+    by_budget = sorted(tables, key=lambda table: (table.budget, table.n_folds, table.task))
+    for (budget, n_folds), group in groupby(by_budget, key=lambda t: (t.budget, t.n_folds)):
+        chosen = tuple(group)
+        text.append(f"### Over tasks: protocol {STRICT}, budget {budget}, {n_folds} folds\n")
+        text += _over_tasks(chosen)
+        links = {table.kind: f"{folder}/{_of_kind(table)[0]}.md" for table in chosen}
+        named = ", ".join(f"[{kind}]({link})" for kind, link in links.items())
+        text.append(f"Every table in full, with other metrics and costs: {named}.\n")
+        if at_a_glance:
+            text += [_at_a_glance(table) for table in chosen]
+    return text
+
+
+def _over_tasks(tables: Sequence[Standing]) -> list[str]:
+    return [*overview(tables), "**Task by task**\n", task_lines(tables)]
+
+
+def _cohorts(tables: Sequence[Standing]) -> str:
+    most = {t.cohort: 0 for t in tables}
     for table in tables:
-        text += _task(table)
-    return text
-
-
-def _strict_first(setting: tuple[str, str]) -> tuple[bool, str, str]:
-    protocol, budget = setting
-    return (protocol != "strict", protocol, budget)
-
-
-def _over_tasks(tables: Sequence[Standing]) -> str:
-    """Whether the methods differ at all over tasks, and how far ranks have to lie apart."""
-    methods, scores = score_matrix(tables)
-    if len(methods) < FEWEST_METHODS:
-        return ""
-    test = friedman(scores)
-    if test.n_tasks < FEWEST_TASKS:
-        return ""
-    apart = critical_difference(len(methods), test.n_tasks)
-    return (
-        f" Over the {test.n_tasks} tasks that all {len(methods)} methods have in full: Friedman's"
-        f" test that none differs, p {p_value(test.p)}; mean ranks less than {number(apart, 2)}"
-        " apart cannot be told apart (Nemenyi)."
-    )
-
-
-def _overview(rows: tuple[Ranking, ...], n_tasks: int) -> str:
-    kinds = tuple(dict.fromkeys(kind for row in rows for kind, _ in row.kinds))
-    kinds = kinds if len(kinds) > 1 else ()
-    header = (
-        "method",
-        "mean rank",
-        "95 % interval",
-        *kinds,
-        "tasks",
-        "best or tied",
-        f"p against {REFERENCE}",
-    )
+        most[table.cohort] = max(most[table.cohort], table.n_patients[1])
+    first = {table.cohort: table for table in reversed(tables)}
     cells = (
-        (
-            f"`{row.method}`",
-            number(row.mean_rank, 2),
-            NONE
-            if np.isnan(row.interval[0])
-            else f"{number(row.interval[0], 1)} to {number(row.interval[1], 1)}",
-            *(number(dict(row.kinds).get(kind, np.nan), 1) for kind in kinds),
-            f"{row.tasks}/{n_tasks}",
-            f"{row.best}/{row.tasks}",
-            p_value(row.p),
-        )
-        for row in rows
+        (name, f"{most[name]:,}", escape(first[name].source), escape(first[name].licence))
+        for name in sorted(first)
     )
-    return grid(header, cells, (False, *(True for _ in header[1:])))
+    header = ("cohort", "patients tested, at most", "source", "licence")
+    return grid(header, cells, (False, True, False, False))
 
 
-def _task(table: Standing) -> list[str]:
-    shown = columns(table)
-    text = [f"### {table.task}\n", f"{conditions(table)}\n"]
-    if table.circular:
-        text.append(
-            f"⚠ **Circular**: the label was called from `{table.circular}`; a method that sees"
-            f" `{table.circular}` is tested on its own input.\n"
-        )
-    for role, rows in groupby(table.rows, key=lambda row: row.role):
-        group = tuple(rows)
-        if len(group) < len(table.rows):
-            text.append(f"**{ROLE_TITLES[role]}**\n")
-        text.append(_columns(table, shown, group))
-    text += [
+def _at_a_glance(table: Standing) -> str:
+    """A task's table, folded; ablations stand on a page of their own."""
+    rows = [row for row in table.rows if row.role != "ablation"]
+    tied = sum(row.tied for row in table.ranked)
+    best = f": best {table.best.method}, {tied} of {len(table.ranked)} tied" if table.best else ""
+    return "\n".join(
+        [
+            f"<details><summary>{table.task}{best}</summary>\n",
+            f"{conditions(table)}\n",
+            *_warnings(table),
+            rows_table(table, brief(table), rows),
+            "</details>\n",
+        ]
+    )
+
+
+def _full(table: Standing) -> list[str]:
+    return [
+        f"## {table.task}\n",
+        f"{conditions(table)}. Source: {escape(table.source)}. Licence: {escape(table.licence)}.\n",
+        *_warnings(table),
+        rows_table(table, columns(table), table.rows),
         "<details><summary>Other metrics and costs</summary>\n",
-        _columns(table, details(table), table.rows),
+        rows_table(table, details(table), table.rows),
         "</details>\n",
+        *(["".join(f"- {escape(note)}\n" for note in table.notes)] if table.notes else []),
     ]
-    if table.notes:
-        text.append("".join(f"- {escape(note)}\n" for note in table.notes))
+
+
+def _warnings(table: Standing) -> list[str]:
+    if not table.circular:
+        return []
+    return [
+        f"⚠ **Circular**: the label was called from `{table.circular}`; a method that sees"
+        f" `{table.circular}` is tested on its own input.\n"
+    ]
+
+
+def _elsewhere(pages: Mapping[str, str], others: Sequence[Standing], folder: str) -> list[str]:
+    """Links to what the front page does not show."""
+    names = {_of_setting(table) for table in others}
+    links = [f"- [{title}]({folder}/{name}.md)\n" for name, title in sorted(names)]
+    links += [
+        f"- [{name.removesuffix('.md').replace('-', ' of ', 1)}]({folder}/{name}): what each part"
+        " is worth, on every task, with its interval\n"
+        for name in pages
+        if name.startswith("ablations-")
+    ]
+    return ["## Other protocols, ablations\n", "".join(links)] if links else []
+
+
+def _foot(
+    missing: Sequence[Gap], ablations: Set[str], primaries: Set[str], folder: str
+) -> list[str]:
+    """Whole scores that are not there; single metrics and ablations stand on their page."""
+    shown = [
+        gap
+        for gap in missing
+        if (not gap.metrics or primaries & set(gap.metrics.split(", ")))
+        and not set(gap.methods) <= ablations
+    ]
+    text = ["## What is missing, and why\n", *(_gap_table(shown) or ["Nothing.\n"])]
+    if len(shown) < len(missing):
+        text.append(
+            f"{len(missing) - len(shown)} more reasons concern single metrics or ablations:"
+            f" [all that is missing]({folder}/missing.md)\n"
+        )
     return text
 
 
-def _columns(table: Standing, shown: tuple[Column, ...], rows: tuple[Row, ...]) -> str:
-    return grid(
-        tuple(column.header for column in shown),
-        (tuple(column.cell(table, row) for column in shown) for row in rows),
-        tuple(column.right for column in shown),
-    )
-
-
-def _foot(missing: tuple[Gap, ...]) -> list[str]:
-    text = ["## What is missing, and why\n"]
+def _gap_table(missing: Sequence[Gap]) -> list[str]:
     if not missing:
-        return [*text, "Nothing.\n"]
+        return []
     header = ("status", "methods", "protocol", "budget", "folds x seeds", "what", "tasks", "reason")
     cells = (
         (
@@ -357,4 +300,4 @@ def _foot(missing: tuple[Gap, ...]) -> list[str]:
         for gap in missing
     )
     right = tuple(name == "folds x seeds" for name in header)
-    return [*text, grid(header, cells, right)]
+    return [grid(header, cells, right)]

@@ -72,10 +72,17 @@ def optimism(records: pd.DataFrame) -> tuple[Optimism, ...]:
         By task, variant (none first), budget and number of folds; the methods of one in the order
         of their roles and names, the reference first.
     """
-    named = records["protocol"].str.partition("+")
-    split = records.assign(protocol=named[0], variant=named[2])
-    if not (split["protocol"] == Protocol.PAPER).any():
+    named = {name: str(name).partition("+") for name in records["protocol"].unique()}
+    if not any(protocol == Protocol.PAPER for protocol, _, _ in named.values()):
         return ()
+    # Only tasks that have both: most of a large folder's records have no published protocol.
+    published = [name for name, (protocol, _, _) in named.items() if protocol == Protocol.PAPER]
+    tasks = records.loc[records["protocol"].isin(published), "task"].unique()
+    both = records[records["task"].isin(tasks)]
+    split = both.assign(
+        protocol=both["protocol"].map(lambda name: named[name][0]),
+        variant=both["protocol"].map(lambda name: named[name][2]),
+    )
     tables = split.groupby(["task", "variant", "budget", "n_folds"], sort=True)
     return tuple(found for _, table in tables for found in _table(table))
 
@@ -132,21 +139,19 @@ def _over_folds(differences: pd.Series, n_folds: int) -> Estimate:
 
 
 _SECTION = f"""\
-## Optimism gap
-
 What protocol `paper` reports for the embeddings and folds of `strict`. `{HONEST}` is the same
 published probe with every departure from an honest evaluation switched off; the **gap** is `paper`
 less `{HONEST}`, so that it is the evaluation's alone, and each switch stands with what it adds by
 itself: they overlap, and need not sum to the gap. `best_epoch` also holds what an honest choice of
 the epoch would gain where the last one has overfitted; `paper` less `strict`, whose head is tuned
 inside the training patients, does not, but has the change of the head in it. Under permuted labels
-nothing can be gained honestly: what is above 0.5 there is made by the evaluation. [ ]: 95 %
-intervals over folds, corrected as above; p is of the gap, not adjusted.
+nothing can be gained honestly: what is above 0.5 there is made by the evaluation. ( ): 95 %
+intervals over folds, by the corrected resampled t; p is of the gap, not adjusted.
 """
 
 
 def optimism_section(records: pd.DataFrame) -> list[str]:
-    """The paragraphs and tables of a leaderboard; empty without records of protocol `paper`.
+    """The paragraphs and tables, switch by switch; empty without records of protocol `paper`.
 
     Args:
         records: As for `optimism`.
@@ -156,8 +161,39 @@ def optimism_section(records: pd.DataFrame) -> list[str]:
         return []
     text = [_SECTION]
     for title, rows in groupby(found, key=_title):
-        text += [f"### {title}\n", _markdown(tuple(rows))]
+        text += [f"## {title}\n", _markdown(tuple(rows))]
     return text
+
+
+def optimism_brief(records: pd.DataFrame, link: str) -> list[str]:
+    """The gap of the reference method on each task, for the front page.
+
+    Args:
+        records: As for `optimism`.
+        link: Where the whole is.
+    """
+    found = [row for row in optimism(records) if row.method == REFERENCE]
+    if not found:
+        return []
+    header = ("task", "metric", "strict", HONEST, "paper", "gap (95 %)", "p", "folds x seeds")
+    cells = (
+        (
+            " · ".join(filter(None, (row.task, row.variant))),
+            row.measure.name,
+            *(number(score) for score in (row.strict, row.honest, row.paper)),
+            _difference(row.gap),
+            p_value(row.gap.p),
+            f"{row.folds} x {row.seeds}",
+        )
+        for row in found
+    )
+    return [
+        "## Optimism gap\n",
+        f"What the published way of evaluating adds to the score of `{REFERENCE}`: the same"
+        f" embeddings and folds, the same probe, evaluated as published (paper) and honestly"
+        f" ({HONEST}). [Every method, switch by switch]({link})\n",
+        grid(header, cells, (False, False, *(True for _ in header[2:]))),
+    ]
 
 
 def _title(row: Optimism) -> str:
@@ -186,5 +222,5 @@ def _markdown(rows: tuple[Optimism, ...]) -> str:
 def _difference(found: Estimate | None) -> str:
     if found is None:
         return NONE
-    span = "" if np.isnan(found.low) else f" [{interval(found.low, found.high, sign=True)}]"
+    span = "" if np.isnan(found.low) else f" ({interval(found.low, found.high, sign=True)})"
     return number(found.mean, sign=True) + span

@@ -9,9 +9,11 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from benchmark.columns import conditions, directed, mark, score
 from benchmark.gaps import gaps
-from benchmark.leaderboard import conditions, directed, interval, mark, number, p_value, score
-from benchmark.standings import REFERENCE, Measure, Row, Standing, settle, standings
+from benchmark.markdown import interval, number, p_value
+from benchmark.settle import settle
+from benchmark.standings import REFERENCE, Measure, Row, Standing, standings
 
 WIDTH = 100
 """Columns that the tables are made for; a narrower terminal shows fewer of the other metrics."""

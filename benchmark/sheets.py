@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 import numpy as np
 import pandas as pd
 
-from benchmark.leaderboard import ROLE_TITLES, conditions, directed, mark, score
+from benchmark.columns import ROLE_TITLES, conditions, directed, mark, score
 from benchmark.markdown import NONE, interval, number, p_value
 from benchmark.standings import REFERENCE, Row, Standing
 from tasks.errors import InputError

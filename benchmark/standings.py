@@ -1,7 +1,6 @@
-"""Records to standings: how the methods compare on each task and over tasks."""
+"""Records to standings: how the methods compare on each task."""
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from benchmark.patients import METRIC, Intervals
-from benchmark.stats import Estimate, holm, nadeau_bengio, smallest_over_folds, task_ranks, wilcoxon
+from benchmark.stats import Estimate, holm, nadeau_bengio, smallest_over_folds
 
 REFERENCE = "mirror"
 """The method that the others are compared with."""
@@ -19,14 +18,14 @@ ALPHA = 0.05
 FEWEST_TASKS = 6
 """Of fewer the signed-rank test cannot reach p < 0.05, whatever the differences."""
 
+EMBEDDED = "planted by mirror-bench"
+"""How the source of planted cohorts begins."""
+
 RANKED = "self-supervised"
 """The role of the methods that are compared with each other; the others stand apart, unranked."""
 
 ROLES = (RANKED, "ablation", "control", "supervised")
 """The roles in the order in which tables show them."""
-
-FEWEST_FOR_INTERVAL = 3
-"""Tasks that an interval of a mean rank needs."""
 
 TABLE = ["task", "protocol", "budget", "n_folds"]
 """What rows of one table have in common."""
@@ -34,7 +33,7 @@ TABLE = ["task", "protocol", "budget", "n_folds"]
 CELL = ["fold", "seed"]
 """What a row is averaged over."""
 
-_DIGITS = 9
+DIGITS = 9
 """Numbers are compared after rounding to this, so that a last bit decides nothing."""
 
 _NO_INTERVAL = (np.nan, np.nan)
@@ -131,6 +130,16 @@ class Standing:
     rows: tuple[Row, ...]
 
     @property
+    def kind(self) -> str:
+        """The kind of its task."""
+        return self.task.split("/", maxsplit=1)[0]
+
+    @property
+    def embedded(self) -> bool:
+        """Whether its cohort is one of the planted ones, which say nothing about cancer."""
+        return self.source.startswith(EMBEDDED)
+
+    @property
     def cells(self) -> int:
         """Folds x seeds that a complete row has."""
         return self.n_folds * len(self.seeds)
@@ -151,53 +160,6 @@ class Standing:
         return any(row.method == REFERENCE for row in self.rows)
 
 
-@dataclass(frozen=True)
-class Ranking:
-    """How a method fares over the tasks of a section.
-
-    Attributes:
-        method: Its name.
-        mean_rank: Over the tasks where it is complete, among the complete methods; 1 the best.
-        interval: 95 % of that mean over tasks, by Student's t; NaN over fewer than three.
-        kinds: The same mean over the tasks of each kind where it has any.
-        tasks: How many tasks those are.
-        best: Tasks in which it is the best or tied with it.
-        p: Signed-rank test of its differences to the reference over tasks, Holm-adjusted; NaN
-            over fewer than `FEWEST_TASKS`.
-    """
-
-    method: str
-    mean_rank: float
-    interval: tuple[float, float]
-    kinds: tuple[tuple[str, float], ...]
-    tasks: int
-    best: int
-    p: float
-
-
-def settle(records: pd.DataFrame) -> pd.DataFrame:
-    """Order the records and leave one per (task, method, protocol, budget, cell, metric).
-
-    Several trials that agree are one. Where they contradict each other none is believed: the
-    score is a failed one whose reason says so.
-    """
-    key = [*TABLE, "method", *CELL, "metric"]
-    ordered = records.sort_values([*key, "trial"], kind="stable", ignore_index=True)
-    ordered["value"] = ordered["value"].astype("float64").round(_DIGITS)
-    repeated = ordered.duplicated(key, keep=False)
-    if not repeated.any():
-        return ordered
-    same = ordered[repeated].groupby(key)["value"].transform("nunique") <= 1
-    contradicted = same.index[~same]
-    ordered.loc[contradicted, "value"] = np.nan
-    ordered.loc[contradicted, "status"] = "failed"
-    ordered.loc[contradicted, "reason"] = "records of several trials contradict each other"
-    # Trials that agree may still have failed once and succeeded once: the success is kept.
-    ordered["_lost"] = ordered["value"].isna()
-    kept = ordered.sort_values([*key, "_lost", "trial"], kind="stable").drop_duplicates(key)
-    return kept.drop(columns="_lost").reset_index(drop=True)
-
-
 def standings(records: pd.DataFrame, intervals: Intervals | None = None) -> tuple[Standing, ...]:
     """Compare the methods of every (task, protocol, budget, number of folds) apart.
 
@@ -208,8 +170,9 @@ def standings(records: pd.DataFrame, intervals: Intervals | None = None) -> tupl
     Returns:
         Ordered by source, task, protocol (strict first), budget and number of folds.
     """
-    tables = [_standing(table, intervals or {}) for _, table in records.groupby(TABLE, sort=True)]
-    return tuple(sorted(tables, key=_place))
+    tables = records.groupby(TABLE, sort=True, observed=True)
+    found = [_standing(table, intervals or {}) for _, table in tables]
+    return tuple(sorted(found, key=_place))
 
 
 def _place(table: Standing) -> tuple[str | bool, ...]:
@@ -218,20 +181,17 @@ def _place(table: Standing) -> tuple[str | bool, ...]:
 
 def _standing(table: pd.DataFrame, intervals: Intervals) -> Standing:
     first = table.iloc[0]
-    metrics = table.sort_values("position", kind="stable").drop_duplicates("metric")
+    metrics = table.drop_duplicates("metric").sort_values("position", kind="stable")
     measures = {
-        bool(primary): tuple(
-            Measure(str(name), bool(higher))
-            for name, higher in zip(part["metric"], part["higher_is_better"], strict=True)
-        )
-        for primary, part in metrics.groupby("primary")
+        name: Measure(name, bool(higher))
+        for name, higher in zip(metrics["metric"], metrics["higher_is_better"], strict=True)
     }
-    (primary,), others = measures[True], measures.get(False, ())
-    seeds = tuple(sorted(int(seed) for seed in table["seed"].unique()))
-    # Of every method what it scored in each fold, whatever the seed.
-    sizes = table.groupby(["method", "fold"])[["n_patients", "n_events"]].max()
-    totals = sizes[sizes["n_patients"] > 0].groupby("fold")
-    events = totals["n_events"].max().sum(min_count=1)
+    (primary,) = metrics.loc[metrics["primary"], "metric"]
+    others = tuple(name for name in measures if name != primary)
+    cells = _Cells(table, (primary, *others))
+    scored = cells.n_patients > 0
+    of_fold = np.where(scored, cells.n_patients, np.nan)[:, scored.any(axis=0)]
+    events = np.where(scored, cells.n_events, np.nan)
     return Standing(
         task=str(first["task"]),
         cohort=str(first["cohort"]),
@@ -242,194 +202,185 @@ def _standing(table: pd.DataFrame, intervals: Intervals) -> Standing:
         notes=tuple(line for line in str(first["notes"]).split("\n") if line),
         circular=str(first["circular"]),
         n_folds=int(first["n_folds"]),
-        seeds=seeds,
+        seeds=cells.seeds,
         n_patients=(
-            int(totals["n_patients"].min().sum()),
-            int(totals["n_patients"].max().sum()),
+            int(np.nanmin(of_fold, axis=0).sum()) if of_fold.size else 0,
+            int(np.nanmax(of_fold, axis=0).sum()) if of_fold.size else 0,
         ),
-        n_events=None if pd.isna(events) else int(events),
-        primary=primary,
-        others=others,
-        rows=_rows(table, primary, others, int(first["n_folds"]), len(seeds), intervals=intervals),
+        n_events=None if np.isnan(events).all() else int(np.nansum(_highest(events, axis=0))),
+        primary=measures[primary],
+        others=tuple(measures[name] for name in others),
+        rows=_rows(table, cells, measures[primary], int(first["n_folds"]), intervals),
     )
 
 
-def _rows(
-    table: pd.DataFrame,
-    primary: Measure,
-    others: tuple[Measure, ...],
-    n_folds: int,
-    n_seeds: int,
-    *,
-    intervals: Intervals,
-) -> tuple[Row, ...]:
-    values = table.groupby(["method", "metric"])["value"]
-    means, counts = values.mean().round(_DIGITS).to_dict(), values.count().to_dict()
-    costs = table.drop_duplicates(["method", *CELL]).groupby("method")
-    seconds = costs["fit_seconds"].mean()
-    parameters, flops = costs["parameters"].max(), costs["step_flops"].max()
-    memory = costs["peak_memory_mb"].mean()
-    families, roles = costs["family"].first(), costs["role"].first().to_dict()
-    scored = table[table["metric"] == primary.name]
-    first = table.iloc[0]
-    place = (str(first["task"]), str(first["protocol"]), str(first["budget"]), n_folds)
-    cells = scored.pivot_table("value", CELL, "method").reindex(
-        columns=sorted(table["method"].unique())
-    )
-    sign = 1.0 if primary.higher_is_better else -1.0
-    counted = cells.count()
-    order = sorted(
-        cells.columns,
-        key=lambda m: (
-            ROLES.index(roles[m]),
-            counted[m] < n_folds * n_seeds,
-            np.nan_to_num(-sign * means.get((m, primary.name), np.nan), nan=np.inf),
-            m,
-        ),
-    )
-    scores = _estimates(cells, n_folds)
-    groups = [[m for m in order if roles[m] == role] for role in ROLES]
-    reference = {
-        m: difference
-        for group in groups
-        for m, difference in _differences(cells, group, REFERENCE, n_folds).items()
-    }
-    smallest = _smallest(cells, n_folds) if REFERENCE in cells else {}
-    ranked = groups[ROLES.index(RANKED)]
-    best = _differences(cells, ranked, ranked[0], n_folds) if ranked else {}
-    return tuple(
-        Row(
-            method=method,
-            family=str(families[method]),
-            role=roles[method],
-            cells=int(counted[method]),
-            spread=float(cells[method].std()),
-            score=scores[method],
-            patients=(
-                intervals.get((*place, method), _NO_INTERVAL)
-                if primary.name == METRIC
-                else _NO_INTERVAL
-            ),
-            difference=reference[method],
-            smallest=smallest.get(method, np.nan),
-            # Not told apart unless the test says so: one fold alone tells nothing.
-            tied=bool(counted[method]) and method in best and not best[method].p < ALPHA,
-            others=tuple(
-                (float(means.get((method, m.name), np.nan)), int(counts.get((method, m.name), 0)))
-                for m in others
-            ),
-            seconds=float(seconds[method]),
-            parameters=None if pd.isna(parameters[method]) else int(parameters[method]),
-            flops=None if pd.isna(flops[method]) else int(flops[method]),
-            memory=float(memory[method]),
-        )
-        for method in order
-    )
+class _Cells:
+    """The records of one table as arrays.
 
+    Args:
+        table: Rows of one (task, protocol, budget, n_folds), one per method, cell and metric.
+        metrics: Their order on the first axis, the primary one first.
 
-def _estimates(cells: pd.DataFrame, n_folds: int) -> dict[str, Estimate]:
-    """Mean and corrected interval over folds of every column.
-
-    Seeds are averaged within a fold first: they share its patients, so that counting each as a
-    fold of its own would make the interval narrow by repeating a deterministic method.
+    Attributes:
+        methods: By name.
+        seeds: In their order.
+        scores: Shape [metrics, methods, folds, seeds]; NaN where there is none.
+        n_patients: Most of any seed, [methods, folds]; NaN without a record.
+        n_events: Likewise.
     """
-    folds = cells.groupby(level="fold").mean().round(_DIGITS).to_numpy()
-    share = 1.0 / (n_folds - 1) if n_folds > 1 else np.inf
-    return {str(m): _estimate(folds[:, i], share) for i, m in enumerate(cells.columns)}
+
+    def __init__(self, table: pd.DataFrame, metrics: Sequence[str]) -> None:
+        x = pd.Index(metrics).get_indexer(pd.Index(table["metric"]))
+        m, methods = pd.factorize(table["method"], sort=True)
+        f, folds = pd.factorize(table["fold"], sort=True)
+        s, seeds = pd.factorize(table["seed"], sort=True)
+        self.methods = tuple(str(name) for name in methods)
+        self.seeds = tuple(int(seed) for seed in seeds)
+        self._table = table
+        self._place = (m, f, s)
+        self._shape = (len(methods), len(folds), len(seeds))
+        self.scores = np.full((len(metrics), *self._shape), np.nan)
+        self.scores[x, m, f, s] = table["value"]
+        self.n_patients = _highest(self.of_trials("n_patients"), axis=2)
+        self.n_events = _highest(self.of_trials("n_events"), axis=2)
+
+    def of_trials(self, column: str) -> NDArray[np.float64]:
+        """What was recorded once a trial and task, [methods, folds, seeds]; NaN where unknown."""
+        found = np.full(self._shape, np.nan)
+        found[self._place] = self._table[column].to_numpy(dtype=np.float64, na_value=np.nan)
+        return found
 
 
-def _estimate(folds: NDArray[np.float64], share: float) -> Estimate:
-    known = folds[~np.isnan(folds)]
-    if known.size == 0:
-        return _NO_ESTIMATE
-    found = nadeau_bengio(known, share)
-    return Estimate(*(round(x, _DIGITS) for x in (found.mean, found.low, found.high, found.p)))
-
-
-def _smallest(cells: pd.DataFrame, n_folds: int) -> dict[str, float]:
-    """What each method's comparison with the reference could have shown."""
-    found = {}
-    for method in cells.columns.drop(REFERENCE):
-        folds = (cells[method] - cells[REFERENCE]).groupby(level="fold").mean().dropna()
-        if len(folds) > 1:
-            smallest = smallest_over_folds(folds.round(_DIGITS), 1.0 / (n_folds - 1))
-            found[str(method)] = round(smallest, _DIGITS)
+def _highest(x: NDArray[np.float64], axis: int | tuple[int, ...]) -> NDArray[np.float64]:
+    """The maximum of what is known; NaN where nothing is."""
+    found: NDArray[np.float64] = np.fmax.reduce(x, axis=axis)
     return found
 
 
+def _mean(x: NDArray[np.float64], axis: int | tuple[int, ...]) -> NDArray[np.float64]:
+    """The mean of what is known, rounded; NaN where nothing is."""
+    known = ~np.isnan(x)
+    total, count = np.where(known, x, 0.0).sum(axis=axis), known.sum(axis=axis)
+    found = np.full(total.shape, np.nan)
+    np.divide(total, count, out=found, where=count > 0)
+    return found.round(DIGITS)
+
+
+def _rows(
+    table: pd.DataFrame, cells: _Cells, primary: Measure, n_folds: int, intervals: Intervals
+) -> tuple[Row, ...]:
+    methods = table.drop_duplicates("method").set_index("method")
+    families, roles = methods["family"].to_dict(), methods["role"].to_dict()
+    means = _mean(cells.scores, axis=(2, 3))
+    counts = (~np.isnan(cells.scores)).sum(axis=(2, 3))
+    seconds, memory = (
+        _mean(cells.of_trials(name), axis=(1, 2)) for name in ("fit_seconds", "peak_memory_mb")
+    )
+    parameters, flops = (
+        _highest(cells.of_trials(name), axis=(1, 2)) for name in ("parameters", "step_flops")
+    )
+    first = table.iloc[0]
+    place = (str(first["task"]), str(first["protocol"]), str(first["budget"]), n_folds)
+    sign = 1.0 if primary.higher_is_better else -1.0
+    whole = n_folds * len(cells.seeds)
+    order = sorted(
+        range(len(cells.methods)),
+        key=lambda i: (
+            ROLES.index(roles[cells.methods[i]]),
+            counts[0, i] < whole,
+            np.nan_to_num(-sign * means[0, i], nan=np.inf),
+            cells.methods[i],
+        ),
+    )
+    scores = {name: cells.scores[0, i] for i, name in enumerate(cells.methods)}
+    groups = [
+        [cells.methods[i] for i in order if roles[cells.methods[i]] == role] for role in ROLES
+    ]
+    reference = {
+        name: difference
+        for group in groups
+        for name, difference in _differences(scores, group, REFERENCE, n_folds).items()
+    }
+    ranked = groups[ROLES.index(RANKED)]
+    best = _differences(scores, ranked, ranked[0], n_folds) if ranked else {}
+    return tuple(
+        Row(
+            method=name,
+            family=str(families[name]),
+            role=str(roles[name]),
+            cells=int(counts[0, i]),
+            spread=_spread(cells.scores[0, i]),
+            score=_estimate(cells.scores[0, i], n_folds),
+            patients=(
+                intervals.get((*place, name), _NO_INTERVAL)
+                if primary.name == METRIC
+                else _NO_INTERVAL
+            ),
+            difference=reference[name],
+            smallest=_smallest(scores, name, n_folds),
+            # Not told apart unless the test says so: one fold alone tells nothing.
+            tied=bool(counts[0, i]) and name in best and not best[name].p < ALPHA,
+            others=tuple(
+                (float(mean), int(n)) for mean, n in zip(means[1:, i], counts[1:, i], strict=True)
+            ),
+            seconds=float(seconds[i]),
+            parameters=None if np.isnan(parameters[i]) else int(parameters[i]),
+            flops=None if np.isnan(flops[i]) else int(flops[i]),
+            memory=float(memory[i]),
+        )
+        for i, name in ((i, cells.methods[i]) for i in order)
+    )
+
+
+def _spread(cells: NDArray[np.float64]) -> float:
+    known = cells[~np.isnan(cells)]
+    return float(known.std(ddof=1)) if known.size > 1 else np.nan
+
+
+def _folds(cells: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The mean over seeds of every fold that has one.
+
+    Seeds share the patients of a fold: counting each as a fold of its own would make an interval
+    narrow by repeating a deterministic method.
+    """
+    folds = _mean(cells, axis=1)
+    return folds[~np.isnan(folds)]
+
+
+def _share(n_folds: int) -> float:
+    """Test patients over training patients."""
+    return 1.0 / (n_folds - 1) if n_folds > 1 else np.inf
+
+
+def _estimate(cells: NDArray[np.float64], n_folds: int) -> Estimate:
+    """Mean and corrected interval over the folds of [folds, seeds]."""
+    folds = _folds(cells)
+    if folds.size == 0:
+        return _NO_ESTIMATE
+    found = nadeau_bengio(folds, _share(n_folds))
+    return Estimate(*(round(x, DIGITS) for x in (found.mean, found.low, found.high, found.p)))
+
+
+def _smallest(scores: Mapping[str, NDArray[np.float64]], method: str, n_folds: int) -> float:
+    """What a method's comparison with the reference could have shown."""
+    if REFERENCE not in scores or method == REFERENCE:
+        return np.nan
+    folds = _folds(scores[method] - scores[REFERENCE])
+    if folds.size < 2:
+        return np.nan
+    return round(smallest_over_folds(folds, _share(n_folds)), DIGITS)
+
+
 def _differences(
-    cells: pd.DataFrame, methods: Sequence[str], to: str, n_folds: int
+    scores: Mapping[str, NDArray[np.float64]], methods: Sequence[str], to: str, n_folds: int
 ) -> dict[str, Estimate]:
     """Every method's paired difference to one of them, p adjusted by Holm."""
-    if to not in cells:
+    if to not in scores:
         return dict.fromkeys(methods, _NO_ESTIMATE)
-    found = _estimates(cells[list(methods)].sub(cells[to], axis=0), n_folds)
+    found = {name: _estimate(scores[name] - scores[to], n_folds) for name in methods}
     found[to] = _NO_ESTIMATE
-    adjusted = holm([found[method].p for method in methods])
+    adjusted = holm([found[name].p for name in methods])
     return {
-        method: replace(found[method], p=round(float(p), _DIGITS))
-        for method, p in zip(methods, adjusted, strict=True)
+        name: replace(found[name], p=round(float(p), DIGITS))
+        for name, p in zip(methods, adjusted, strict=True)
     }
-
-
-def score_matrix(tables: Sequence[Standing]) -> tuple[list[str], NDArray[np.float64]]:
-    """The ranked methods by name and their scores, higher is better, [tasks, methods].
-
-    NaN where a method is not complete in a task.
-    """
-    methods = sorted({row.method for t in tables for row in t.rows if row.role == RANKED})
-    scores = np.full((len(tables), len(methods)), np.nan)
-    for i, table in enumerate(tables):
-        sign = 1.0 if table.primary.higher_is_better else -1.0
-        for row in table.ranked:
-            scores[i, methods.index(row.method)] = sign * row.score.mean
-    return methods, scores
-
-
-def _mean_rank(ranks: NDArray[np.float64]) -> float:
-    known = ranks[~np.isnan(ranks)]
-    return round(float(known.mean()), _DIGITS) if known.size else np.nan
-
-
-def _rank_interval(ranks: NDArray[np.float64]) -> tuple[float, float]:
-    """Student's interval of the mean over tasks, as if tasks of one cohort were independent."""
-    known = ranks[~np.isnan(ranks)]
-    if known.size < FEWEST_FOR_INTERVAL:
-        return _NO_INTERVAL
-    found = nadeau_bengio(known, 0.0)
-    return round(found.low, _DIGITS), round(found.high, _DIGITS)
-
-
-def rankings(tables: Iterable[Standing]) -> tuple[Ranking, ...]:
-    """Mean ranks of the ranked over tables of one protocol and budget, best first."""
-    tables = tuple(tables)
-    methods, scores = score_matrix(tables)
-    best = Counter(row.method for table in tables for row in table.ranked if row.tied)
-    ranks = task_ranks(scores)
-    of_kind = np.array([table.task.split("/")[0] for table in tables])
-    kinds = tuple(dict.fromkeys(of_kind.tolist()))
-    p = np.full(len(methods), np.nan)
-    if REFERENCE in methods:
-        differences = scores - scores[:, [methods.index(REFERENCE)]]
-        for j, method in enumerate(methods):
-            shared = differences[~np.isnan(differences[:, j]), j]
-            if method != REFERENCE and shared.size >= FEWEST_TASKS:
-                p[j] = wilcoxon(shared)
-    adjusted = holm(p)
-    rows = (
-        Ranking(
-            method=method,
-            mean_rank=_mean_rank(ranks[:, j]),
-            interval=_rank_interval(ranks[:, j]),
-            kinds=tuple(
-                (kind, mean)
-                for kind in kinds
-                if not np.isnan(mean := _mean_rank(ranks[of_kind == kind, j]))
-            ),
-            tasks=int((~np.isnan(scores[:, j])).sum()),
-            best=best[method],
-            p=round(float(adjusted[j]), _DIGITS),
-        )
-        for j, method in enumerate(methods)
-    )
-    return tuple(sorted(rows, key=lambda r: (np.isnan(r.mean_rank), r.mean_rank, r.method)))

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from benchmark.leaderboard import render
 from tasks.seeds import generator
 
 SCHEMA = {
@@ -124,3 +125,8 @@ def _fake() -> pd.DataFrame:
     lose(frame, ibs, "skipped", "2 events, 5 are needed")
     absent = (frame["method"] == "pca") & (frame["task"] == "survival/PLANTED-VECTORS/os")
     return frame[~(absent & (frame["seed"] == 2))].reset_index(drop=True)
+
+
+def said(frame: pd.DataFrame, predictions: pd.DataFrame | None = None) -> str:
+    """Everything that the leaderboard says, its front page and all tables."""
+    return render(frame, predictions).whole

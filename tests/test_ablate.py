@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from benchmark.ablate import deltas, markdown
+from benchmark.deltas import deltas, markdown
 from tests.frames import lose, records
 
 PARENT = [[0.60, 0.62, 0.58, 0.64], [0.61, 0.60, 0.59, 0.66]]

@@ -36,7 +36,9 @@ from benchmark.figures import (
     save,
 )
 from benchmark.figures.compute import spread
-from benchmark.standings import Measure, Standing, rankings, settle, standings
+from benchmark.rankings import rankings
+from benchmark.settle import settle
+from benchmark.standings import Measure, Standing, standings
 from benchmark.stats import Estimate, critical_difference
 from tasks.seeds import generator
 from tests import frames
@@ -239,7 +241,7 @@ def test_forest_sets_roles_apart_and_says_what_is_missing() -> None:
 def test_diagram_ranks_as_the_overview_and_joins_whom_nemenyi_joins() -> None:
     found = tables(5, 12)
     (axes,) = (figure := critical_difference_diagram(found)).axes
-    ranks = {row.method: row.mean_rank for row in rankings(found)}
+    ranks = {row.method: row.overall.rank for row in rankings(found)}
     markers = sorted(float(np.asarray(c.get_offsets())[0, 0]) for c in axes.collections[:5])
     assert markers == pytest.approx(sorted(ranks.values()))
     texts = " ".join(text.get_text() for text in axes.texts)

@@ -9,11 +9,15 @@ import pytest
 from scipy import stats
 from sksurv.metrics import concordance_index_censored
 
+from benchmark.columns import columns, size
 from benchmark.gaps import gaps
-from benchmark.leaderboard import columns, number, p_value, render, size
+from benchmark.leaderboard import render
+from benchmark.markdown import number, p_value
 from benchmark.patients import patient_intervals
-from benchmark.standings import Standing, rankings, settle, standings
-from tests.frames import SCHEMA, fake, lose, records
+from benchmark.rankings import rankings
+from benchmark.settle import settle
+from benchmark.standings import Standing, standings
+from tests.frames import SCHEMA, fake, lose, records, said
 
 BUDGET = "default"
 FOLDS = [0.60, 0.62, 0.58, 0.64, 0.61]
@@ -26,19 +30,19 @@ def only(frame: pd.DataFrame) -> Standing:
 
 def test_same_bytes_whatever_the_order_of_rows_and_the_last_bit() -> None:
     frame = fake()
-    text = render(frame)
+    text = said(frame)
     shuffled = frame.sample(frac=1.0, random_state=np.random.default_rng(0))
-    assert render(shuffled) == text
+    assert said(shuffled) == text
     nudged = frame.assign(value=np.nextafter(frame["value"], np.inf))
-    assert render(nudged) == text
+    assert said(nudged) == text
     assert text.endswith("\n")
-    assert render(frame.iloc[::-1]) == text
+    assert said(frame.iloc[::-1]) == text
 
 
 def test_records_are_not_changed() -> None:
     frame = fake()
     before = frame.copy(deep=True)
-    render(frame)
+    said(frame)
     pd.testing.assert_frame_equal(frame, before)
 
 
@@ -82,7 +86,7 @@ def test_direction_of_the_metric_orders_the_rows() -> None:
     up, down = only(records(values)), only(records(values, higher_is_better=False))
     assert [row.method for row in up.rows] == ["b", "a"]
     assert [row.method for row in down.rows] == ["a", "b"]
-    assert "harrell_c ↓ ± sd" in render(records(values, higher_is_better=False))
+    assert "harrell_c ↓ ± sd" in said(records(values, higher_is_better=False))
 
 
 def test_ties_are_those_the_corrected_test_cannot_tell() -> None:
@@ -92,7 +96,7 @@ def test_ties_are_those_the_corrected_test_cannot_tell() -> None:
     assert {row.method: row.tied for row in table.rows} == {
         "noisy": True, "mirror": True, "worse": False
     }  # fmt: skip
-    text = render(records({"mirror": [FOLDS], "noisy": [noisy], "worse": [worse]}))
+    text = said(records({"mirror": [FOLDS], "noisy": [noisy], "worse": [worse]}))
     assert "| ● | `mirror`" in text
     assert "| = | `noisy`" in text
     assert "|  | `worse`" in text
@@ -102,19 +106,19 @@ def test_one_fold_tells_nobody_apart() -> None:
     table = only(records({"mirror": [[0.9]], "pca": [[0.1]]}, n_folds=1))
     assert all(row.tied for row in table.rows)
     assert np.isnan(table.rows[0].score.low)
-    assert "| 0.900 | - |" in render(records({"mirror": [[0.9]]}, n_folds=1))
+    assert "| 0.900 | - |" in said(records({"mirror": [[0.9]]}, n_folds=1))
 
 
 def test_incomplete_rows_stand_last_with_their_count() -> None:
     values = {"mirror": [FOLDS], "lucky": [[0.9, 0.9, np.nan, 0.9, 0.9]]}
-    text = render(records(values))
+    text = said(records(values))
     table = only(records(values))
     assert [row.method for row in table.rows] == ["mirror", "lucky"]
     assert [row.method for row in table.ranked] == ["mirror"]
     assert "| ⚠ 4/5 | `lucky`" in text
     ranked = {row.method: row for row in rankings([table])}
-    assert np.isnan(ranked["lucky"].mean_rank)
-    assert ranked["mirror"].mean_rank == 1.0
+    assert np.isnan(ranked["lucky"].overall.rank)
+    assert ranked["mirror"].overall.rank == 1.0
 
 
 def test_difference_is_over_shared_folds_only() -> None:
@@ -138,30 +142,27 @@ def test_protocols_budgets_and_folds_never_share_a_table() -> None:
         records(base, budget="smoke"),
         records({"mirror": [FOLDS[:3]]}),
     ]
-    text = render(pd.concat(frames))
+    text = said(pd.concat(frames))
     assert len(standings(settle(pd.concat(frames)))) == 4
     for condition in ("protocol paper · budget default", "protocol strict · budget smoke"):
         assert condition in text
     assert text.index("protocol strict · budget default") < text.index("| ● | `mirror`")
     assert "· 3 folds x 1 seed\n" in text
-    assert "Overview, protocol paper, budget default" in text
+    assert "# Protocol paper, budget default" in text
 
 
-def test_sources_are_sections_of_their_own() -> None:
-    text = render(fake())
-    parts = text.split("\n## ")
+def test_planted_cohorts_stand_apart_and_sources_are_named() -> None:
+    front = render(fake()).front
+    parts = front.split("\n## ")
     titles = [part.splitlines()[0] for part in parts[1:]]
-    assert titles == [
-        "hif2gene (slide features), PORPOISE (expression), TCGA-CDR (endpoints)",
-        "planted by mirror-bench",
-        "What is missing, and why",
-    ]
-    assert "Licence: Apache-2.0" in parts[2]
+    assert titles == ["Real cohorts", "Planted cohorts", "What is missing, and why"]
+    assert "| PLANTED-BAGS | 200 | planted by mirror-bench | Apache-2.0 |" in parts[2]
+    assert "hif2gene (slide features), PORPOISE (expression), TCGA-CDR (endpoints)" in parts[1]
     assert "PLANTED" not in parts[1]
 
 
 def test_counts_stand_above_the_table() -> None:
-    text = render(fake())
+    text = said(fake())
     line = (
         "protocol strict · budget default · TCGA-BRCA: 885 patients, 120 events · 5 folds x 3 seeds"
     )
@@ -169,18 +170,18 @@ def test_counts_stand_above_the_table() -> None:
     assert text.index(line) < text.index("harrell_c ↑ ± sd")
     frame = records({"mirror": [FOLDS], "pca": [FOLDS]})
     frame.loc[frame["method"] == "pca", "n_patients"] = 30
-    assert "150 to 200 patients, 60 events" in render(frame)
+    assert "150 to 200 patients, 60 events" in said(frame)
 
 
 def test_circular_label_is_flagged_and_notes_are_kept() -> None:
-    text = render(fake())
+    text = said(fake())
     assert "**Circular**: the label was called from `rna`" in text
-    assert text.count("**Circular**") == 1
+    assert text.count("**Circular**") == 2  # at a glance and in full
     assert "- rna: 3 patients without expression" in text
 
 
 def test_what_is_missing_is_grouped_counted_and_explained() -> None:
-    text = render(fake())
+    text = said(fake())
     foot = text.split("## What is missing")[1]
     assert "| failed | `contrastive` | strict | default | 1 | every metric" in foot
     assert "| missing | `pca` | strict | default | 5 | every metric" in foot
@@ -188,7 +189,7 @@ def test_what_is_missing_is_grouped_counted_and_explained() -> None:
     assert len(skipped) == 1
     assert "`contrastive`, `mirror`, `pca`, `random-init`" in skipped[0]
     assert "| 3 | ibs | survival/PLANTED-BAGS/os | 2 events, 5 are needed |" in skipped[0]
-    assert "Nothing." in render(records({"mirror": [FOLDS]}))
+    assert "Nothing." in said(records({"mirror": [FOLDS]}))
 
 
 def test_a_method_that_was_not_run_on_a_task_is_missing_there() -> None:
@@ -204,14 +205,14 @@ def test_a_method_that_was_not_run_on_a_task_is_missing_there() -> None:
 
 def test_every_record_matters() -> None:
     frame = records({"mirror": [FOLDS] * 2, "pca": [FOLDS] * 2})
-    text = render(frame)
+    text = said(frame)
     for row in frame.index:
-        assert render(frame.drop(index=row)) != text
+        assert said(frame.drop(index=row)) != text
 
 
 def test_a_method_that_cannot_do_the_task_is_a_visible_row() -> None:
     frame = records({"mirror": [[np.nan] * 3], "pca": [[np.nan] * 3]})
-    text = render(frame)
+    text = said(frame)
     assert "| ⚠ 0/3 | `pca` | controls | - | - |" in text
     assert "`mirror`, `pca`" in text.split("## What is missing")[1]
 
@@ -219,14 +220,14 @@ def test_a_method_that_cannot_do_the_task_is_a_visible_row() -> None:
 def test_contradicting_trials_are_shown_not_averaged() -> None:
     frame = records({"mirror": [FOLDS]})
     again = frame.assign(trial="zz")
-    assert render(pd.concat([frame, again])) == render(frame)
+    assert said(pd.concat([frame, again])) == said(frame)
     other = again.assign(value=again["value"] + 0.1).iloc[:1]
-    text = render(pd.concat([frame, other]))
+    text = said(pd.concat([frame, other]))
     assert "| ⚠ 4/5 | `mirror`" in text
     assert "contradict each other" in text
     retried = frame.copy()
     lose(retried, retried["fold"] == 0, "failed", "killed")
-    assert render(pd.concat([retried.assign(trial="aa"), frame])) == render(frame)
+    assert said(pd.concat([retried.assign(trial="aa"), frame])) == said(frame)
 
 
 def test_ranks_over_tasks_and_the_signed_rank_test() -> None:
@@ -237,11 +238,11 @@ def test_ranks_over_tasks_and_the_signed_rank_test() -> None:
         for i in range(6)
     ]
     mirror, pca = rankings(standings(settle(pd.concat(frames))))
-    assert (mirror.mean_rank, pca.mean_rank) == (1.0, 2.0)
+    assert (mirror.overall.rank, pca.overall.rank) == (1.0, 2.0)
     assert pca.p == pytest.approx(2 / 2**6)
-    assert (mirror.tasks, mirror.best) == (6, 6)
-    assert mirror.interval == (1.0, 1.0)
-    assert mirror.kinds == (("s", 1.0),)
+    assert (mirror.tasks, mirror.wins, mirror.best) == (6, 6, 6)
+    assert mirror.overall.interval == (1.0, 1.0)
+    assert mirror.kinds == (("s", mirror.overall),)
     few = rankings(standings(settle(pd.concat(frames[:5]))))
     assert np.isnan(few[1].p)
 
@@ -261,12 +262,12 @@ def test_the_overview_says_whether_methods_differ_over_tasks_at_all() -> None:
         for i, row in enumerate(shifts)
         for kind in (("survival", "few-shot")[i % 2],)
     ]
-    text = render(pd.concat(frames))
+    text = said(pd.concat(frames))
     p = stats.friedmanchisquare(*(-shifts).T).pvalue
     apart = 2.343 * np.sqrt(3 * 4 / (6 * 8))
     assert f"Friedman's test that none differs, p {p:.3f}" in text
     assert f"mean ranks less than {apart:.2f} apart" in text
-    assert "| mean rank | 95 % interval | few-shot | survival | tasks |" in text
+    assert "| mean rank (95 %) | few-shot | survival | tasks | wins |" in text
 
 
 def test_what_could_have_been_shown_is_the_power_of_the_corrected_test() -> None:
@@ -283,7 +284,7 @@ def test_what_could_have_been_shown_is_the_power_of_the_corrected_test() -> None
 def test_a_reason_cannot_break_the_table() -> None:
     frame = records({"mirror": [FOLDS]})
     lose(frame, frame["fold"] == 1, "failed", "bad | cell\nand <b>html</b>")
-    assert "| bad \\| cell and &lt;b>html&lt;/b> |" in render(frame)
+    assert "| bad \\| cell and &lt;b>html&lt;/b> |" in said(frame)
 
 
 def predictions(n_seeds: int) -> pd.DataFrame:
@@ -329,18 +330,18 @@ def test_interval_over_patients_is_a_bootstrap_within_folds() -> None:
 
 def test_interval_over_patients_is_shown_where_there_are_predictions() -> None:
     frame = records({"mirror": [[0.60, 0.62]], "pca": [[0.7, 0.71]]})
-    assert "over patients |" not in render(frame)
-    text = render(frame, predictions(1))
+    assert "over patients |" not in said(frame)
+    text = said(frame, predictions(1))
     assert "over patients |" in text
-    assert render(frame, predictions(1).iloc[::-1]) == text
+    assert said(frame, predictions(1).iloc[::-1]) == text
     other = records({"mirror": [[0.60, 0.62]]}, metric="auroc")
-    assert "over patients |" not in render(other, predictions(1))
+    assert "over patients |" not in said(other, predictions(1))
     assert patient_intervals(pd.DataFrame(columns=["task", "patient"])) == {}
 
 
 def test_no_records() -> None:
     empty = pd.DataFrame(columns=list(SCHEMA)).astype(SCHEMA)
-    assert "There are no records." in render(empty)
+    assert "There are no records." in said(empty)
 
 
 def test_numbers() -> None:

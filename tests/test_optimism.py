@@ -12,11 +12,10 @@ from scipy import stats
 
 from benchmark.figures import optimism as figure_of
 from benchmark.folds import outer_folds
-from benchmark.leaderboard import render
 from benchmark.optimism import Optimism, optimism, optimism_section
 from benchmark.plan import Control, Request, make_plan
 from benchmark.run import RunOptions, run
-from benchmark.standings import settle
+from benchmark.settle import settle
 from benchmark.trial import run_trial
 from methods.base import Budget
 from methods.registry import all_methods
@@ -25,6 +24,7 @@ from tasks.errors import InputError
 from tasks.paper.switches import Switch
 from tasks.registry import select_tasks, under
 from tests import frames
+from tests.frames import said
 from tests.planted import planted, planted_folder
 
 STRICT = [0.60, 0.62, 0.58, 0.61, 0.59]
@@ -89,7 +89,7 @@ def test_nothing_without_both_protocols() -> None:
     for protocol in ("strict", "paper"):
         assert found_in(frame[frame["protocol"] == protocol]) == ()
     assert optimism_section(settle(frame[frame["protocol"] == "strict"])) == []
-    assert "Optimism" not in render(frame[frame["protocol"] == "strict"])
+    assert "Optimism" not in said(frame[frame["protocol"] == "strict"])
 
 
 def test_controls_stand_apart_and_the_reference_comes_first() -> None:
@@ -101,13 +101,13 @@ def test_controls_stand_apart_and_the_reference_comes_first() -> None:
 
 def test_the_section_says_the_numbers_and_does_not_depend_on_the_order_of_records() -> None:
     frame = pd.concat([both(), both("permuted-labels", -0.1)], ignore_index=True)
-    text = render(frame)
+    text = said(frame)
     assert "## Optimism gap" in text
     assert text.index("## Optimism gap") < text.index("## What is missing")
     assert "| `mirror` | 0.600 | 0.592 | 0.652 | +0.052" in text
-    assert "**+0.060 [" in text
+    assert "**+0.060 (" in text
     assert "survival/PLANTED/os · permuted-labels · harrell_c · budget default, 5 folds" in text
-    assert render(frame.sample(frac=1.0, random_state=0)) == text
+    assert said(frame.sample(frac=1.0, random_state=0)) == text
 
 
 def test_the_figure_has_every_number_and_no_text_on_another() -> None:

@@ -21,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmark.cli import app, main
-from benchmark.leaderboard import ROLE_TITLES, render
+from benchmark.columns import ROLE_TITLES
 from benchmark.patients import patient_intervals
 from benchmark.records import Store
 from benchmark.report import MANIFEST, drawings, folder, pages, write_report
@@ -30,9 +30,10 @@ from benchmark.report.names import method_data, method_page, slug, task_page
 from benchmark.report.serve import server
 from benchmark.report.strip import WIDTH, scale
 from benchmark.report.trials import EPOCHS, PATIENTS, command, curve, predicted, trials
-from benchmark.standings import Standing, settle, standings
+from benchmark.settle import settle
+from benchmark.standings import Standing, standings
 from tasks.errors import InputError
-from tests.frames import SCHEMA, fake, records
+from tests.frames import SCHEMA, fake, records, said
 from tests.stores import CONFIG, write_store
 
 HOSTILE = "</script><script>window.hacked=1</script>\"'><img src=x onerror=window.hacked=1>"
@@ -147,11 +148,11 @@ def test_nothing_names_another_host(report: Path) -> None:
 
 
 def test_task_page_says_what_the_leaderboard_says(report: Path, store: Store) -> None:
-    text = render(store.records(), store.predictions())
+    text = said(store.records(), store.predictions())
     for table in standings(settle(store.records())):
         shown = read(report, pages.page_of(table)).tables[0]
         header, rows = shown[0][0], [row for body in shown[1:] for row in body if len(row) > 1]
-        section = text.split(f"### {table.task}\n")[1].split("###")[0]
+        section = text.split(f"\n## {table.task}\n")[1].split("\n## ")[0]
         assert [row[header.index("method")] for row in rows] == [r.method for r in table.rows]
         for row in rows:
             line = next(

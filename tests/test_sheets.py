@@ -5,11 +5,11 @@ import io
 import pandas as pd
 import pytest
 
-from benchmark.leaderboard import render
+from benchmark.settle import settle
 from benchmark.sheets import chosen, latex, sheet
-from benchmark.standings import settle, standings
+from benchmark.standings import standings
 from tasks.errors import InputError
-from tests.frames import fake, records
+from tests.frames import fake, records, said
 
 FOLDS = [0.60, 0.62, 0.58, 0.64, 0.61]
 
@@ -18,7 +18,7 @@ def test_csv_has_a_row_per_task_and_method_with_the_numbers_of_the_tables() -> N
     tables = standings(settle(fake()))
     frame = pd.read_csv(io.StringIO(sheet(tables).to_csv(index=False)))
     assert len(frame) == sum(len(table.rows) for table in tables)
-    text = render(fake())
+    text = said(fake())
     for line in frame.itertuples():
         assert f"{line.score:.3f} ± {line.sd:.3f}" in text
     reference = frame[frame["method"] == "mirror"]

@@ -14,7 +14,8 @@ from scipy import stats as scipy_stats
 from statsmodels.stats.power import TTestPower
 
 from benchmark.patients import patient_intervals
-from benchmark.standings import settle, standings
+from benchmark.settle import settle
+from benchmark.standings import standings
 from benchmark.stats import (
     bootstrap_concordance,
     nadeau_bengio,

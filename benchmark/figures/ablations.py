@@ -7,8 +7,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from benchmark.columns import directed
 from benchmark.figures.look import BLUE, MUTED, canvas, caption, head, look, named
-from benchmark.leaderboard import directed, number
+from benchmark.markdown import number
 from benchmark.standings import Measure
 from benchmark.stats import Estimate
 

@@ -9,6 +9,7 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 from numpy.typing import ArrayLike, NDArray
 from scipy import optimize
 
+from benchmark.columns import conditions, directed
 from benchmark.figures.look import (
     BLUE,
     INK,
@@ -22,7 +23,6 @@ from benchmark.figures.look import (
     look,
     named,
 )
-from benchmark.leaderboard import conditions, directed
 from benchmark.standings import RANKED, REFERENCE, Row, Standing
 
 _SHORTEST = 0.01

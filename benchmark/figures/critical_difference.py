@@ -20,8 +20,9 @@ from benchmark.figures.look import (
     named,
     stated,
 )
-from benchmark.leaderboard import number
-from benchmark.standings import ALPHA, Standing, score_matrix
+from benchmark.markdown import number
+from benchmark.rankings import score_matrix
+from benchmark.standings import ALPHA, Standing
 from benchmark.stats import critical_difference, friedman, nemenyi
 
 _TRUSTED_TASKS = 10

@@ -8,8 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from benchmark.columns import conditions, directed
 from benchmark.figures.look import BLUE, MUTED, ORANGE, canvas, caption, head, look, named
-from benchmark.leaderboard import conditions, directed, interval, number
+from benchmark.markdown import interval, number
 from benchmark.standings import ALPHA, RANKED, REFERENCE, Row, Standing
 
 _ROW_INCHES = 0.19

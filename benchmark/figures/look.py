@@ -9,7 +9,7 @@ import matplotlib as mpl
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from benchmark.leaderboard import p_value
+from benchmark.markdown import p_value
 
 WIDTH = 6.5
 """Inches between the margins of a page of A4 or letter."""

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from benchmark.columns import directed
 from benchmark.figures.look import (
     BLUE,
     GREEN,
@@ -20,7 +21,6 @@ from benchmark.figures.look import (
     head,
     look,
 )
-from benchmark.leaderboard import directed
 from benchmark.optimism import Optimism
 from tasks.paper.switches import HONEST, Switch
 

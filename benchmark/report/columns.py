@@ -5,17 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmark.leaderboard import (
-    NONE,
-    directed,
-    interval,
-    mark,
-    number,
-    p_value,
-    score,
-    seconds,
-    size,
-)
+from benchmark.columns import directed, mark, score, seconds, size
+from benchmark.markdown import NONE, interval, number, p_value
 from benchmark.report.grid import Cell, Header, said, valued
 from benchmark.report.names import method_page
 from benchmark.report.strip import scale

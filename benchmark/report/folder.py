@@ -12,12 +12,14 @@ import pandas as pd
 
 from benchmark.gaps import gaps
 from benchmark.patients import patient_intervals
+from benchmark.rankings import rankings
 from benchmark.records import Store
 from benchmark.report import drawings
 from benchmark.report.names import method_data, method_page
 from benchmark.report.pages import Pages, Section, Setting, page_of
 from benchmark.report.trials import Trial, data, predicted, trials
-from benchmark.standings import Standing, rankings, settle, standings
+from benchmark.settle import settle
+from benchmark.standings import Standing, standings
 from tasks.errors import InputError
 
 MANIFEST = "files.txt"
@@ -133,7 +135,9 @@ def _setting(
 ) -> Setting:
     chosen = tuple(t for t in section if (t.protocol, t.budget) == (protocol, budget))
     drawing = drawings.over_tasks(chosen, root, source, licence, protocol, budget)
-    return Setting(protocol, budget, chosen, rankings(chosen), drawing)
+    return Setting(
+        protocol, budget, chosen, rankings([t for t in chosen if len(t.ranked) > 1]), drawing
+    )
 
 
 def _write(root: Path, path: str, text: str) -> None:

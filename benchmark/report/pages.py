@@ -6,17 +6,20 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
+import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from benchmark.columns import ROLE_TITLES, conditions, seconds
 from benchmark.gaps import Gap
-from benchmark.leaderboard import ROLE_TITLES, conditions, number, p_value, seconds
+from benchmark.markdown import NONE, number, p_value
 from benchmark.patients import RESAMPLES
+from benchmark.rankings import Ranking, placements
 from benchmark.report.columns import Column, columns, linked, other_metrics, over_tasks, style
 from benchmark.report.drawings import Drawing
-from benchmark.report.grid import Grid, Group, Header, Line, said, valued
+from benchmark.report.grid import Cell, Grid, Group, Header, Line, said, valued
 from benchmark.report.names import method_data, method_page, task_page
 from benchmark.report.trials import Trial
-from benchmark.standings import FEWEST_TASKS, REFERENCE, Ranking, Row, Standing
+from benchmark.standings import FEWEST_TASKS, REFERENCE, Row, Standing
 from tasks.base import Status
 
 
@@ -153,31 +156,54 @@ def _scores(caption: str, table: Standing, shown: Sequence[Column]) -> Grid:
 
 
 def _ranking(setting: Setting) -> Grid:
-    n = len(setting.tables)
-    lines = (
-        Line(
-            (
-                said(row.method, method_page(row.method)),
-                valued(number(row.mean_rank, 2), row.mean_rank),
-                valued(f"{row.tasks}/{n}", row.tasks),
-                valued(f"{row.best}/{row.tasks}", row.best),
-                valued(p_value(row.p), row.p),
-            )
+    compared = [table for table in setting.tables if len(table.ranked) > 1]
+    n = len(compared)
+    kinds = tuple(dict.fromkeys(table.kind for table in compared))
+    kinds = kinds if len(kinds) > 1 else ()
+    roles = groupby((*setting.ranking, *placements(compared)), key=lambda row: row.role)
+    groups = tuple(
+        Group(
+            tuple(Line(_place(row, kinds, n)) for row in rows),
+            ROLE_TITLES[role].split(":")[0],
         )
-        for row in setting.ranking
+        for role, rows in roles
     )
     headers = (
         Header("method", "name"),
+        Header("groups", choice=True),
         Header("mean rank", "number"),
+        Header("95 % interval", "number"),
+        *(Header(kind, "number") for kind in kinds),
         Header("tasks", "number", descending=True),
+        Header("wins", "number", descending=True),
         Header("best or tied", "number", descending=True),
         Header(f"p against {REFERENCE}", "number"),
     )
     caption = (
         f"Mean rank over {n} task{'s' if n > 1 else ''} of {setting.tables[0].source}, protocol"
-        f" {setting.protocol}, budget {setting.budget}; 1 is the best"
+        f" {setting.protocol}, budget {setting.budget}; 1 is the best; methods that share a letter"
+        " of their groups cannot be told apart over tasks"
     )
-    return Grid(caption, headers, (Group(tuple(lines)),))
+    return Grid(caption, headers, groups)
+
+
+def _place(row: Ranking, kinds: Sequence[str], n_tasks: int) -> tuple[Cell, ...]:
+    of_kind = {kind: mean.rank for kind, mean in row.kinds}
+    low, high = row.overall.interval
+    return (
+        said(row.method, method_page(row.method)),
+        said(row.group or NONE),
+        valued(number(row.overall.rank, 2), row.overall.rank),
+        valued(NONE if np.isnan(low) else f"{number(low, 1)} to {number(high, 1)}", low),
+        *(
+            valued(number(of_kind.get(kind, np.nan), 1), of_kind.get(kind, np.nan))
+            for kind in kinds
+        ),
+        valued(f"{row.tasks}/{n_tasks}", row.tasks),
+        valued(str(row.wins), row.wins),
+        valued(f"{row.best}/{row.tasks}", row.best),
+        valued(p_value(row.p), row.p),
+    )
 
 
 def _tasks(setting: Setting) -> Grid:

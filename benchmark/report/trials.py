@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from benchmark.segments import Line
+from benchmark.standings import EMBEDDED
 from benchmark.tables import COSTS, PREDICTION
 from tasks.base import Status
 
@@ -20,7 +21,6 @@ EPOCHS = 60
 """Points of a curve, at most."""
 
 _DIGITS = 5
-_EMBEDDED = "planted by mirror-bench"
 _FOLDS_OF_FILE = "+folds-of-"
 _CELL = ["task", "method", "protocol", "budget", "n_folds", "fold", "seed"]
 
@@ -73,7 +73,7 @@ def command(trial: Trial) -> str:
     """
     line = trial.line
     words = ["mirror-bench", "rerun", shlex.quote(trial.key)]
-    if not str(line["source"]).startswith(_EMBEDDED):
+    if not str(line["source"]).startswith(EMBEDDED):
         words += ["--data", "FOLDER-OF-COHORTS"]
     if _FOLDS_OF_FILE in str(line["protocol"]):
         words += ["--split", "SPLIT-FILE"]

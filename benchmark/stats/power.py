@@ -1,5 +1,7 @@
 """What could have been shown: the smallest difference that a comparison of this size detects."""
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import optimize, special, stats
@@ -69,6 +71,7 @@ def smallest_over_patients(
     return float(quantiles * x.std(ddof=1))
 
 
+@cache
 def _noncentrality(degrees: int, alpha: float, power: float) -> float:
     """Difference in standard errors at which the two-sided t-test has this power."""
     critical = float(special.stdtrit(degrees, 1.0 - alpha / 2.0))

@@ -1,0 +1,55 @@
+"""The files of the leaderboard on the disk: written, or compared with what they should be."""
+
+import os
+from pathlib import Path
+
+from benchmark.leaderboard import Leaderboard
+from tasks.errors import InputError
+
+
+def link(folder: Path, output: Path) -> str:
+    """How a page at `output` links to a folder."""
+    relative = os.path.relpath(folder.absolute(), output.absolute().parent)
+    return Path(relative).as_posix()
+
+
+def write(board: Leaderboard, output: Path, folder: Path) -> None:
+    """Write the front page and its tables; tables of an earlier one go.
+
+    Args:
+        board: What to write.
+        output: The front page.
+        folder: Of the tables; nothing else but markdown is touched in it.
+
+    Raises:
+        InputError: They cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in _stale(board, folder):
+            path.unlink()
+        for path, text in _files(board, output, folder).items():
+            path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(
+            f"{error.filename or output}: expected a file that can be written, found:"
+            f" {error.strerror}"
+        ) from error
+
+
+def differing(board: Leaderboard, output: Path, folder: Path) -> list[Path]:
+    """The files that are not what they should be: absent, other, or of an earlier leaderboard."""
+    wrong = [
+        path
+        for path, text in _files(board, output, folder).items()
+        if not path.is_file() or path.read_text(encoding="utf-8") != text
+    ]
+    return [*wrong, *_stale(board, folder)]
+
+
+def _files(board: Leaderboard, output: Path, folder: Path) -> dict[Path, str]:
+    return {output: board.front} | {folder / name: text for name, text in board.tables.items()}
+
+
+def _stale(board: Leaderboard, folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("*.md") if path.name not in board.tables)
