@@ -333,11 +333,34 @@ def report(
 FormatOption = Annotated[str, typer.Option("--format", help="csv.")]
 
 
-@app.command("results")
-def results_table(results: ResultsOption = Path("results"), form: FormatOption = "csv") -> None:
+results_app = typer.Typer(
+    help="The records: as a table on standard output, or of several machines in one folder.",
+    invoke_without_command=True,
+)
+app.add_typer(results_app, name="results")
+
+
+@results_app.callback()
+def results_table(
+    context: typer.Context,
+    results: ResultsOption = Path("results"),
+    form: FormatOption = "csv",
+) -> None:
     """The records, a row per (trial, task, metric), on standard output."""
-    _check_format(form)
-    _existing(results).records()[list(TIDY)].to_csv(sys.stdout, index=False)
+    if context.invoked_subcommand is None:
+        _check_format(form)
+        _existing(results).records()[list(TIDY)].to_csv(sys.stdout, index=False)
+
+
+@results_app.command("merge")
+def merge_results(
+    folders: Annotated[list[Path], typer.Argument(help="Results folders of several machines.")],
+    output: Annotated[Path, typer.Option(help="The new results folder.")],
+) -> None:
+    """Put results of several machines into one folder; exit 1 if they contradict each other."""
+    from benchmark.merge import merge  # noqa: PLC0415
+
+    raise typer.Exit(merge(folders, output, _console()))
 
 
 @app.command("predictions")
