@@ -51,7 +51,7 @@ def test_merged_and_shuffled_the_leaderboard_has_the_same_bytes(tmp_path: Path) 
     for kind in ("records", "predictions"):
         path = tmp_path / "ab" / kind / "merged.jsonl.gz"
         shuffled = list(read_segments(path.parent))
-        rng.shuffle(shuffled)  # type: ignore[arg-type]
+        rng.shuffle(shuffled)
         write_segment(path, shuffled)
     assert board(tmp_path / "ab") == expected
 
