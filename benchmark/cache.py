@@ -26,6 +26,7 @@ class Fit:
         fit_seconds: Wall time of the fit.
         embed_seconds: Wall time of embedding all patients.
         peak_memory_mb: Most memory that the process held meanwhile, in MB; None if unknown.
+        genes: Names of the genes that were given to the method, where each fold selects its own.
     """
 
     embeddings: Embeddings
@@ -35,6 +36,7 @@ class Fit:
     fit_seconds: float
     embed_seconds: float
     peak_memory_mb: float | None
+    genes: tuple[str, ...] = ()
 
 
 class EmbeddingCache:
@@ -71,6 +73,7 @@ class EmbeddingCache:
             "fit_seconds": fit.fit_seconds,
             "embed_seconds": fit.embed_seconds,
             "peak_memory_mb": fit.peak_memory_mb,
+            "genes": fit.genes,
         }
         arrays = {
             "patients": np.array(embeddings.patients),

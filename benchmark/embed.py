@@ -10,11 +10,13 @@ import h5py
 import numpy as np
 
 from benchmark.overrides import configured
-from methods.base import Budget, Context, MethodSpec, Role, UnableError
+from methods.base import Budget, Context, Method, MethodSpec, Role, UnableError
 from methods.registry import select_methods
-from tasks.cohort import Cohort
+from tasks.cohort import Cohort, VectorModality
+from tasks.elimination import TooFewError
 from tasks.embeddings import Embeddings
 from tasks.errors import InputError
+from tasks.expression import Expression
 from tasks.load import load_cohort
 from tasks.seeds import derive_seed
 
@@ -55,13 +57,15 @@ def embed_to_file(
         raise InputError(f"expected one method, found {len(chosen)} that {name!r} names")
     (spec,) = configured(chosen, settings)
     cohort = load_cohort(folder)
-    embeddings = embed(spec, cohort, budget, device)
-    write_embeddings(output, embeddings, spec, cohort, budget)
+    embeddings, genes = embed(spec, cohort, budget, device)
+    write_embeddings(output, embeddings, genes, spec, cohort, budget)
     return len(embeddings.patients), embeddings.joint.shape[1]
 
 
-def embed(spec: MethodSpec, cohort: Cohort, budget: Budget, device: str) -> Embeddings:
-    """Fit a method on every patient of a cohort and embed them all.
+def embed(
+    spec: MethodSpec, cohort: Cohort, budget: Budget, device: str
+) -> tuple[Embeddings, tuple[str, ...]]:
+    """Fit a method on every patient of a cohort and embed them all; the genes it looks at, if any.
 
     There is no test patient here: whoever judges these embeddings on the same patients judges what
     the method has seen. `mirror-bench run` does it fold by fold.
@@ -73,21 +77,42 @@ def embed(spec: MethodSpec, cohort: Cohort, budget: Budget, device: str) -> Embe
         raise InputError(f"{spec.name}: expected a method that needs no labels")
     method = spec.build(spec.config_for(budget))
     seed = derive_seed("embed", spec.name, cohort.name)
-    everybody = cohort.subset(cohort.patients)
     try:
+        expression = Expression.fit(cohort, cohort.patients)
+        given = cohort if expression is None else expression.of(cohort)
+        everybody = given.subset(given.patients)
         method.fit(everybody, Context(seed, device))
-    except UnableError as error:
+    except (UnableError, TooFewError) as error:
         raise InputError(f"{spec.name} on {cohort.name}: {error}") from error
-    return method.embed(everybody)
+    return method.embed(everybody), genes_of(method, everybody)
+
+
+def genes_of(method: Method, cohort: Cohort) -> tuple[str, ...]:
+    """Names of the genes that a fitted method looks at, by the `kept` of its scaler of `rna`."""
+    rna = cohort.modalities.get("rna")
+    kept = [
+        values
+        for name, values in method.state().items()
+        if name.startswith("rna.") and name.endswith(".kept")
+    ]
+    if not kept or not isinstance(rna, VectorModality):
+        return ()
+    return tuple(rna.features[column] for column in kept[0])
 
 
 def write_embeddings(
-    path: Path, embeddings: Embeddings, spec: MethodSpec, cohort: Cohort, budget: Budget
+    path: Path,
+    embeddings: Embeddings,
+    genes: tuple[str, ...],
+    spec: MethodSpec,
+    cohort: Cohort,
+    budget: Budget,
 ) -> None:
     """Write an HDF5 file, as a whole or not at all.
 
     It holds `patients` (barcodes), `joint`, and `wsi` and `rna` where the method has them: float32
-    [n, width], a row of NaN where a modality is missing. The attributes say which method, which
+    [n, width], a row of NaN where a modality is missing; `genes` names the columns of the
+    expression that the method looks at, in its order. The attributes say which method, which
     configuration and which data.
 
     Raises:
@@ -105,6 +130,8 @@ def write_embeddings(
     try:
         with h5py.File(temporary, "w") as file:
             file["patients"] = np.array(embeddings.patients, dtype=h5py.string_dtype())
+            if genes:
+                file["genes"] = np.array(genes, dtype=h5py.string_dtype())
             for side, values in arrays.items():
                 if values is not None:
                     file[side] = values

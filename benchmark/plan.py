@@ -18,6 +18,7 @@ from benchmark.records import Attempt
 from methods.base import Budget, MethodSpec, Role
 from tasks.base import Protocol, Split, Status, Task
 from tasks.cohort import Cohort
+from tasks.expression import label_told
 from tasks.splits import split_fingerprint
 
 
@@ -186,10 +187,7 @@ def make_plan(
                     "split": prints[split.fold],
                     "seed": seed,
                 }
-                if spec.role is Role.SUPERVISED:
-                    # What it is fitted to is broken by a control, and the same for all protocols.
-                    told = protocol_name(Protocol.STRICT, "", request.control)
-                    axes |= {"protocol": told, "task": group[0].name}
+                axes |= _told(request, spec, cohort, group[0])
                 search = Search(request.tune, group[0].name) if request.tune else None
                 if search is not None:
                     axes |= {"search": asdict(search) | {"version": group[0].version}}
@@ -232,6 +230,14 @@ def make_plan(
                         )
                     )
     return Plan(tuple(trials), n_done)
+
+
+def _told(request: Request, spec: MethodSpec, cohort: Cohort, task: Task) -> dict[str, Any]:
+    """What of the outcomes a fit depends on: a control breaks it, and protocols share it."""
+    told = protocol_name(Protocol.STRICT, "", request.control)
+    if spec.role is Role.SUPERVISED:
+        return {"protocol": told, "task": task.name}
+    return {"protocol": told} if label_told(cohort) else {}
 
 
 def longest_first(

@@ -20,6 +20,7 @@ from methods.registry import all_methods
 from tasks.base import Outcome, Score, Status, Task
 from tasks.cohort import Cohort, Endpoint, Label
 from tasks.controls import permuted
+from tasks.expression import label_told
 from tasks.load import load_cohort
 from tasks.registry import all_tasks, under
 from tasks.seeds import derive_seed
@@ -216,7 +217,7 @@ def _record(
         "attempt": trial.attempt,
         "method": spec.name,
         "family": spec.family,
-        "role": spec.role,
+        "role": _role(spec, cohort),
         "parent": spec.parent,
         "summary": spec.summary,
         "config": {k: str(v) if isinstance(v, Path) else v for k, v in trial.config.items()},
@@ -243,8 +244,15 @@ def _record(
         "step_flops": fit.step_flops if fit else None,
         "peak_memory_mb": fit.peak_memory_mb if fit else None,
         "losses": dict(fit.losses) if fit else {},
+        "genes": list(fit.genes) if fit else [],
         "tasks": results,
     }
+
+
+def _role(spec: MethodSpec, cohort: Cohort) -> Role:
+    """Who learns from genes that were selected by a label has been told labels."""
+    told = "rna" in spec.sides and label_told(cohort)
+    return Role.SUPERVISED if told and spec.role is Role.SELF_SUPERVISED else spec.role
 
 
 @lru_cache(maxsize=1)

@@ -1,6 +1,6 @@
 """MCAT: genomic-guided co-attention of slides and expression, trained on the outcome."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 from torch import nn
 
-from methods.base import Budget, Choice, LogUniform, MethodSpec, Role, State
+from methods.base import Budget, Choice, LogUniform, MethodSpec, Role, State, UnableError
 from methods.encoders.co_attention import CoAttention
 from methods.sidewise import pooled
 from methods.sizes import SMOKE
@@ -19,10 +19,10 @@ from methods.supervised import (
     require_patches,
 )
 from methods.trainer import Shape
-from tasks.cohort import Cohort
+from tasks.cohort import Cohort, VectorModality
 from tasks.seeds import derive_seed
 
-GROUPS = "network.encoder.genes.groups"
+MEMBERS, SIZES = "network.encoder.genes.members", "network.encoder.genes.sizes"
 
 
 @dataclass(frozen=True)
@@ -30,45 +30,52 @@ class MCATConfig(AttentionConfig):
     """Of the network.
 
     Attributes:
-        groups: Groups of genes, each one token; the paper has six.
+        groups: Groups of genes, each one token, where the cohort declares no pathways; the paper
+            has six.
     """
 
     groups: int = 6
 
 
 class MCATMethod(SupervisedMethod):
-    """Slides and expression; genes are grouped by co-expression.
+    """Slides and expression; genes are grouped by pathway, or else by co-expression.
 
     The paper groups genes by function (oncogenes, kinases, ...), from a table that is not ours to
-    ship and that does not know every platform's genes. Here the groups are as many modules of
-    genes that rise and fall together in the training patients, which no label has a part in.
+    ship and that does not know every platform's genes. A cohort that declares pathways has those
+    groups of its own, and genes in none of them are not seen. Without, the groups are as many
+    modules of genes that rise and fall together in the training patients, which no label has a
+    part in.
     """
 
     config: MCATConfig
 
     def __init__(self, config: MCATConfig) -> None:
         super().__init__(config)
-        self._groups: NDArray[np.int64] | None = None
+        self._groups: Sequence[NDArray[np.int64]] | None = None
 
     def _fit_scalers(self, train: Cohort) -> None:
         """The scalers, and the groups of the genes that they keep."""
         super()._fit_scalers(train)
-        profiles = self._scalers["rna"].transform(pooled(train.modalities["rna"]))
-        self._groups = coexpressed(profiles, self.config.groups)
+        rna, scaler = train.modalities["rna"], self._scalers["rna"]
+        if isinstance(rna, VectorModality) and rna.pathways:
+            self._groups = _in_pathways([rna.features[j] for j in scaler.kept], rna.pathways)
+        else:
+            profiles = scaler.transform(pooled(rna))
+            self._groups = _apart(coexpressed(profiles, self.config.groups))
 
     def encoder(self, shapes: Mapping[str, Shape]) -> nn.Module:
         """Co-attention of gene groups and patches."""
         require_patches(shapes["wsi"], "mcat")
         config, groups = self.config, self._groups
         if groups is None:  # asked for its size before it is fitted: any groups will do
-            groups = np.arange(shapes["rna"].width) % config.groups
+            groups = _apart(np.arange(shapes["rna"].width) % config.groups)
         return CoAttention(
             shapes["wsi"].width, groups, config.width, heads=config.heads, dropout=config.dropout
         )
 
     def restore(self, state: State) -> None:
         """Rebuild the groups, then the network on them."""
-        self._groups = state[GROUPS]
+        self._groups = np.split(state[MEMBERS], np.cumsum(state[SIZES])[:-1])
         super().restore(state)
 
 
@@ -92,10 +99,26 @@ def coexpressed(profiles: NDArray[np.float32], groups: int) -> NDArray[np.int64]
     return found
 
 
+def _apart(groups: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """Group of each gene -> the genes of each group."""
+    return [np.flatnonzero(groups == group) for group in range(groups.max() + 1)]
+
+
+def _in_pathways(
+    genes: Sequence[str], pathways: Mapping[str, Sequence[str]]
+) -> list[NDArray[np.int64]]:
+    """The positions among `genes` of each pathway's members, for the pathways that have any."""
+    found = [np.flatnonzero(np.isin(genes, members)) for members in pathways.values()]
+    groups = [members for members in found if len(members)]
+    if not groups:
+        raise UnableError("no gene of any pathway is among those that are kept")
+    return groups
+
+
 SPECS = (
     MethodSpec(
         name="mcat",
-        summary="Supervised: genomic-guided co-attention, genes grouped by co-expression",
+        summary="Supervised: genomic-guided co-attention, genes by pathway or co-expression",
         family=FAMILY,
         citation="Chen et al., ICCV 2021",
         build=MCATMethod,

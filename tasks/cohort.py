@@ -22,6 +22,19 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True)
+class Selection:
+    """That genes are to be selected by a label, fold by fold (`tasks.expression`).
+
+    Attributes:
+        label: The label of the cohort that the training patients' classes are taken from.
+        always: Features that are kept whatever is selected.
+    """
+
+    label: str
+    always: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class VectorModality:
     """One vector per patient.
 
@@ -29,11 +42,17 @@ class VectorModality:
         patients: Row order of `values`, sorted.
         values: float32 [n_patients, width]; NaN is a missing cell.
         features: Column names, for example gene symbols.
+        ranked: Whether each column is to be replaced by its ranks among training patients.
+        selection: How columns are to be selected, None to keep all.
+        pathways: Sets of columns that belong together, by name; they may overlap.
     """
 
     patients: tuple[str, ...]
     values: NDArray[np.float32]
     features: tuple[str, ...]
+    ranked: bool = False
+    selection: Selection | None = None
+    pathways: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     kind: Kind = field(default=Kind.VECTOR, init=False)
 
     @property
@@ -46,7 +65,7 @@ class VectorModality:
         wanted = set(patients)
         rows = [i for i, patient in enumerate(self.patients) if patient in wanted]
         kept = tuple(self.patients[i] for i in rows)
-        return VectorModality(kept, self.values[rows], self.features)
+        return replace(self, patients=kept, values=self.values[rows])
 
     def rows(self, patients: Iterable[str]) -> NDArray[np.float32]:
         """The values of `patients` in their order, float32 [n, width]."""
@@ -54,8 +73,11 @@ class VectorModality:
         return self.values[[index[patient] for patient in patients]]
 
     def fingerprint(self) -> str:
-        """SHA-256 of the patients, the feature names and the values."""
+        """SHA-256 of the patients, the feature names, the values and what was declared of them."""
         digest = hashlib.sha256(repr((self.patients, self.features)).encode())
+        if self.ranked or self.selection or self.pathways:
+            declared = (self.ranked, self.selection, sorted(self.pathways.items()))
+            digest.update(repr(declared).encode())
         digest.update(np.ascontiguousarray(self.values).tobytes())
         return digest.hexdigest()
 

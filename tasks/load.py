@@ -7,6 +7,7 @@ from tasks.errors import InputError
 from tasks.formats.bags import read_bags
 from tasks.formats.clinical import read_endpoints
 from tasks.formats.covariates import read_covariates
+from tasks.formats.expression import as_declared
 from tasks.formats.labels import read_label
 from tasks.formats.vectors import read_truth, read_vectors
 from tasks.manifest import MANIFEST, BagSource, read_manifest
@@ -52,7 +53,9 @@ def load_cohort(folder: Path) -> Cohort:
         if isinstance(source, BagSource):
             modalities[name], facts = read_bags(name, source)
         else:
-            modalities[name], facts = read_vectors(name, source)
+            vectors, read = read_vectors(name, source)
+            modalities[name], declared = as_declared(name, vectors, source)
+            facts = read + declared
         notes += facts
     having = {name: set(modality.patients) for name, modality in modalities.items()}
     patients = tuple(sorted(set.union(*having.values())))

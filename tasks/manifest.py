@@ -1,24 +1,18 @@
 """cohort.toml: what a folder says of itself, parsed into types before anything is read."""
 
-import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, TypeVar
 
 from tasks.cohort import Kind
-from tasks.errors import InputError
-from tasks.formats.files import reading, require_file, what_is_at
+from tasks.formats.files import reading, require_file
 from tasks.formats.tables import near
+from tasks.section import NAME, Section
 
 MANIFEST = "cohort.toml"
 _MODALITIES = ("wsi", "rna")
-# Names become parts of KIND/COHORT/LABEL and of file names.
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
-
-_C = TypeVar("_C", bound=StrEnum)
 
 
 class Orientation(StrEnum):
@@ -26,6 +20,34 @@ class Orientation(StrEnum):
 
     SAMPLES = "samples"
     GENES = "genes"
+
+
+class Scale(StrEnum):
+    """What the cells of an expression table are.
+
+    Attributes:
+        COUNTS: Reads of a gene; become log2(counts per million + 1).
+        TPM: TPM, FPKM or another amount that starts at zero; become log2(x + 1).
+        LOG2: Logarithms already; stay as they are.
+        ZSCORE: Standardised by somebody else; stay as they are.
+    """
+
+    COUNTS = "counts"
+    TPM = "tpm"
+    LOG2 = "log2"
+    ZSCORE = "zscore"
+
+
+class Transform(StrEnum):
+    """What is done to each gene, by the training patients, before any method sees it.
+
+    Attributes:
+        CLIP: Nothing here: every method clips and standardises (`tasks.preprocess.VectorScaler`).
+        RANK: Ranks, as quantiles of a normal distribution.
+    """
+
+    CLIP = "clip"
+    RANK = "rank"
 
 
 class ClinicalFormat(StrEnum):
@@ -54,6 +76,38 @@ class BagSource:
 
 
 @dataclass(frozen=True)
+class SelectionSource:
+    """Genes are selected by a label.
+
+    Attributes:
+        label: Its name in the manifest.
+        always: A list of genes to keep whatever is selected, None for no such list.
+    """
+
+    label: str
+    always: Path | None
+
+
+@dataclass(frozen=True)
+class GeneSource:
+    """What is declared of a table of genes.
+
+    Attributes:
+        scale: What its cells are; None takes them as they are.
+        transform: What is done to each gene.
+        selection: How genes are selected by a label, None if they are not.
+        pathways: A gmt file of gene sets, if any.
+        probemap: A table of `id` (the columns' names) and `gene` (symbols), if any.
+    """
+
+    scale: Scale | None = None
+    transform: Transform = Transform.CLIP
+    selection: SelectionSource | None = None
+    pathways: Path | None = None
+    probemap: Path | None = None
+
+
+@dataclass(frozen=True)
 class VectorSource:
     """A table of vectors.
 
@@ -61,11 +115,13 @@ class VectorSource:
         path: The table.
         id: Its identifier column; empty text for the column without a name.
         orientation: What a row is.
+        genes: What is declared of the genes, where they are genes.
     """
 
     path: Path
     id: str
     orientation: Orientation
+    genes: GeneSource = GeneSource()
     kind: Kind = field(default=Kind.VECTOR, init=False)
 
 
@@ -153,89 +209,19 @@ class Manifest:
     licence: str
 
 
-class _Section:
-    """One table of the file; every key is taken once, and what is left over is unknown."""
-
-    def __init__(self, file: Path, name: str, value: object) -> None:
-        self.file = file
-        self.name = name
-        if not isinstance(value, dict):
-            raise InputError(f"{file}: [{name}]: expected a table of keys, found {value!r}")
-        self._left: dict[str, Any] = dict(value)
-        self._known: list[str] = []
-
-    def key(self, key: str) -> str:
-        """The key as the file would write it in full."""
-        return f"{self.name}.{key}" if self.name else key
-
-    def fail(self, key: str, expected: str, found: str) -> InputError:
-        """The error for one key."""
-        return InputError(f"{self.file}: {self.key(key)}: expected {expected}, found {found}")
-
-    def take(self, key: str) -> Any:
-        """The value of a key, or None; the key is known from then on."""
-        self._known.append(key)
-        return self._left.pop(key, None)
-
-    def text(self, key: str, default: str | None = None, *, blank: bool = False) -> str:
-        """A text, non-blank unless `blank` allows it; required unless it has a default."""
-        value = self.take(key)
-        if value is None and default is not None:
-            return default
-        if value is None:
-            # a near miss of a required key is the likeliest reason why it is missing
-            raise self.fail(key, "a text", f"no such key{near(key, self._left)}")
-        if not isinstance(value, str) or not (value.strip() or blank):
-            raise self.fail(key, "a text", repr(value))
-        return value
-
-    def choice(self, key: str, options: type[_C], default: _C | None = None) -> _C:
-        """One of the declared words."""
-        word = self.text(key, None if default is None else str(default))
-        known = [str(option) for option in options]
-        if word not in known:
-            raise self.fail(key, f"one of {', '.join(known)}", f"{word!r}{near(word, known)}")
-        return options(word)
-
-    def path(self, key: str = "path", *, folder: bool = False) -> Path:
-        """A file, or a folder or store of slides, that is there; relative to the manifest."""
-        path = self.file.parent / self.text(key)
-        kind = "a folder or a packed store (.h5)" if folder else "a file"
-        found = what_is_at(path)
-        store = folder and path.suffix == ".h5" and found == "a file"
-        if found != ("a folder" if folder else "a file") and not store:
-            raise self.fail(key, kind, f"{path}: {found}")
-        return path
-
-    def sections(self, key: str) -> dict[str, "_Section"]:
-        """The tables below a key, by name; none if the key is absent."""
-        value = self.take(key)
-        if value is None:
-            return {}
-        if not isinstance(value, dict):
-            raise self.fail(key, "tables", repr(value))
-        for name in value:
-            if not _NAME.fullmatch(name):
-                raise self.fail(
-                    f"{key}.{name}", "a name of letters, digits and . _ + -", repr(name)
-                )
-        return {name: _Section(self.file, self.key(f"{key}.{name}"), value[name]) for name in value}
-
-    def section(self, key: str) -> "_Section | None":
-        """One table, or None if it is absent."""
-        value = self.take(key)
-        return None if value is None else _Section(self.file, self.key(key), value)
-
-    def done(self) -> None:
-        """Refuse what nobody took."""
-        for key in self._left:
-            raise InputError(
-                f"{self.file}: {self.key(key)}: expected one of {', '.join(sorted(self._known))}, "
-                f"found the unknown key {key!r}{near(key, self._known)}"
-            )
+def _genes(section: Section) -> GeneSource:
+    """The keys that only a table of genes has."""
+    scale = section.choice("scale", Scale) if section.has("scale") else None
+    transform = section.choice("transform", Transform, Transform.CLIP)
+    pathways, probemap = section.optional_path("pathways"), section.optional_path("probemap")
+    selection = None
+    if (chosen := section.section("selection")) is not None:
+        selection = SelectionSource(chosen.text("label"), chosen.optional_path("always"))
+        chosen.done()
+    return GeneSource(scale, transform, selection, pathways, probemap)
 
 
-def _modality(section: _Section) -> BagSource | VectorSource:
+def _modality(name: str, section: Section) -> BagSource | VectorSource:
     kind = section.choice("kind", Kind)
     source: BagSource | VectorSource
     if kind is Kind.BAG:
@@ -245,12 +231,13 @@ def _modality(section: _Section) -> BagSource | VectorSource:
             section.path(),
             section.text("id", blank=True),
             section.choice("orientation", Orientation, Orientation.SAMPLES),
+            _genes(section) if name == "rna" else GeneSource(),
         )
     section.done()
     return source
 
 
-def _modalities(root: _Section) -> dict[str, BagSource | VectorSource]:
+def _modalities(root: Section) -> dict[str, BagSource | VectorSource]:
     sections = root.sections("modalities")
     for name in sections:
         if name not in _MODALITIES:
@@ -259,13 +246,13 @@ def _modalities(root: _Section) -> dict[str, BagSource | VectorSource]:
             )
     if not sections:
         raise root.fail("modalities", "[modalities.wsi], [modalities.rna] or both", "neither")
-    sources = {name: _modality(sections[name]) for name in _MODALITIES if name in sections}
+    sources = {name: _modality(name, sections[name]) for name in _MODALITIES if name in sections}
     if "rna" in sources and sources["rna"].kind is not Kind.VECTOR:
         raise root.fail("modalities.rna.kind", "vector", "bag")
     return sources
 
 
-def _event_value(section: _Section) -> str:
+def _event_value(section: Section) -> str:
     value = section.take("event_value")
     if not isinstance(value, str | int | float) or not str(value).strip():
         expected = 'the value that means "it happened"'
@@ -273,7 +260,7 @@ def _event_value(section: _Section) -> str:
     return str(value)
 
 
-def _clinical(section: _Section | None) -> ClinicalSource | None:
+def _clinical(section: Section | None) -> ClinicalSource | None:
     if section is None:
         return None
     layout = section.choice("format", ClinicalFormat)
@@ -292,7 +279,7 @@ def _clinical(section: _Section | None) -> ClinicalSource | None:
     return ClinicalSource(path, layout, columns)
 
 
-def _label(section: _Section, modalities: Mapping[str, object]) -> LabelSource:
+def _label(section: Section, modalities: Mapping[str, object]) -> LabelSource:
     path, id_column = section.path(), section.text("id", blank=True)
     column = section.text("column")
     classes = section.take("classes")
@@ -311,7 +298,7 @@ def _label(section: _Section, modalities: Mapping[str, object]) -> LabelSource:
     return LabelSource(path, id_column, column, tuple(classes), derived or None)
 
 
-def _truth(section: _Section | None) -> TruthSource | None:
+def _truth(section: Section | None) -> TruthSource | None:
     if section is None:
         return None
     source = TruthSource(section.path(), section.text("id", blank=True))
@@ -333,13 +320,21 @@ def read_manifest(folder: Path) -> Manifest:
     require_file(file)
     with reading(file, "TOML in UTF-8"):
         content = tomllib.loads(file.read_text(encoding="utf-8-sig"))
-    root = _Section(file, "", content)
+    root = Section(file, "", content)
     name = root.text("name")
-    if not _NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         raise root.fail("name", "a name of letters, digits and . _ + -", repr(name))
     modalities = _modalities(root)
     clinical = _clinical(root.section("clinical"))
     labels = {key: _label(part, modalities) for key, part in root.sections("labels").items()}
+    rna = modalities.get("rna")
+    selection = rna.genes.selection if isinstance(rna, VectorSource) else None
+    if selection is not None and selection.label not in labels:
+        raise root.fail(
+            "modalities.rna.selection.label",
+            f"one of the declared labels, {', '.join(labels) or 'of which there is none'}",
+            repr(selection.label),
+        )
     truth = _truth(root.section("truth"))
     provenance = root.section("provenance")
     source = licence = ""

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri
 
 from tasks.cohort import BagModality
 from tasks.draws import fixed_rows
@@ -96,6 +97,46 @@ class VectorScaler:
     def from_state(cls, state: State) -> "VectorScaler":
         """The inverse of `state`."""
         return cls(**state)
+
+
+@dataclass(frozen=True)
+class RankScaler:
+    """Replaces each value by its rank among the training patients, as a normal quantile.
+
+    Half a rank from either end (Hazen): of n training patients without ties the i-th has quantile
+    (i - 1/2) / n, equal values share their middle, and a value beyond all of them gets the end's.
+    Whatever rises with the values gives the same: counts, their logarithms, another platform.
+
+    Attributes:
+        ordered: The training patients' values of each column, rising, missing ones (NaN) last,
+            [n_patients, n_columns].
+        known: How many of each are not missing, [n_columns].
+    """
+
+    ordered: NDArray[np.float32]
+    known: NDArray[np.int64]
+
+    @classmethod
+    def fit(cls, values: NDArray[np.float32]) -> "RankScaler":
+        """Fit on the rows of training patients, [n_patients, n_columns]; NaN is a missing cell."""
+        ordered = np.sort(values, axis=0)
+        return cls(ordered, (~np.isnan(values)).sum(axis=0))
+
+    def transform(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Any patients' normal quantiles, float32 [n, n_columns]; a missing cell stays missing."""
+        out = np.full(values.shape, np.nan, dtype=np.float32)
+        for j, n in enumerate(self.known):
+            if n:
+                there, column = self.ordered[:n, j], values[:, j]
+                below = np.searchsorted(there, column, "left")
+                upto = np.searchsorted(there, column, "right")
+                share = np.clip((below + upto) / (2 * n), 0.5 / n, 1 - 0.5 / n)
+                out[:, j] = np.where(np.isnan(column), np.nan, ndtri(share))
+        return out
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Everything that was fitted, by name."""
+        return dict(vars(self))
 
 
 @dataclass(frozen=True)

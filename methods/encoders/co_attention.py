@@ -1,5 +1,7 @@
 """Genomic-guided co-attention: groups of genes look for the patches that go with them."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -15,27 +17,25 @@ class GeneGroups(nn.Module):
     """A profile -> one token for each group of genes, by layers of the group's own.
 
     Args:
-        groups: Group of each gene, from 0 upwards without a gap.
+        groups: The genes of each group, at least one; a gene may be in several groups or in none.
         width: Width of a token.
         dropout: Alpha dropout of the layers.
     """
 
-    groups: Tensor
-    order: Tensor
+    members: Tensor
+    sizes: Tensor
 
-    def __init__(self, groups: NDArray[np.int64], width: int, dropout: float) -> None:
+    def __init__(self, groups: Sequence[NDArray[np.int64]], width: int, dropout: float) -> None:
         super().__init__()
-        numbers = torch.from_numpy(groups.astype(np.int64))
-        self.register_buffer("groups", numbers)
-        self.register_buffer("order", torch.argsort(numbers, stable=True), persistent=False)
-        self.sizes = torch.bincount(numbers).tolist()
+        self.register_buffer("members", torch.from_numpy(np.concatenate(groups)))
+        self.register_buffer("sizes", torch.tensor([len(group) for group in groups]))
         self.layers = nn.ModuleList(
-            self_normalising(size, width, LAYERS, dropout) for size in self.sizes
+            self_normalising(len(group), width, LAYERS, dropout) for group in groups
         )
 
     def forward(self, profile: Tensor) -> Tensor:
         """[B, genes] -> [B, groups, width]."""
-        parts = profile[:, self.order].split(self.sizes, dim=1)
+        parts = profile[:, self.members].split(self.sizes.tolist(), dim=1)
         return torch.stack(
             [layers(part) for layers, part in zip(self.layers, parts, strict=True)], 1
         )
@@ -71,7 +71,7 @@ class CoAttention(nn.Module):
 
     Args:
         patch_width: Width of a patch's features.
-        groups: Group of each gene.
+        groups: The genes of each group.
         width: Of every token and of the result.
         heads: Of the transformers behind the co-attention.
         dropout: Everywhere.
@@ -80,7 +80,7 @@ class CoAttention(nn.Module):
     def __init__(
         self,
         patch_width: int,
-        groups: NDArray[np.int64],
+        groups: Sequence[NDArray[np.int64]],
         width: int,
         *,
         heads: int = 8,
