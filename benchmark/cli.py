@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from benchmark import board_files
 from benchmark.data import data_app
@@ -20,6 +19,7 @@ from benchmark.settle import settle
 from benchmark.sheets import chosen, latex, sheet
 from benchmark.standings import standings
 from benchmark.tables import TIDY
+from benchmark.terminal import open_console as _console
 from methods.base import Budget
 from tasks.base import Protocol
 from tasks.errors import InputError
@@ -396,12 +396,6 @@ def _one_line(message: str) -> str:
     line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in message)
     longest = 2000
     return line if len(line) <= longest else f"{line[: longest // 2]} ... {line[-longest // 2 :]}"
-
-
-def _console() -> Console:
-    """The terminal; 100 columns where the output is a file or a pipe."""
-    console = Console()
-    return console if console.is_terminal else Console(width=100)
 
 
 def _existing(results: Path) -> Store:

@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 
 from benchmark.packing import pack_cohort
+from benchmark.terminal import open_console
 from tasks.errors import InputError
 from tasks.store.precision import StoredPrecision
 from tasks.synthetic import EMBEDDED, write_planted
@@ -50,3 +51,13 @@ def import_(
     Whoever is killed and starts again goes on where it was.
     """
     pack_cohort(cohort, output, precision, Console(stderr=True))
+
+
+@data_app.command("init")
+def init(
+    folder: Annotated[Path, typer.Argument(help="A folder of files as your tools wrote them.")],
+) -> None:
+    """Write a commented cohort.toml: what was recognised, what guessed, what must be told."""
+    from benchmark.survey import init as init_cohort  # noqa: PLC0415
+
+    init_cohort(folder, open_console())

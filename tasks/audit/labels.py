@@ -1,7 +1,7 @@
 """Labels that were called from a modality: circular as a test of it."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
@@ -51,7 +51,7 @@ def audit_label(where: str, name: str, label: Label, column: str, cohort: Cohort
             ),
         )
     findings = []
-    if known := _known_as(name, label, column):
+    if known := called_from_expression((name, column, *label.classes)):
         findings.append(
             Finding(
                 Severity.WARNING,
@@ -78,9 +78,14 @@ def audit_label(where: str, name: str, label: Label, column: str, cohort: Cohort
     return Checked(Check.DERIVED_LABEL, where, tuple(findings))
 
 
-def _known_as(name: str, label: Label, column: str) -> str:
+def called_from_expression(words: Collection[str]) -> str:
+    """The published classification called from expression that names belong to; empty if none.
+
+    Args:
+        words: Of a label, its column and its classes.
+    """
     for known, pattern in _EXPRESSION_CLASSES.items():
-        for word in (name, column, *label.classes):
+        for word in words:
             if re.fullmatch(pattern, word.strip(), re.IGNORECASE):
                 return known
     return ""

@@ -258,14 +258,48 @@ def _table(source: ClinicalSource, patients: Collection[str]) -> tuple[_Rows, fr
     if declared is not None:
         endpoints = _declared(source.path, table.rows, declared)
     else:
-        known = {
-            ClinicalFormat.TCGA_CDR: _tcga_cdr(),
-            ClinicalFormat.CBIOPORTAL: _cbioportal(table.rows),
-            ClinicalFormat.PORPOISE: _porpoise(table.rows),
-        }[source.format]
-        endpoints = _present(source.path, table.rows, known)
+        endpoints = _present(source.path, table.rows, _of_layout(source.format, table.rows))
     rows = {name: list(_rows(table, columns, patients)) for name, columns in endpoints.items()}
     return rows, table.redacted & frozenset(patients)
+
+
+_ID_COLUMNS = {
+    ClinicalFormat.TCGA_CDR: ("bcr_patient_barcode",),
+    ClinicalFormat.CBIOPORTAL: ("PATIENT_ID", "Patient ID"),
+    ClinicalFormat.PORPOISE: ("case_id",),
+}
+
+
+def recognise(table: pd.DataFrame) -> tuple[ClinicalFormat, str, tuple[str, ...]] | None:
+    """Which clinical layout a table is of.
+
+    Args:
+        table: Its first rows, or none.
+
+    Returns:
+        The layout, its identifier's column and the endpoints that it has, or None if it is of no
+        known layout or has no endpoint.
+    """
+    names = set(map(str, table.columns))
+    for layout, id_columns in _ID_COLUMNS.items():
+        id_column = next((name for name in id_columns if name in names), None)
+        if id_column is None:
+            continue
+        endpoints = tuple(
+            name
+            for name, columns in _of_layout(layout, table).items()
+            if {columns.time, columns.event} <= names
+        )
+        if endpoints:
+            return layout, id_column, endpoints
+    return None
+
+
+def _of_layout(layout: ClinicalFormat, table: pd.DataFrame) -> dict[str, Columns]:
+    """Where a layout of a known source has its endpoints."""
+    if layout is ClinicalFormat.TCGA_CDR:
+        return _tcga_cdr()
+    return _cbioportal(table) if layout is ClinicalFormat.CBIOPORTAL else _porpoise(table)
 
 
 def read_endpoints(

@@ -67,6 +67,24 @@ def read_header(path: Path) -> tuple[str, ...]:
     return _layout(path).header
 
 
+def read_cells(path: Path, position: int) -> list[str]:
+    """The cells of one column as text, without the others; raises what reading them raises."""
+    layout = _layout(path)
+    opened = gzip.open if layout.gzipped else open
+    with opened(path, "rb") as file:
+        frame = pd.read_csv(
+            io.BufferedReader(_Watched(path, file), 1 << 20),
+            sep=layout.separator,
+            skiprows=layout.skip,
+            usecols=[position],
+            dtype=str,
+            keep_default_na=False,
+            na_filter=False,
+            encoding="utf-8-sig",
+        )
+    return [str(cell) for cell in frame.iloc[:, 0]]
+
+
 class _Watched(io.RawIOBase):
     """The bytes of a text table on their way to the parser.
 
@@ -118,12 +136,15 @@ def _refuse_short_rows(path: Path, layout: _Layout) -> None:
             csv.field_size_limit(limit)
 
 
-def read_delimited(path: Path, text_columns: Iterable[str] | None) -> pd.DataFrame:
+def read_delimited(
+    path: Path, text_columns: Iterable[str] | None, rows: int | None = None
+) -> pd.DataFrame:
     """Read a csv or tsv; columns are the header as written, repeated names included.
 
     Args:
         path: The file.
         text_columns: Columns to keep as text, the rest being typed by pandas; None: all text.
+        rows: How many of the first rows to read; None: all.
     """
     layout = _layout(path)
     opened = gzip.open if layout.gzipped else open
@@ -137,6 +158,7 @@ def read_delimited(path: Path, text_columns: Iterable[str] | None) -> pd.DataFra
             na_filter=text_columns is not None,
             low_memory=False,
             encoding="utf-8-sig",
+            nrows=rows,
         )
     if frame.shape[1] != len(layout.header) or not isinstance(frame.index, pd.RangeIndex):
         raise InputError(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tasks.errors import InputError
 from tasks.formats.cells import shown
-from tasks.formats.delimited import read_delimited, read_header
+from tasks.formats.delimited import read_cells, read_delimited, read_header
 from tasks.formats.files import reading, require_file
 
 _MISSING = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "none", "--", "'--"})
@@ -93,13 +93,16 @@ def _columns(path: Path, frame: pd.DataFrame, wanted: Sequence[str]) -> None:
         )
 
 
-def read_text_table(path: Path, columns: Sequence[str] = (), sheet: str = "") -> pd.DataFrame:
+def read_text_table(
+    path: Path, columns: Sequence[str] = (), sheet: str = "", rows: int | None = None
+) -> pd.DataFrame:
     """Read a table as text; missing cells are empty text or words that `is_missing` knows.
 
     Args:
         path: csv, tsv or parquet, gzipped or not; xlsx.
         columns: Columns that must be there.
         sheet: The sheet to read of an xlsx.
+        rows: How many of the first rows to read; None: all.
 
     Raises:
         InputError: If the file cannot be read or a column is not there.
@@ -107,14 +110,31 @@ def read_text_table(path: Path, columns: Sequence[str] = (), sheet: str = "") ->
     require_file(path)
     with reading(path, "a table"):
         if path.suffix.lower() == ".xlsx":
-            frame = _read_excel(path, sheet)
+            frame = _read_excel(path, sheet)[:rows]
         elif _is_parquet(path):
-            frame = _read_parquet(path)
+            frame = _read_parquet(path)[:rows]
             frame = frame.astype(object).where(frame.notna(), "").astype(str)
         else:
-            frame = read_delimited(path, None)
+            frame = read_delimited(path, None, rows)
     _columns(path, frame, columns)
     return frame[(frame != "").any(axis=1)].reset_index(drop=True)
+
+
+def read_column(path: Path, name: str) -> tuple[str, ...]:
+    """The cells of one column of a csv, tsv or parquet, as text.
+
+    Raises:
+        InputError: If the file cannot be read or the column is not there, once.
+    """
+    require_file(path)
+    with reading(path, "a table"):
+        if _is_parquet(path):
+            frame = _read_parquet(path)
+            _columns(path, frame, [name])
+            return tuple(map(str, frame[name]))
+        header = read_header(path)
+        _columns(path, pd.DataFrame(columns=list(header)), [name])
+        return tuple(read_cells(path, header.index(name)))
 
 
 @dataclass(frozen=True)

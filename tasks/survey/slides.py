@@ -1,0 +1,82 @@
+"""Folders of per-slide features, and the tool that wrote them."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import h5py
+
+from tasks.errors import InputError
+from tasks.formats.files import reading
+from tasks.formats.hdf5 import own_dataset
+from tasks.formats.slides import HDF5_SUFFIXES, TORCH_SUFFIXES, scan_slide
+from tasks.split_files import find_barcode
+from tasks.survey.found import Other, Slides
+
+SLIDE_SUFFIXES = HDF5_SUFFIXES + TORCH_SUFFIXES
+
+_TRIDENT_FOLDER = re.compile(r"(slide_)?features_(?P<encoder>.+)", re.IGNORECASE)
+_TRIDENT_JOB = re.compile(r"[\d.]+x_\d+px_\d+px_overlap", re.IGNORECASE)
+_CLAM = {"h5_files": "HDF5 features of CLAM", "pt_files": "tensors of CLAM"}
+
+
+def survey_slides(folder: Path, files: Sequence[Path]) -> Slides | Other:
+    """Look at a folder's slide files: every name, and the content of three.
+
+    Args:
+        folder: The folder.
+        files: Its slide files, sorted.
+    """
+    barcodes = [find_barcode(file.name) for file in files]
+    patients = frozenset(barcode.patient for barcode in barcodes if barcode)
+    if not patients:
+        return Other(folder, f"{len(files)} files such as {files[0].name}: no TCGA barcode in them")
+    if None in barcodes:
+        strange = [f.name for f, barcode in zip(files, barcodes, strict=True) if barcode is None]
+        n = len(strange)
+        return Other(folder, f"{n} of {len(files)} files without a TCGA barcode: {strange[0]}")
+    widths = set()
+    for file in sorted({files[0], files[len(files) // 2], files[-1]}):
+        try:
+            scan = scan_slide(file)
+        except InputError as error:
+            if len(embedding := _shape(file)) == 1:
+                return Other(
+                    folder,
+                    f"slide embeddings of {embedding[0]} features, one vector a slide: put them "
+                    'into a table, a row a slide, and declare it with kind = "vector"',
+                )
+            return Other(folder, str(error))
+        widths |= {scan.width} if scan.n_instances else set()
+    if len(widths) > 1:
+        return Other(folder, f"slides of different widths: {', '.join(map(str, sorted(widths)))}")
+    width = widths.pop() if widths else 0
+    return Slides(folder, _tool(folder, files[0], width), patients, len(files), width)
+
+
+def _shape(file: Path) -> tuple[int, ...]:
+    """The shape of an HDF5 file's features; () if it has none."""
+    if file.suffix.lower() not in HDF5_SUFFIXES:
+        return ()
+    try:
+        with reading(file, "a whole HDF5 file"), h5py.File(file, "r", locking=False) as opened:
+            features = own_dataset(file, opened, "features")
+            return () if features is None else tuple(features.shape or ())
+    except InputError:
+        return ()
+
+
+def _tool(folder: Path, file: Path, width: int) -> str:
+    """Which tool wrote a folder, by its name and by the shape of its first file."""
+    if folder.name in _CLAM:
+        return _CLAM[folder.name]
+    shape = _shape(file)
+    if len(shape) == 3 and shape[0] == 1:
+        return "features with a leading axis, as UNI2-h's are distributed" + (
+            "" if width == 1536 else f" (but {width} wide, not 1536)"
+        )
+    named = _TRIDENT_FOLDER.fullmatch(folder.name)
+    if named and (shape and _TRIDENT_JOB.fullmatch(folder.parent.name)):
+        return f"TRIDENT, encoder {named['encoder']}, patches {folder.parent.name}"
+    kind = "HDF5 files" if shape else "tensors saved by torch.save"
+    return f"{kind}, by the folder's name of the encoder {named['encoder']}" if named else kind

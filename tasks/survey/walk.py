@@ -1,0 +1,44 @@
+"""The files below a folder, each once, whatever links there are."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from tasks.errors import InputError
+
+_DEEPEST = 6
+
+
+def folders_below(folder: Path) -> Iterator[tuple[Path, tuple[Path, ...]]]:
+    """Each folder, and the regular files in it; links are followed, but nowhere twice.
+
+    Hidden files and folders are passed over, and what lies deeper than six folders.
+
+    Raises:
+        InputError: The folder cannot be read.
+    """
+    seen: set[tuple[int, int]] = set()
+    waiting = [(folder, 0)]
+    while waiting:
+        current, depth = waiting.pop(0)
+        try:
+            status = current.stat()
+            entries = sorted(os.scandir(current), key=lambda entry: entry.name)
+        except OSError as error:
+            if current == folder:
+                raise InputError(f"{folder}: expected a folder, found: {error.strerror}") from error
+            continue
+        if (status.st_dev, status.st_ino) in seen:
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        visible = [entry for entry in entries if not entry.name.startswith(".")]
+        yield current, tuple(current / entry.name for entry in visible if _is(entry, "file"))
+        if depth < _DEEPEST:
+            waiting += [(current / e.name, depth + 1) for e in visible if _is(e, "dir")]
+
+
+def _is(entry: "os.DirEntry[str]", kind: str) -> bool:
+    try:
+        return entry.is_file() if kind == "file" else entry.is_dir()
+    except OSError:  # a loop of links
+        return False
