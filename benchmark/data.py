@@ -61,3 +61,25 @@ def init(
     from benchmark.survey import init as init_cohort  # noqa: PLC0415
 
     init_cohort(folder, open_console())
+
+
+@data_app.command("fetch")
+def fetch_cohorts(
+    name: Annotated[str, typer.Argument(help="What to fetch: tcga-hif.")],
+    folder: Annotated[Path, typer.Argument(help="Where the cohorts go; a folder a cohort.")],
+    accept_licence: Annotated[
+        bool, typer.Option("--accept-licence", help="You accept the licences that are shown.")
+    ] = False,
+    source: Annotated[
+        str | None, typer.Option(help="Another server of the same files, in the same layout.")
+    ] = None,
+) -> None:
+    """Download open cohorts; exit 1 if one of them cannot be built."""
+    from benchmark.fetch import DEFAULT_SOURCE, fetch  # noqa: PLC0415
+    from tasks.fetch.tcga_hif import TCGA_HIF  # noqa: PLC0415
+
+    if name != TCGA_HIF.name:
+        raise InputError(f"data fetch: expected {TCGA_HIF.name}, found {name!r}")
+    raise typer.Exit(
+        fetch(TCGA_HIF, folder, source or DEFAULT_SOURCE, open_console(), accepted=accept_licence)
+    )

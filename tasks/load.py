@@ -48,7 +48,7 @@ def load_cohort(folder: Path) -> Cohort:
     """
     manifest = read_manifest(folder)
     modalities: dict[str, Modality] = {}
-    notes: list[str] = []
+    notes = [f"note: {manifest.note}"] if manifest.note else []
     for name, source in manifest.modalities.items():
         if isinstance(source, BagSource):
             modalities[name], facts = read_bags(name, source)

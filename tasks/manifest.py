@@ -198,6 +198,7 @@ class Manifest:
         truth: Where the planted factors are, if the cohort is a planted one.
         source: Where the data come from.
         licence: Their licence.
+        note: What whoever uses the cohort must know, shown with every run.
     """
 
     name: str
@@ -207,6 +208,7 @@ class Manifest:
     truth: TruthSource | None
     source: str
     licence: str
+    note: str
 
 
 def _genes(section: Section) -> GeneSource:
@@ -337,9 +339,9 @@ def read_manifest(folder: Path) -> Manifest:
         )
     truth = _truth(root.section("truth"))
     provenance = root.section("provenance")
-    source = licence = ""
+    source = licence = note = ""
     if provenance is not None:
-        source, licence = provenance.text("source", ""), provenance.text("licence", "")
+        source, licence, note = (provenance.text(key, "") for key in ("source", "licence", "note"))
         provenance.done()
     root.done()
-    return Manifest(name, modalities, clinical, labels, truth, source, licence)
+    return Manifest(name, modalities, clinical, labels, truth, source, licence, note)
