@@ -10,7 +10,8 @@ import pandas as pd
 import rdata
 
 from tasks.errors import InputError
-from tasks.formats.tables import one_line, read_text_table
+from tasks.formats.files import one_line
+from tasks.formats.tables import read_text_table
 
 _UNREADABLE = (OSError, EOFError, ValueError, NotImplementedError, LookupError)
 
