@@ -167,8 +167,10 @@ class TorchMethod(Method):
                 network.before_step()  # type: ignore[operator]
                 optimiser.zero_grad(set_to_none=True)
                 for batch in step:
-                    inputs = self._inputs(train, batch, draws)
-                    values = self._backward(network, inputs, 1 / len(step))
+                    # No name for the inputs: they are gone before the next ones are read.
+                    values = self._backward(
+                        network, self._inputs(train, batch, draws), 1 / len(step)
+                    )
                     if not np.isfinite(list(values.values())).all():
                         raise TrainingError(f"loss is not finite at epoch {epoch}: {values}")
                     for name, value in values.items():
@@ -211,7 +213,10 @@ class TorchMethod(Method):
         if isinstance(modality, VectorModality):
             values = scale(modality.rows(batch))
         else:
-            values = np.stack([scale(self._draw(modality, p, draws)) for p in batch])
+            shape = (len(batch), self.config.tokens, self._scalers[side].width)
+            values = np.empty(shape, dtype=np.float32)
+            for bag, patient in zip(values, batch, strict=True):
+                bag[:] = scale(self._draw(modality, patient, draws))
         return torch.from_numpy(values).to(self._device)
 
     def _draw(

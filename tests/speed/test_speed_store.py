@@ -1,0 +1,212 @@
+"""What reading a cohort of real size costs: memory, time and the disk's share.
+
+The size comes from MIRROR_BENCH_SCALE, `SLIDESxPATCHESxWIDTH`; docs/scale.md has the figures of
+1000x4000x768, which takes 11 GB of disk and a quarter of an hour.
+"""
+
+import json
+import multiprocessing
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from tasks.cohort import BagModality
+from tasks.load import load_cohort
+from tests.speed.scale import TOKENS, Size, write_cohort
+
+pytestmark = [pytest.mark.speed, pytest.mark.timeout(3600)]
+SIZE = Size.parse(os.environ.get("MIRROR_BENCH_SCALE", "160x2500x768"))
+BATCH = 16
+ROUNDS = 5
+LARGEST_PEAK = 1500  # MiB
+ROOT = Path(__file__).parents[2]
+watch = time.perf_counter
+
+
+@pytest.fixture(scope="module")
+def cohorts(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
+    """Cohorts of a quarter, a half and all of the slides."""
+    folder = tmp_path_factory.mktemp("scale")
+    counts = (SIZE.slides // 4, SIZE.slides // 2, SIZE.slides)
+    return {n: write_cohort(folder / f"c{n}", Size(n, SIZE.patches, SIZE.width)) for n in counts}
+
+
+def bags(folder: Path) -> BagModality:
+    modality = load_cohort(folder).modalities["wsi"]
+    assert isinstance(modality, BagModality)
+    return modality
+
+
+def read_batch(modality: BagModality, patients: list[str], rng: np.random.Generator) -> int:
+    """Draw `TOKENS` patches of each patient; their number."""
+    drawn = [
+        modality.read_rows(p, rng.choice(modality.n_instances(p), TOKENS, replace=False))
+        for p in patients
+    ]
+    return sum(map(len, drawn))
+
+
+def test_batches_against_torch_load(
+    benchmark: BenchmarkFixture, cohorts: dict[int, Path], tmp_path: Path
+) -> None:
+    """A batch drawn from the store, and the published way: load a float32 `.pt`, then choose."""
+    modality, rng = bags(cohorts[SIZE.slides]), np.random.default_rng(0)
+    patients = list(modality.patients[:BATCH])
+    files = [tmp_path / f"{patient}.pt" for patient in patients]
+    for patient, file in zip(patients, files, strict=True):
+        torch.save(torch.from_numpy(modality.read(patient)), file)
+
+    def published(bag: int) -> None:
+        features = torch.load(files[bag], map_location="cpu", weights_only=True)
+        assert len(features[torch.randperm(len(features))[:TOKENS]]) == TOKENS
+
+    def ours(bag: int) -> None:
+        assert read_batch(modality, patients[bag : bag + 1], rng) == TOKENS
+
+    seconds: dict[Callable[[int], None], list[float]] = {published: [], ours: []}
+    for turn in range((1 + ROUNDS) * BATCH):
+        for read, found in seconds.items():
+            start = watch()
+            read(turn % BATCH)
+            found.append(watch() - start)
+    # a busy machine makes some turns long, of either: hence bag by bag, and medians
+    a_bag = {read: statistics.median(found[BATCH:]) for read, found in seconds.items()}
+    ratio = a_bag[published] / a_bag[ours]
+    benchmark.extra_info["times faster than torch.load"] = ratio
+    benchmark.extra_info["milliseconds a bag, torch.load"] = a_bag[published] * 1e3
+    benchmark.extra_info["milliseconds a bag, store"] = a_bag[ours] * 1e3
+    benchmark.pedantic(  # type: ignore[no-untyped-call]
+        lambda: read_batch(modality, patients, rng), rounds=ROUNDS
+    )
+    assert ratio >= 5
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Bytes read, and what it took."""
+
+    size: int
+    wall: float
+    cpu: float
+
+    @classmethod
+    def of(cls, read: Callable[[], int]) -> "Rate":
+        """Read once; of a busy machine, the CPU's seconds are the ones to compare."""
+        wall, cpu = watch(), time.process_time()
+        size = read()
+        return cls(size, watch() - wall, time.process_time() - cpu)
+
+
+def _draws(folder: Path, worker: int, seconds: float) -> Rate:
+    """What a worker draws from a cohort, patients in an order of its own."""
+    torch.set_num_threads(1)
+    modality, rng = bags(folder), np.random.default_rng(worker)
+    patients = rng.permutation(modality.patients).tolist()
+
+    def read() -> int:
+        end, rows = watch() + seconds, 0
+        while watch() < end:
+            for patient in patients:
+                rows += read_batch(modality, [patient], rng)
+                if watch() >= end:
+                    break
+        return rows * modality.width * 2
+
+    return Rate.of(read)
+
+
+def test_throughput_of_workers(benchmark: BenchmarkFixture, cohorts: dict[int, Path]) -> None:
+    """Bytes drawn by one and by two workers, beside a plain sequential read of the same file."""
+    folder = cohorts[SIZE.slides]
+
+    def sequential() -> int:
+        buffer, size = bytearray(16 << 20), 0
+        with (folder / "wsi.h5").open("rb", buffering=0) as file:
+            while got := file.readinto(buffer):
+                size += got
+        return size
+
+    sequential()  # into the page cache, as far as it fits
+    plain = sorted((Rate.of(sequential) for _ in range(3)), key=lambda rate: rate.cpu)[1]
+    spawn = multiprocessing.get_context("spawn")
+    found = {}
+    with spawn.Pool(2) as pool:
+        pool.starmap(_draws, [(folder, worker, 0.1) for worker in range(2)], chunksize=1)
+        for workers in (1, 2):
+            jobs = [(folder, worker, 5.0) for worker in range(workers)]
+            found[workers] = pool.starmap(_draws, jobs, chunksize=1)
+    info = benchmark.extra_info
+    info["sequential GB/s"] = plain.size / plain.wall / 1e9
+    info["sequential GB a CPU second"] = plain.size / plain.cpu / 1e9
+    for workers, rates in found.items():
+        size = sum(rate.size for rate in rates)
+        by_wall = size / max(rate.wall for rate in rates)
+        by_cpu = size / sum(rate.cpu for rate in rates)
+        info[f"drawn GB/s, {workers} workers"] = by_wall / 1e9
+        info[f"bags a second, {workers} workers"] = by_wall / (TOKENS * SIZE.width * 2)
+        info[f"drawn GB a CPU second, {workers} workers"] = by_cpu / 1e9
+        info[f"share of sequential a CPU second, {workers} workers"] = (
+            by_cpu * plain.cpu / plain.size
+        )
+    benchmark.pedantic(sequential, rounds=1)  # type: ignore[no-untyped-call]
+
+
+def test_memory_of_an_epoch(benchmark: BenchmarkFixture, cohorts: dict[int, Path]) -> None:
+    """Peak memory of a process that loads a cohort and trains one epoch, however many slides.
+
+    A quarter of the slides is more than a batch, or memory would grow with the batch.
+    """
+    peaks = {}
+
+    def epochs() -> None:
+        for n, folder in cohorts.items():
+            command = [sys.executable, "-m", "tests.speed.scale", str(folder), "mirror", "1"]
+            run = subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+            found = json.loads(run.stdout)
+            peaks[n] = found["peak_mib"]["fitted"]
+            benchmark.extra_info[f"{n} slides"] = found
+
+    benchmark.pedantic(epochs, rounds=1)  # type: ignore[no-untyped-call]
+    assert max(peaks.values()) < LARGEST_PEAK
+    assert max(peaks.values()) - min(peaks.values()) < 0.05 * max(peaks.values())
+
+
+def test_run_is_linear_in_slides(
+    benchmark: BenchmarkFixture, cohorts: dict[int, Path], tmp_path: Path
+) -> None:
+    """The whole command, two folds of a small model on 2,048 patches a bag."""
+    seconds = {}
+
+    def runs() -> None:
+        for n, folder in cohorts.items():
+            command = [sys.executable, "-c", "from benchmark.cli import main; main()", "run"]
+            command += ["--methods", "mirror", "--tasks", f"survival/SCALE-{n}/os"]
+            command += ["--budget", "smoke", "--set", f"mirror.tokens={TOKENS}"]
+            command += ["--set", "mirror.epochs=1", "--folds", "2", "--seeds", "0"]
+            command += [
+                "--workers",
+                "2",
+                "--data",
+                str(folder),
+                "--results",
+                str(tmp_path / str(n)),
+            ]
+            start = watch()
+            subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+            seconds[n] = watch() - start
+            benchmark.extra_info[f"seconds, {n} slides"] = seconds[n]
+
+    benchmark.pedantic(runs, rounds=1)  # type: ignore[no-untyped-call]
+    few, some, all_ = (seconds[n] for n in sorted(seconds))
+    # twice the slides add twice the time, and what does not depend on slides adds nothing
+    benchmark.extra_info["second half over first"] = (all_ - some) / max(some - few, 1e-9) / 2
