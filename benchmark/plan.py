@@ -175,8 +175,7 @@ def make_plan(
             config = asdict(spec.config_for(request.budget))
             identity = {name: _identity(value) for name, value in config.items()}
             code = code_fingerprint(spec)
-            # A supervised reference is fitted to a task's labels, so that each task is a trial.
-            groups = [[task] for task in tasks] if spec.role is Role.SUPERVISED else [tasks]
+            groups = _by_target(tasks) if spec.role is Role.SUPERVISED else [tasks]
             for split, seed, group in itertools.product(splits, request.seeds, groups):
                 axes = {
                     "method": spec.name,
@@ -236,8 +235,19 @@ def _told(request: Request, spec: MethodSpec, cohort: Cohort, task: Task) -> dic
     """What of the outcomes a fit depends on: a control breaks it, and protocols share it."""
     told = protocol_name(Protocol.STRICT, "", request.control)
     if spec.role is Role.SUPERVISED:
-        return {"protocol": told, "task": task.name}
+        return {"protocol": told, "label": task.label if task.supervises else None}
     return {"protocol": told} if label_told(cohort) else {}
+
+
+def _by_target(tasks: Sequence[Task]) -> list[list[Task]]:
+    """A supervised reference is fitted to a label: tasks that tell it the same one are a trial.
+
+    Those that tell it none are one as well; they are skipped with that reason.
+    """
+    groups: dict[str | None, list[Task]] = defaultdict(list)
+    for task in tasks:
+        groups[task.label if task.supervises else None].append(task)
+    return list(groups.values())
 
 
 def longest_first(

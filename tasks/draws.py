@@ -1,6 +1,7 @@
 """Draws that hang on names: patients that a few-shot task learns from, patches of a large bag."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ SHOTS = (10, 1, 5, 25)  # patients per group; the first is the primary metric's
 DRAWS = 10
 
 
-def drawing_orders(patients: Sequence[str], *axes: str | int) -> list[NDArray[np.intp]]:
+def drawing_orders(patients: Sequence[str], *axes: str | int) -> tuple[NDArray[np.intp], ...]:
     """Rows of the patients in the order in which each of `DRAWS` draws takes them.
 
     The order hangs on each patient's own name: methods that embed other patients besides still
@@ -21,11 +22,19 @@ def drawing_orders(patients: Sequence[str], *axes: str | int) -> list[NDArray[np
         patients: To draw from.
         axes: What else the draws depend on: the cohort, the label, the fold.
     """
+    return _orders(tuple(patients), axes)
+
+
+# A worker's trials ask again and again for the same few: the folds and labels of its cohorts.
+@lru_cache(maxsize=256)
+def _orders(patients: tuple[str, ...], axes: tuple[str | int, ...]) -> tuple[NDArray[np.intp], ...]:
     found = []
     for draw in range(DRAWS):
         hashes = [derive_seed("few-shot", *axes, draw, patient) for patient in patients]
-        found.append(np.array(sorted(range(len(hashes)), key=hashes.__getitem__), dtype=np.intp))
-    return found
+        order = np.array(sorted(range(len(hashes)), key=hashes.__getitem__), dtype=np.intp)
+        order.flags.writeable = False
+        found.append(order)
+    return tuple(found)
 
 
 def first_of_each(groups: NDArray[np.intp], order: NDArray[np.intp], k: int) -> NDArray[np.intp]:

@@ -43,7 +43,7 @@ class FewShot(Task):
     """
 
     kind = "few-shot"
-    version = 1
+    version = 2
     metrics = (
         *(Metric(f"auroc_macro_k{k}", higher_is_better=True) for k in SHOTS),
         *(Metric(f"balanced_accuracy_k{k}", higher_is_better=True) for k in SHOTS),

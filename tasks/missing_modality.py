@@ -57,7 +57,7 @@ class MissingModality(Task):
     """
 
     kind = "missing-modality"
-    version = 1
+    version = 2
     metrics = tuple(
         Metric(f"concordance_{known}", higher_is_better=True)
         for known in ("wsi_only", "wsi_completed", "rna_only", "rna_completed", "full")

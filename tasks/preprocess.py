@@ -64,7 +64,9 @@ class VectorScaler:
         """
         X = values.astype(np.float64)
         X[:, np.isnan(X).all(axis=0)] = 0.0  # constant, and so dropped below
-        low, median, high = np.nanquantile(X, [TAIL, 0.5, 1 - TAIL], axis=0)
+        # The same numbers; `nanquantile` goes column by column and takes ten times as long.
+        quantile = np.nanquantile if np.isnan(X).any() else np.quantile
+        low, median, high = quantile(X, [TAIL, 0.5, 1 - TAIL], axis=0)
         X = _clip_and_impute(X, low, high, median)
         mean, scale = X.mean(axis=0), X.std(axis=0)
         order = np.argsort(-scale, kind="stable")

@@ -39,7 +39,7 @@ class Subtyping(Task):
     """
 
     kind = "subtyping"
-    version = 1
+    version = 2
     supervises = True
     metrics = (
         Metric("auroc_macro", higher_is_better=True),

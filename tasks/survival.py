@@ -144,7 +144,7 @@ class SurvivalDiscrete(TimeToEvent):
     """Time to an event by ridge logistic hazards in intervals, as the field's probes have it."""
 
     kind = "survival-discrete"
-    version = 1
+    version = 2
 
     def fit_head(self, X: Matrix, train: Outcomes, folds: NDArray[np.intp]) -> Head:
         """Ridge logistic hazards in quartiles of the training event times."""

@@ -55,6 +55,18 @@ def test_keys_change_with_data_budget_and_folds() -> None:
     assert not base & keys(replace(request("pca"), cohorts=[(Path("somewhere"), other)]))
 
 
+def test_a_supervised_reference_is_fitted_once_a_label() -> None:
+    def plan(tasks: str) -> dict[str, tuple[str, ...]]:
+        asked = replace(request("snn"), tasks=select_tasks(tasks, [COHORT]))
+        trials = make_plan(asked, {}, overwrite=False, retry_failed=False).trials
+        return {trial.key: trial.tasks for trial in trials if trial.split.fold == 0}
+
+    both = plan("survival,survival-discrete,retrieval,retention")
+    kinds = sorted(sorted({name.split("/")[0] for name in tasks}) for tasks in both.values())
+    assert kinds == [["retention", "retrieval"], ["survival", "survival-discrete"]]
+    assert plan("survival").keys() | plan("retention").keys() == both.keys()
+
+
 def test_what_is_recorded_is_not_planned_again() -> None:
     asked = request("pca")
     trials = make_plan(asked, {}, overwrite=False, retry_failed=False).trials

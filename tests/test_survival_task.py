@@ -198,7 +198,8 @@ def test_selection() -> None:
     assert names("survival") == names("survival,survival/X/os") == both
     assert names("surv*") == [*both, *discrete]
     assert {*both, *discrete, "subtyping/X/kind", "subtyping/Y/kind"} <= set(names("all"))
-    assert "survival/X/dss" not in names("all")
+    assert "survival/X/dss" in names("all")  # every endpoint, of this kind alone
+    assert "survival-discrete/X/dss" not in names("all")
     assert names("survival/X/*") == ["survival/X/dss", "survival/X/os"]  # dfi has no event
     assert names("subtyping/Y/kind, survival/*/dss") == [
         "survival/X/dss",

@@ -13,10 +13,14 @@ from scipy.special import expit
 
 from tasks.heads.inputs import Matrix, Vector, rotate, standardise
 from tasks.heads.newton import minimise
+from tasks.heads.softmax import descend
 
 INTERVALS = 4  # as MCAT, SurvPath and MIRROR have it
 # Penalties per event of an interval and per feature, on the scale of the Cox head's.
 PENALTIES: tuple[float, ...] = (np.inf, *(10.0**power for power in range(1, -5, -1)))
+
+# Above this width a Hessian costs more than the gradients that do without it.
+WIDE = 128
 
 
 @dataclass(frozen=True)
@@ -168,7 +172,7 @@ def fit_discrete_hazard(
     edges = interval_edges(time, event)
     everyone = Periods.of(time, event, edges)
     Z, mean, scale = standardise(X)
-    Z, V = rotate(Z)
+    Z, V = rotate(Z, wide=WIDE)
     width = X.shape[1]
 
     def scaled(candidates: Sequence[float], n_events: float) -> list[float]:
@@ -196,9 +200,12 @@ def _interval_path(Z: Matrix, died: NDArray[np.bool_], penalties: Sequence[float
     n_events = outcome.sum()
     beta = np.zeros(p + 1)
     beta[0] = np.log(n_events / (n + 1 - n_events))
+    both = np.column_stack([1 - outcome, outcome])
     path = []
     for penalty in penalties:
-        if np.isfinite(penalty):
+        if np.isfinite(penalty) and p > WIDE:
+            beta = descend(design[:, 1:], both, penalty, beta[None])[0]
+        elif np.isfinite(penalty):
             beta = _newton(design, outcome, penalty, beta)
         path.append(beta)
     return path

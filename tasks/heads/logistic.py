@@ -5,15 +5,19 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import log_softmax, softmax
-from sklearn.linear_model import LogisticRegression
+from scipy.special import softmax
 
 from tasks.heads.inputs import Matrix, Vector, rotate, standardise
+from tasks.heads.softmax import descend, log_loss
 
 # Penalties per training patient and per feature, falling: from intercepts alone to nearly none.
 PENALTIES: tuple[float, ...] = tuple(10.0**power for power in range(1, -6, -1))
-MAX_STEPS = 2000
-TOLERANCE = 1e-6
+WORSE = 1.01
+"""Times the least loss, from which on the path of falling penalties is not followed any further.
+
+Held-out loss falls along it and then rises. The last penalties are the dearest to fit, and a rise
+by a hundredth is no wobble.
+"""
 
 
 @dataclass(frozen=True)
@@ -64,22 +68,28 @@ def fit_ridge_logistic(
 
     Returns:
         The model fitted on all of these patients with the best penalty; of equals, the largest.
+        No penalty is tried after one whose loss is `WORSE` than the least before it.
     """
     Z, mean, scale = standardise(X)
-    Z, V = rotate(Z)
+    Z, V = rotate(Z, wide=0)
     width = X.shape[1]
     seen, codes = np.unique(y, return_inverse=True)
-    loss = np.zeros(len(penalties))
-    for fold in np.unique(folds):
-        out = folds == fold
-        scaled = [penalty * (~out).sum() * width for penalty in penalties]
-        for i, (weights, bias) in enumerate(_path(Z[~out], codes[~out], scaled)):
-            log_p = log_softmax(Z[out] @ weights.T + bias, axis=1)
-            loss[i] -= log_p[np.arange(out.sum()), codes[out]].sum()
-    best = int(np.argmin(loss))
-    scaled = [penalty * len(y) * width for penalty in penalties[: best + 1]]
-    weights, bias = _path(Z, codes, scaled)[-1]
-    return _model(weights, bias, V, mean, scale, seen, n_classes, penalties[best])
+    targets = np.eye(len(seen))[codes]
+    inner = [folds == fold for fold in np.unique(folds)]
+    fits = [_start(targets, Z.shape[1])] * len(inner)
+    losses: list[float] = []
+    for penalty in penalties:
+        loss = 0.0
+        for i, out in enumerate(inner):
+            scaled = penalty * (~out).sum() * width
+            fits[i] = descend(Z[~out], targets[~out], scaled, fits[i])
+            loss += log_loss(Z[out], targets[out], fits[i])
+        losses.append(loss)
+        if loss > WORSE * min(losses):
+            break
+    best = penalties[int(np.argmin(losses))]
+    beta = descend(Z, targets, best * len(y) * width, _start(targets, Z.shape[1]))
+    return _model(beta, V, mean, scale, seen, n_classes, best)
 
 
 def fit_logistic(
@@ -95,15 +105,21 @@ def fit_logistic(
         scale: What they are then divided by, [p].
         penalty: Per patient and feature.
     """
-    Z, V = rotate((X - mean) / scale)
+    Z, V = rotate((X - mean) / scale, wide=0)
     seen, codes = np.unique(y, return_inverse=True)
-    weights, bias = _path(Z, codes, [penalty * X.size])[-1]
-    return _model(weights, bias, V, mean, scale, seen, n_classes, penalty)
+    targets = np.eye(len(seen))[codes]
+    beta = descend(Z, targets, penalty * X.size, _start(targets, Z.shape[1]))
+    return _model(beta, V, mean, scale, seen, n_classes, penalty)
+
+
+def _start(targets: Matrix, width: int) -> Matrix:
+    """No effects, and one logit of two classes or one for each of more."""
+    n_classes = targets.shape[1]
+    return np.zeros((1 if n_classes == 2 else n_classes, 1 + width))
 
 
 def _model(
-    weights: Matrix,
-    bias: Vector,
+    beta: Matrix,
     V: Matrix | None,
     mean: Vector,
     scale: Vector,
@@ -112,22 +128,10 @@ def _model(
     penalty: float,
 ) -> RidgeLogistic:
     """A fit of the classes `seen`, turned back into the units of the features."""
+    if len(beta) == 1:  # log-odds of the second against the first
+        beta = np.vstack([0 * beta, beta])
+    weights, bias = beta[:, 1:], beta[:, 0]
     coefficients, intercepts = np.zeros((n_classes, len(mean))), np.full(n_classes, -np.inf)
     coefficients[seen] = (weights if V is None else weights @ V.T) / scale
     intercepts[seen] = bias - coefficients[seen] @ mean
     return RidgeLogistic(coefficients, intercepts, penalty)
-
-
-def _path(
-    Z: Matrix, codes: NDArray[np.intp], penalties: Sequence[float]
-) -> list[tuple[Matrix, Vector]]:
-    """Weights [n_seen, p] and biases [n_seen] for each penalty, each from the one before."""
-    model = LogisticRegression(warm_start=True, max_iter=MAX_STEPS, tol=TOLERANCE)
-    path = []
-    for penalty in penalties:
-        model.set_params(C=1 / penalty).fit(Z, codes)
-        weights, bias = model.coef_.copy(), model.intercept_.copy()
-        if len(weights) == 1:  # two classes: log-odds of the second against the first
-            weights, bias = np.vstack([0 * weights, weights]), np.append(0 * bias, bias)
-        path.append((weights, bias))
-    return path
