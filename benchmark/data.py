@@ -83,3 +83,16 @@ def fetch_cohorts(
     raise typer.Exit(
         fetch(TCGA_HIF, folder, source or DEFAULT_SOURCE, open_console(), accepted=accept_licence)
     )
+
+
+@data_app.command("verify")
+def verify(
+    path: Annotated[Path, typer.Argument(help="A cohort's folder, or a folder of cohorts.")],
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Stable JSON instead of a table.")
+    ] = False,
+) -> None:
+    """Whether the data are whole, and what they are; exit 1 if there is a problem."""
+    from benchmark.verify import verify as verify_path  # noqa: PLC0415
+
+    raise typer.Exit(verify_path(path, as_json, open_console()))

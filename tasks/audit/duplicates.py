@@ -45,7 +45,7 @@ def audit_duplicates(where: str, rows: Rows) -> tuple[Checked, ...]:
         One check of contents; one of mean vectors, skipped where these are too few or too short.
     """
     n, width = rows.vectors.shape
-    checks = [Checked(Check.DUPLICATES, f"{where}, content", _copies(rows))]
+    checks = [Checked(Check.DUPLICATES, f"{where}, content", copies(rows))]
     mean_vectors = f"{where}, mean vectors"
     if n < MIN_ROWS or width < MIN_WIDTH:
         reason = f"{n} rows of {width} features, {MIN_ROWS} of {MIN_WIDTH} are needed"
@@ -59,7 +59,7 @@ def audit_duplicates(where: str, rows: Rows) -> tuple[Checked, ...]:
     return (*checks, Checked(Check.DUPLICATES, mean_vectors, _near(rows, pairs)))
 
 
-def _copies(rows: Rows) -> tuple[Finding, ...]:
+def copies(rows: Rows) -> tuple[Finding, ...]:
     """Contents that belong to more than one patient."""
     by_content: dict[str, list[int]] = defaultdict(list)
     for row, content in enumerate(rows.contents):

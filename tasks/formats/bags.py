@@ -17,7 +17,7 @@ from tasks.store.layout import read_contents
 from tasks.store.reading import stored_slides
 
 
-class _Scans:
+class Scans:
     """Scans by file, kept in one JSON between runs; a file that changed is scanned again."""
 
     def __init__(self) -> None:
@@ -112,7 +112,7 @@ def _of_folder(folder: Path) -> tuple[list[Path], list[Slide], int]:
     files = slide_files(folder)
     for file in files.values():
         parse_barcode(file.name, str(file))  # before any is scanned, which takes long
-    known = _Scans()
+    known = Scans()
     try:
         scans = [known.scan(file) for file in files.values()]
     finally:

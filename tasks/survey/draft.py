@@ -144,6 +144,8 @@ def _modality(side: str, found: Slides | Vectors, survey: Survey) -> list[str]:
     lines += [f"id = {_text(found.id)}"]
     if found.orientation is Orientation.GENES:
         lines += ['orientation = "genes"']
+    if found.scale is not None:
+        lines += [f"scale = {_text(str(found.scale))}  # GUESSED from the first values"]
     return lines
 
 

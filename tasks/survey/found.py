@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.manifest import ClinicalFormat, Orientation
+from tasks.manifest import ClinicalFormat, Orientation, Scale
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ class Vectors:
         side: `rna` or `wsi`: a guess.
         patients: Those of its identifiers.
         n_features: Features of a vector.
+        scale: Of genes, what their first values look like; None if that is not known.
     """
 
     path: Path
@@ -47,6 +48,7 @@ class Vectors:
     side: str
     patients: frozenset[str]
     n_features: int
+    scale: Scale | None = None
 
 
 @dataclass(frozen=True)

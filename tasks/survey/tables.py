@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from tasks.audit.labels import called_from_expression
 from tasks.audit.outcomes import EVENT_COLUMNS, TIME_COLUMNS
@@ -32,7 +31,7 @@ from tasks.survey.found import (
     Vectors,
 )
 from tasks.verify.genes import gene_names, looks_like_genes, plural
-from tasks.verify.scale import detect_scale
+from tasks.verify.scale import ScaleFacts, detect_scale
 
 _ROWS = 200  # looked at before a table is known
 _WIDE = 50  # more columns of numbers than these are a feature vector
@@ -106,9 +105,11 @@ def _genes(path: Path, head: pd.DataFrame) -> Vectors:
     barcodes = [find_barcode(sample) for sample in samples]
     patients = frozenset(found.patient for found in barcodes if found)
     values = head.iloc[:, 1:].apply(pd.to_numeric, errors="coerce").to_numpy(np.float64).T
-    what = f"a row a gene, as Xena writes it: {_named(genes)}; {_scale(values)}"
+    seen = detect_scale(values)
+    what = f"a row a gene, as Xena writes it: {_named(genes)}; {_looks(seen)}"
     side = "rna" if looks_like_genes(genes) or _EXPRESSION_WORD.search(path.name) else "wsi"
-    return Vectors(path, what, id_column, Orientation.GENES, side, patients, len(genes))
+    scale = seen.scale.declared if side == "rna" else None
+    return Vectors(path, what, id_column, Orientation.GENES, side, patients, len(genes), scale)
 
 
 def _rows(path: Path, head: pd.DataFrame) -> list[Found]:
@@ -158,21 +159,23 @@ def _vectors(
             f"{len(numeric)} columns of numbers, but {len(others)} of text beside them ({listed}): "
             "leave the identifier and the features in the table, and nothing else",
         )
-    genes = looks_like_genes(numeric)
+    genes, scale = looks_like_genes(numeric), None
     if genes:
         values = head[list(numeric)].apply(pd.to_numeric, errors="coerce").to_numpy(np.float64)
-        what = f"a row a sample: {_named(numeric)}; {_scale(values)}"
+        seen = detect_scale(values)
+        scale = seen.scale.declared
+        what = f"a row a sample: {_named(numeric)}; {_looks(seen)}"
     else:
         what = f"a row a slide: {len(numeric)} features that are not named like genes"
     barcodes = map(find_barcode, read_column(path, id_column))
     patients = frozenset(found.patient for found in barcodes if found)
     side = "rna" if genes else "wsi"
-    return Vectors(path, what, id_column, Orientation.SAMPLES, side, patients, len(numeric))
+    return Vectors(path, what, id_column, Orientation.SAMPLES, side, patients, len(numeric), scale)
 
 
-def _scale(values: NDArray[np.float64]) -> str:
+def _looks(seen: ScaleFacts) -> str:
     """The scale in short; of a part of the genes no sum is worth a word."""
-    return f"looks like {detect_scale(values).text.partition(';')[0].partition(':')[0]}"
+    return f"looks like {seen.text.partition(';')[0].partition(':')[0]}"
 
 
 def _named(genes: Sequence[str]) -> str:

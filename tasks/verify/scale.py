@@ -6,6 +6,8 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.manifest import Scale
+
 Values = NDArray[np.float64]
 
 MILLION = 1e6
@@ -20,7 +22,7 @@ _MOST_SAMPLES = 512  # looked at, spread over the table: more tell nothing new
 _UNIT = (0.5, 1.5)  # standard deviations of z-scored genes, of a part of the samples as well
 
 
-class Scale(StrEnum):
+class SeenScale(StrEnum):
     """What expression values are."""
 
     COUNTS = "counts"
@@ -30,6 +32,17 @@ class Scale(StrEnum):
     Z_SCORES = "z-scores"
     CENTRED = "logarithms centred by gene"
     UNKNOWN = "unknown"
+
+    @property
+    def declared(self) -> Scale | None:
+        """What a cohort.toml would declare it as; None where it has no word for it."""
+        return {
+            SeenScale.COUNTS: Scale.COUNTS,
+            SeenScale.TPM: Scale.TPM,
+            SeenScale.LINEAR: Scale.TPM,
+            SeenScale.LOG2: Scale.LOG2,
+            SeenScale.Z_SCORES: Scale.ZSCORE,
+        }.get(self)
 
 
 @dataclass(frozen=True)
@@ -45,7 +58,7 @@ class ScaleFacts:
         median_sum: Median over samples of the sum of linear values, if the scale has any; else NaN.
     """
 
-    scale: Scale
+    scale: SeenScale
     text: str
     low: float
     high: float
@@ -65,7 +78,7 @@ def detect_scale(values: Values) -> ScaleFacts:
     """
     known = values[np.isfinite(values)]
     if not known.size:
-        return ScaleFacts(Scale.UNKNOWN, "unknown: no value is there", np.nan, np.nan)
+        return ScaleFacts(SeenScale.UNKNOWN, "unknown: no value is there", np.nan, np.nan)
     low, high = float(known.min()), float(known.max())
     values = values[:: -(-len(values) // _MOST_SAMPLES)]
     known = values[np.isfinite(values)]
@@ -93,9 +106,9 @@ def _by_gene(values: Values, low: float, high: float) -> ScaleFacts | None:
     said = f"genes have mean 0 (median off by {level:.2f} sd)"
     if _UNIT[0] <= spread <= _UNIT[1]:
         text = f"z-scores: {said} and sd 1 (median {spread:.2f})"
-        return ScaleFacts(Scale.Z_SCORES, text, low, high)
+        return ScaleFacts(SeenScale.Z_SCORES, text, low, high)
     text = f"logarithms centred by gene: {said}, median sd {spread:.2f}"
-    return ScaleFacts(Scale.CENTRED, text, low, high)
+    return ScaleFacts(SeenScale.CENTRED, text, low, high)
 
 
 def _moments(values: Values) -> tuple[Values, Values]:
@@ -111,14 +124,14 @@ def _moments(values: Values) -> tuple[Values, Values]:
 def _below_zero(values: Values, low: float, high: float, floor_share: float) -> ScaleFacts:
     if not floor_share or high > _HIGHEST_LOG2 or low < -_HIGHEST_LOG2:
         text = "unknown: negative values, but neither centred by gene nor with a floor"
-        return ScaleFacts(Scale.UNKNOWN, text, low, high)
+        return ScaleFacts(SeenScale.UNKNOWN, text, low, high)
     c = 2.0**low
     sums = _median_sum(np.exp2(values) - c)
     text = (
         f"log2(x + {c:.3g}): {floor_share:.1%} of the cells are at the floor {low:.3f} = "
         f"log2({c:.3g}); {_sum_text(sums)}"
     )
-    return ScaleFacts(Scale.LOG2, text, low, high, c, sums)
+    return ScaleFacts(SeenScale.LOG2, text, low, high, c, sums)
 
 
 def _not_negative(
@@ -128,7 +141,7 @@ def _not_negative(
     sums = _median_sum(values)
     if whole and high > _HIGHEST_LOG2:
         text = f"counts: whole numbers; a sample has {sums:,.0f} in the median"
-        return ScaleFacts(Scale.COUNTS, text, low, high, median_sum=sums)
+        return ScaleFacts(SeenScale.COUNTS, text, low, high, median_sum=sums)
     if high <= _HIGHEST_LOG2 and not whole:
         c = 1.0 if floor_share and low == 0 else float("nan")
         undone = _median_sum(np.exp2(values) - 1.0)
@@ -137,14 +150,14 @@ def _not_negative(
             if c == 1.0
             else f"log2(x + c) or another logarithm: no value beyond {high:.1f}, no floor shows c"
         )
-        return ScaleFacts(Scale.LOG2, told, low, high, c, undone)
+        return ScaleFacts(SeenScale.LOG2, told, low, high, c, undone)
     if high <= _HIGHEST_LINEAR and whole:
-        return ScaleFacts(Scale.UNKNOWN, "unknown: a few small whole numbers", low, high)
+        return ScaleFacts(SeenScale.UNKNOWN, "unknown: a few small whole numbers", low, high)
     if abs(sums / MILLION - 1) <= _SUM_TOLERANCE:
         text = f"TPM: a sample sums to {sums:,.0f} in the median"
-        return ScaleFacts(Scale.TPM, text, low, high, median_sum=sums)
+        return ScaleFacts(SeenScale.TPM, text, low, high, median_sum=sums)
     text = f"linear, no logarithm taken: TPM, FPKM or normalised counts; {_sum_text(sums)}"
-    return ScaleFacts(Scale.LINEAR, text, low, high, median_sum=sums)
+    return ScaleFacts(SeenScale.LINEAR, text, low, high, median_sum=sums)
 
 
 def _sum_text(sums: float) -> str:
@@ -159,8 +172,8 @@ def _median_sum(values: Values) -> float:
 
 def sample_sums(values: Values, facts: ScaleFacts) -> Values | None:
     """Each sample's sum of linear values, [samples]; None where the scale has none."""
-    if facts.scale in (Scale.COUNTS, Scale.TPM, Scale.LINEAR):
+    if facts.scale in (SeenScale.COUNTS, SeenScale.TPM, SeenScale.LINEAR):
         return np.asarray(np.nansum(values, axis=1))
-    if facts.scale is Scale.LOG2 and np.isfinite(facts.pseudocount):
+    if facts.scale is SeenScale.LOG2 and np.isfinite(facts.pseudocount):
         return np.asarray(np.nansum(np.exp2(values) - facts.pseudocount, axis=1))
     return None

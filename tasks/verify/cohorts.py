@@ -1,0 +1,68 @@
+"""A cohort verified: everything that can be wrong with it, named and counted."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from tasks.manifest import BagSource, read_manifest
+from tasks.verify.bags import LookingAt, verify_bags
+from tasks.verify.facts import Check, CohortFacts, Fact, Weight, some
+from tasks.verify.outcomes import verify_clinical, verify_label
+from tasks.verify.vectors import verify_vectors
+
+
+def verify_cohort(folder: Path, looking_at: LookingAt) -> CohortFacts:
+    """Look at everything that a cohort's manifest names.
+
+    Args:
+        folder: With the cohort.toml.
+        looking_at: Told what is looked at, for the screen.
+
+    Raises:
+        InputError: The manifest cannot be read, or names a file that is not there.
+    """
+    manifest = read_manifest(folder)
+    facts: list[Fact] = []
+    patients: dict[str, frozenset[str]] = {}
+    for name, source in manifest.modalities.items():
+        if isinstance(source, BagSource):
+            found, patients[name] = verify_bags(name, source, looking_at)
+        else:
+            looking_at(name, 0, 1)
+            found, patients[name] = verify_vectors(name, source)
+        facts += found
+    facts += _partners(patients)
+    members = frozenset[str]().union(*patients.values())
+    looking_at("clinical", 0, 1)
+    facts += verify_clinical(manifest.clinical, members)
+    for name, label in manifest.labels.items():
+        facts += verify_label(name, label, members)
+    return CohortFacts(manifest.name, str(folder), tuple(facts))
+
+
+def _partners(patients: Mapping[str, frozenset[str]]) -> list[Fact]:
+    if len(patients) < 2:
+        (name,) = patients
+        text = f"there is only {name}: methods of two sides are skipped"
+        return [Fact("patients", Check.PARTNERS, Weight.WARNING, text)]
+    everybody = frozenset[str]().union(*patients.values())
+    both = frozenset.intersection(*patients.values())
+    facts = [
+        Fact(
+            "patients",
+            Check.PARTNERS,
+            Weight.FACT if both else Weight.PROBLEM,
+            "patients with both sides",
+            len(both),
+            len(everybody),
+            "patients",
+        )
+    ]
+    for name, having in patients.items():
+        if lonely := everybody - having:
+            facts.append(
+                Fact(
+                    "patients", Check.PARTNERS, Weight.FACT, f"patients without {name}",
+                    len(lonely), len(everybody), "patients", some(lonely),
+                )
+            )  # fmt: skip
+    return facts
