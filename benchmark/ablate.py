@@ -1,16 +1,15 @@
 """`mirror-bench ablate`: what each part of a method is worth, on each task, with its interval."""
 
-from collections import Counter
 from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
 
 from benchmark.deltas import COLUMNS, Delta, deltas, markdown, titled
-from benchmark.figures import Ablation, ablations, save
+from benchmark.figures import ablations, of_deltas, save
 from benchmark.records import Store
 from benchmark.run import RunOptions, run_methods
-from benchmark.standings import ALPHA, Measure
+from benchmark.standings import ALPHA
 from methods.registry import variants
 from tasks.base import Protocol
 
@@ -41,25 +40,9 @@ def ablate(parent: str, metrics: Sequence[str], options: RunOptions, console: Co
     folder = options.results / "ablations"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{parent}.md").write_text(markdown(found, parent), encoding="utf-8")
-    save(ablations(_drawn(found, parent)), folder, parent)
+    save(ablations(of_deltas(found, parent)), folder, parent)
     console.print(f"Wrote {folder / parent}.md, .svg and .png", highlight=False)
     return code
-
-
-def _drawn(found: Sequence[Delta], parent: str) -> list[Ablation]:
-    """What the figure draws: a panel a task, or one for each metric of a task that has several."""
-    metrics = Counter(task for task, _ in {(delta.task, delta.metric) for delta in found})
-    return [
-        Ablation(
-            delta.task if metrics[delta.task] == 1 else f"{delta.task}\n{delta.metric}",
-            parent,
-            delta.method,
-            Measure(delta.metric, delta.higher_is_better),
-            delta.folds * delta.seeds,
-            delta.difference,
-        )
-        for delta in found
-    ]
 
 
 def show(found: Sequence[Delta], parent: str, console: Console) -> None:

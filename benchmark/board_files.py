@@ -1,10 +1,13 @@
 """The files of the leaderboard on the disk: written, or compared with what they should be."""
 
 import os
+import re
 from pathlib import Path
 
 from benchmark.leaderboard import Leaderboard
 from tasks.errors import InputError
+
+_SOURCE = re.compile(r"leaderboard [0-9a-f]{16}")
 
 
 def link(folder: Path, output: Path) -> str:
@@ -37,14 +40,27 @@ def write(board: Leaderboard, output: Path, folder: Path) -> None:
         ) from error
 
 
-def differing(board: Leaderboard, output: Path, folder: Path) -> list[Path]:
-    """The files that are not what they should be: absent, other, or of an earlier leaderboard."""
+def differing(board: Leaderboard, output: Path, folder: Path, figures: Path) -> list[Path]:
+    """The files that are not what they should be: absent, other, or of an earlier leaderboard.
+
+    Figures need not be there; those that are have to be drawn from this leaderboard.
+    """
     wrong = [
         path
         for path, text in _files(board, output, folder).items()
         if not path.is_file() or path.read_text(encoding="utf-8") != text
     ]
-    return [*wrong, *_stale(board, folder)]
+    old = [path for path, source in drawn_by(figures).items() if source != board.source]
+    return [*wrong, *_stale(board, folder), *old]
+
+
+def drawn_by(figures: Path) -> dict[Path, str]:
+    """The figures of a folder that `leaderboard` drew, and what each says that it was drawn from.
+
+    Others, for example maps of embeddings, say nothing of the kind.
+    """
+    found = {p: _SOURCE.search(p.read_text(encoding="utf-8")) for p in figures.glob("*.svg")}
+    return {path: match.group() for path, match in sorted(found.items()) if match}
 
 
 def _files(board: Leaderboard, output: Path, folder: Path) -> dict[Path, str]:

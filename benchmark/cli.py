@@ -197,6 +197,20 @@ def embed(
     typer.echo(f"wrote {output}: {shape[0]} patients x {shape[1]}")
 
 
+@app.command("map")
+def map_embeddings(
+    embeddings: Annotated[Path, typer.Argument(help="A file that embed wrote.")],
+    cohort: Annotated[Path, typer.Option(help="The cohort's folder, with its cohort.toml.")],
+    label: Annotated[str | None, typer.Option(help="One of its labels; default the first.")] = None,
+    output: Annotated[Path, typer.Option(help="The folder to write to.")] = Path(),
+) -> None:
+    """Draw embeddings on two principal axes, by label and by tissue-source site."""
+    from benchmark.embedding_maps import draw_map  # noqa: PLC0415
+
+    for path in draw_map(embeddings, cohort, label, output):
+        typer.echo(f"wrote {path}")
+
+
 @app.command()
 def rerun(
     trial: Annotated[str, typer.Argument(help="The key of a recorded trial, or its beginning.")],
@@ -277,6 +291,9 @@ def leaderboard(
     form: Annotated[Form, typer.Option("--format", help="csv and latex go to the screen.")] = (
         Form.MARKDOWN
     ),
+    figures: Annotated[
+        bool, typer.Option("--figures", help="Draw the figures of the results folder again too.")
+    ] = False,
 ) -> None:
     """Regenerate leaderboard.md and the tables that it links to, from the records alone.
 
@@ -291,12 +308,13 @@ def leaderboard(
         )
         return
     folder = results / "tables"
-    board = render(records, store.predictions(), board_files.link(folder, output))
+    predictions = store.predictions()
+    board = render(records, predictions, board_files.link(folder, output))
     if (tasks, methods, protocol) != (None, None, None):
         typer.echo(board.whole, nl=False)
         return
     if check:
-        wrong = board_files.differing(board, output, folder)
+        wrong = board_files.differing(board, output, folder, results / "figures")
         for path in wrong:
             typer.echo(f"{path} is not what the records of {results} give", err=True)
         if wrong:
@@ -305,6 +323,11 @@ def leaderboard(
         return
     board_files.write(board, output, folder)
     typer.echo(f"wrote {output} and {len(board.tables)} pages of tables in {folder}")
+    if figures:
+        from benchmark.board_figures import draw  # noqa: PLC0415
+
+        drawn = draw(board, records, predictions, results / "figures")
+        typer.echo(f"wrote {len(drawn)} files in {results / 'figures'}")
 
 
 @app.command()

@@ -1,5 +1,6 @@
 """The leaderboard: a pure function from records to markdown, deterministic to the byte."""
 
+import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
@@ -80,6 +81,11 @@ class Leaderboard:
     def whole(self) -> str:
         """Everything that is said, one page after the other."""
         return "\n".join([self.front, *self.tables.values()])
+
+    @property
+    def source(self) -> str:
+        """What a figure says that it was drawn from: a hash of everything that is said."""
+        return f"leaderboard {hashlib.sha256(self.whole.encode()).hexdigest()[:16]}"
 
 
 def render(

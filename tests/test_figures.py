@@ -22,20 +22,26 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
+from sklearn.decomposition import PCA
 
 from benchmark.figures import (
     Ablation,
+    Tradeoff,
     ablations,
     caption_of,
     compute,
     critical_difference_diagram,
+    embedding_map,
     forest,
     kaplan_meier,
     pareto_front,
+    principal_axes,
+    retention,
     risk_groups,
     save,
+    tradeoffs,
 )
-from benchmark.figures.compute import spread
+from benchmark.figures.names import spread
 from benchmark.rankings import rankings
 from benchmark.settle import settle
 from benchmark.standings import Measure, Standing, standings
@@ -121,6 +127,45 @@ def curves() -> Figure:
     return kaplan_meier(risk_groups(predictions()), "mirror", "survival/COHORT/os")
 
 
+def traded(n_methods: int, *, truth: bool = True) -> Tradeoff:
+    """Private and shared R2 of MIRROR, its untrained encoders and others."""
+    names = ["mirror", "random-init", *(f"method-{i}" for i in range(n_methods - 2))]
+    rng = generator("test", "retention", n_methods)
+
+    def of(task: str, metric: str, position: int = 0) -> pd.DataFrame:
+        means = dict(zip(names, rng.uniform(0.2, 0.8, n_methods), strict=True))
+        values = {m: frames.scores(means[m], 0.03, 1, 5, task, m, metric) for m in names}
+        primary = position == 0
+        return frames.records(values, task=task, metric=metric, primary=primary, position=position)
+
+    if truth:
+        parts = [of("retention/C/truth", "truth_private_r2")]
+        parts += [of("retention/C/truth", "truth_shared_r2", 1)]
+    else:
+        parts = [of("retention/C/content", "private_r2"), of("retrieval/C/pairs", "mapped_mrr")]
+    (found,) = tradeoffs(standings(settle(pd.concat(parts, ignore_index=True))))
+    return found
+
+
+def mapped(n_groups: int, n: int = 90) -> Figure:
+    rng = generator("test", "map", n_groups)
+    groups = [f"group-{i % n_groups}" if i % 7 else None for i in range(n)]
+    sites = [f"S{i % (n_groups + 3):02d}" for i in range(n)]
+    return embedding_map(
+        principal_axes(rng.normal(size=(n, 12))),
+        {"by label": groups, "by tissue-source site": sites},
+        "mirror",
+        "COHORT",
+    )
+
+
+def beyond_the_scale() -> Standing:
+    """A table with an interval that passes 1."""
+    (table,) = tables(3)
+    score = Estimate(0.9, 0.7, 1.1, 0.0)
+    return replace(table, rows=(replace(table.rows[0], score=score), *table.rows[1:]))
+
+
 EVERY: dict[str, Callable[[], Figure]] = {
     "forest of 2": lambda: forest(tables(2)[0]),
     "forest of 40": lambda: forest(tables(40)[0]),
@@ -139,6 +184,11 @@ EVERY: dict[str, Callable[[], Figure]] = {
     "ablations of 1": lambda: ablations(deltas(1, 1)),
     "ablations of 15": lambda: ablations(deltas(15, 3)),
     "Kaplan-Meier": curves,
+    "retention of 3": lambda: retention(traded(3)),
+    "retention of 40": lambda: retention(traded(40, truth=False)),
+    "map of 2 groups": lambda: mapped(2),
+    "map of 30 groups": lambda: mapped(30),
+    "forest beyond the scale": lambda: forest(beyond_the_scale()),
 }
 
 
@@ -425,3 +475,46 @@ def test_figures_need_neither_torch_nor_a_display() -> None:
     forest(tables(2)[0])
     critical_difference_diagram(tables(2, 2))
     assert not Gcf.figs
+
+
+def test_interval_ends_where_the_scale_does_and_the_numbers_do_not() -> None:
+    (axes,) = [a for a in forest(beyond_the_scale()).axes if a.get_lines()][:1]
+    ends = [max(xs(line)) for line in axes.get_lines() if line.get_linestyle() == "-"]
+    assert max(ends) == 1.0
+    assert any("1.100" in text for text in right_of(axes))
+    assert "Arrows:" in caption_of(forest(beyond_the_scale()))
+    assert "Arrows:" not in caption_of(forest(tables(3)[0]))
+
+
+@pytest.mark.parametrize("truth", [True, False])
+def test_retention_draws_every_method_at_its_means(truth: bool) -> None:
+    found = traded(5, truth=truth)
+    assert found.private.name == ("truth_private_r2" if truth else "private_r2")
+    (axes,) = retention(found).axes
+    drawn = {
+        (round(xs(line)[0], 9), round(ys(line)[0], 9))
+        for line in axes.get_lines()
+        if str(line.get_marker()) in "Dos^" and len(xs(line)) == 1
+    }
+    assert drawn >= {(round(r.shared.mean, 9), round(r.private.mean, 9)) for r in found.rows}
+    assert {bool(np.isnan(row.shared.low)) for row in found.rows} == {truth}
+    texts = [text.get_text() for text in axes.texts]
+    assert {row.method for row in found.rows} <= set(texts)
+
+
+def test_principal_axes_are_those_of_scikit_learn() -> None:
+    x = generator("test", "axes").normal(size=(60, 9)) * np.linspace(3, 1, 9)
+    ours, theirs = principal_axes(x), PCA(2, svd_solver="full").fit(x)
+    np.testing.assert_allclose(np.abs(ours.points), np.abs(theirs.transform(x)), atol=1e-9)
+    np.testing.assert_allclose(ours.shares, theirs.explained_variance_ratio_, atol=1e-12)
+    np.testing.assert_allclose(principal_axes(-x).points, -ours.points, atol=1e-9)
+    assert principal_axes(np.ones((4, 3))).shares == (0.0, 0.0)
+
+
+def test_files_are_lean_and_their_text_is_text(tmp_path: Path) -> None:
+    svg, png = save(forest(tables(40)[0]), tmp_path, "forest", "leaderboard abc")
+    assert svg.stat().st_size < 100_000
+    assert png.stat().st_size < 150_000
+    text = svg.read_text()
+    assert ">mirror-without-alignment-3<" in text
+    assert "leaderboard abc" in text

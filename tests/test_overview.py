@@ -135,17 +135,17 @@ def test_every_file_is_checked_and_earlier_ones_go(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     (folder / "old.md").write_text("earlier")
     board_files.write(board, output, folder)
-    assert not board_files.differing(board, output, folder)
+    assert not board_files.differing(board, output, folder, tmp_path / "figures")
     assert sorted(path.name for path in folder.iterdir()) == sorted(board.tables)
     for path in (output, *folder.iterdir()):
         kept = path.read_text()
         path.write_text(kept + " ")
-        assert board_files.differing(board, output, folder) == [path]
+        assert board_files.differing(board, output, folder, tmp_path / "figures") == [path]
         path.unlink()
-        assert board_files.differing(board, output, folder) == [path]
+        assert board_files.differing(board, output, folder, tmp_path / "figures") == [path]
         path.write_text(kept)
     (folder / "old.md").write_text("earlier")
-    assert board_files.differing(board, output, folder) == [folder / "old.md"]
+    assert board_files.differing(board, output, folder, tmp_path / "figures") == [folder / "old.md"]
 
 
 @pytest.mark.parametrize("row", range(0, 30, 7))

@@ -1,5 +1,6 @@
 """Ablation deltas: what each change to a method did on each task, with its paired interval."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -8,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmark.columns import directed
+from benchmark.deltas import Delta
 from benchmark.figures.look import BLUE, MUTED, canvas, caption, head, look, named
 from benchmark.markdown import number
 from benchmark.standings import Measure
@@ -36,6 +38,22 @@ class Ablation:
     measure: Measure
     n: int
     difference: Estimate
+
+
+def of_deltas(found: Sequence[Delta], parent: str) -> list[Ablation]:
+    """What the figure draws: a panel a task, or one for each metric of a task that has several."""
+    metrics = Counter(task for task, _ in {(delta.task, delta.metric) for delta in found})
+    return [
+        Ablation(
+            delta.task if metrics[delta.task] == 1 else f"{delta.task}\n{delta.metric}",
+            parent,
+            delta.method,
+            Measure(delta.metric, delta.higher_is_better),
+            delta.folds * delta.seeds,
+            delta.difference,
+        )
+        for delta in found
+    ]
 
 
 @look()

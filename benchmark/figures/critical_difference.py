@@ -22,7 +22,7 @@ from benchmark.figures.look import (
 )
 from benchmark.markdown import number
 from benchmark.rankings import score_matrix
-from benchmark.standings import ALPHA, Standing
+from benchmark.standings import ALPHA, FEWEST_TASKS, Standing
 from benchmark.stats import critical_difference, friedman, nemenyi
 
 _TRUSTED_TASKS = 10
@@ -86,6 +86,22 @@ def critical_difference_diagram(tables: Sequence[Standing]) -> Figure:
     caption(figure, _caption(test.n_tasks, test.p, limit, left_out))
     lay_out(figure)
     return figure
+
+
+def diagram_of_many(tables: Sequence[Standing]) -> Figure | None:
+    """The diagram, or None unless the tasks are enough to tell the first method from the last.
+
+    They are from `FEWEST_TASKS`, where the critical difference is less than ranks can differ.
+
+    Args:
+        tables: Of one protocol and budget, a task each; those with one method to rank are left out.
+    """
+    compared = [table for table in tables if len(table.ranked) > 1]
+    shared = [{row.method for row in table.ranked} for table in compared]
+    n = len(set.intersection(*shared)) if shared else 0
+    if len(compared) < FEWEST_TASKS or n < 2 or critical_difference(n, len(compared)) >= n - 1:
+        return None
+    return critical_difference_diagram(compared)
 
 
 def _ruler(axes: Axes, limit: float, worst: int) -> None:

@@ -10,8 +10,9 @@ from matplotlib.lines import Line2D
 
 from benchmark.columns import conditions, directed
 from benchmark.figures.look import BLUE, MUTED, ORANGE, canvas, caption, head, look, named
+from benchmark.figures.scale import ends, interval_line
 from benchmark.markdown import interval, number
-from benchmark.standings import ALPHA, RANKED, REFERENCE, Row, Standing
+from benchmark.standings import ALPHA, RANKED, REFERENCE, Measure, Row, Standing
 
 _ROW_INCHES = 0.19
 
@@ -40,7 +41,7 @@ def forest(table: Standing) -> Figure:
     axes = figure.subplots()
     for y, line in enumerate(lines):
         if isinstance(line, Row) and not np.isnan(line.score.mean):
-            _draw(axes, y, line, _sign(table, line))
+            _draw(axes, y, line, _sign(table, line), table.primary)
     axes.set_ylim(len(lines) - 0.4, -0.6)
     axes.margins(x=0.03)
     axes.set_yticks(
@@ -97,18 +98,17 @@ def _sign(table: Standing, row: Row) -> _Sign:
     return _Sign("told apart from the best", marker, color, filled=False)
 
 
-def _draw(axes: Axes, y: int, row: Row, sign: _Sign) -> None:
+def _draw(axes: Axes, y: int, row: Row, sign: _Sign, measure: Measure) -> None:
     low, high = row.patients
     if not np.isnan(low):
         axes.plot(
             [low, high], [y, y], color=sign.color, alpha=0.3, lw=5, solid_capstyle="butt",
             label="95 % interval over patients",
         )  # fmt: skip
-    if not np.isnan(row.score.low):
-        axes.plot(
-            [row.score.low, row.score.high], [y, y], color=sign.color, lw=1.1,
-            label="95 % interval over folds",
-        )  # fmt: skip
+    interval_line(
+        axes, row.score.low, row.score.high, y, measure, color=sign.color, lw=1.1,
+        label="95 % interval over folds",
+    )  # fmt: skip
     axes.plot(
         row.score.mean, y, sign.marker, color=sign.color, ms=5, mew=1.1, ls="none",
         mfc=sign.color if sign.filled else "white", label=sign.label,
@@ -155,6 +155,15 @@ def _neutral(line: Line2D) -> Line2D:
     return entry
 
 
+_CUT = " Arrows: the interval passes the end of the metric's scale."
+
+
+def _passes(table: Standing) -> bool:
+    """Whether an interval is cut."""
+    least, most = ends(table.primary)
+    return any(row.score.low < least or row.score.high > most for row in table.rows)
+
+
 def _caption(table: Standing) -> str:
     tied, ranked = sum(row.tied for row in table.ranked), len(table.ranked)
     return (
@@ -162,4 +171,5 @@ def _caption(table: Standing) -> str:
         f" broad bars, where drawn: over resamples of the test patients of the fitted methods."
         f" {tied} of {ranked} ranked methods cannot be told apart from the best of them, itself"
         f" counted (filled; Holm-adjusted p ≥ {ALPHA}): do not order them by their scores."
+        f"{_CUT if _passes(table) else ''}"
     )

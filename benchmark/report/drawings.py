@@ -10,15 +10,14 @@ from matplotlib.figure import Figure
 from benchmark.figures import (
     caption_of,
     compute,
-    critical_difference_diagram,
+    diagram_of_many,
     forest,
     kaplan_meier,
     risk_groups,
 )
-from benchmark.figures.look import look
+from benchmark.figures.look import svg
 from benchmark.report.names import slug
 from benchmark.standings import REFERENCE, TABLE, Standing
-from benchmark.stats import critical_difference
 
 _RISKS = ["risk", "time_months", "event"]
 
@@ -76,27 +75,21 @@ def survival_predictions(predictions: pd.DataFrame) -> dict[tuple[object, ...], 
 
 
 def over_tasks(tables: Sequence[Standing], root: Path, *place: str) -> Drawing | None:
-    """The critical-difference diagram of tables of one protocol and budget, or None.
-
-    There is one where the tasks are enough for it to tell the first method from the last: where
-    the critical difference is less than the ranks can differ.
+    """The critical-difference diagram of tables of one protocol and budget, if there can be one.
 
     Args:
         tables: A task each.
         root: The report's folder.
         place: What tells this diagram from others.
     """
-    n = len(set.intersection(*({row.method for row in table.ranked} for table in tables)))
-    if n < 2 or critical_difference(n, len(tables)) >= n - 1:
-        return None
-    return _save(critical_difference_diagram(tables), root, slug("ranks", *place))
+    figure = diagram_of_many(tables)
+    return None if figure is None else _save(figure, root, slug("ranks", *place))
 
 
 def _save(figure: Figure, root: Path, name: str) -> Drawing:
     path = root / "figures" / f"{name}.svg"
     path.parent.mkdir(exist_ok=True)
     title, text = " ".join(figure.get_suptitle().split()), caption_of(figure)
-    with look():
-        figure.savefig(path, metadata={"Date": None, "Title": title, "Description": text})
+    path.write_text(svg(figure), encoding="utf-8")
     width, height = (round(72 * inches) for inches in figure.get_size_inches())
     return Drawing(f"figures/{name}.svg", title, text, width, height)

@@ -1,0 +1,95 @@
+"""A million scores to a leaderboard: within half a minute and 2 GB."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmark.segments import Line
+from tasks.seeds import generator
+from tests.stores import key
+
+pytestmark = [pytest.mark.speed, pytest.mark.timeout(900)]
+
+KINDS = ("survival", "subtyping", "few-shot", "retrieval", "retention")
+COHORTS, LABELS, METHODS, FOLDS, SEEDS, METRICS = 11, 5, 25, 5, 3, 10
+"""20,625 trials, each with five labels of ten metrics: 1,031,250 scores."""
+
+_AGGREGATE = """\
+import json, resource, sys, time
+from pathlib import Path
+from benchmark.leaderboard import render
+from benchmark.records import Store
+start, cpu = time.perf_counter(), time.process_time()
+records = Store(Path(sys.argv[1])).records()
+read = time.perf_counter() - start
+board = render(records)
+print(json.dumps({
+    "rows": len(records), "read": read, "seconds": time.perf_counter() - start,
+    "cpu": time.process_time() - cpu,
+    "mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    "front_kb": len(board.front.encode()) / 1024,
+}))
+"""
+
+
+def _trial(kind: str, cohort: int, method: int, fold: int, seed: int) -> Line:
+    rng = generator("million", kind, cohort, method, fold, seed)
+    name = f"C{cohort:02d}"
+    trial = key(f"{kind}/{cohort}/{method}/{fold}/{seed}")
+    tasks = [
+        {
+            "task": f"{kind}/{name}/label-{label}",
+            "version": 1,
+            "circular": "",
+            "status": "ok",
+            "reason": "",
+            "n_patients": 80,
+            "n_events": 20,
+            "scores": [
+                {
+                    "metric": f"metric_{i}",
+                    "value": value,
+                    "higher_is_better": True,
+                    "primary": i == 0,
+                    "status": "ok",
+                    "reason": "",
+                }
+                for i, value in enumerate(rng.normal(0.6 + 0.005 * method, 0.05, METRICS).tolist())
+            ],
+        }
+        for label in range(LABELS)
+    ]
+    return {
+        "trial": trial, "attempt": 1, "method": "mirror" if method == 0 else f"method-{method}",
+        "family": "simulated", "role": "self-supervised" if method < 15 else "control",
+        "parent": None, "summary": "simulated", "budget": "default", "protocol": "strict",
+        "cohort": name, "source": "simulated", "licence": "none", "fold": fold, "n_folds": FOLDS,
+        "seed": seed, "parameters": 1000, "step_flops": 10**9, "fit_seconds": 1.0,
+        "embed_seconds": 0.1, "peak_memory_mb": 500.0, "config": {"width": 16}, "notes": ["a note"],
+        "data": "d" * 64, "code": "c" * 16, "finished": "2026-01-02T03:04:05.678+00:00",
+        "versions": {"python": "3.11"}, "device": "cpu", "losses": {}, "tasks": tasks,
+    }  # fmt: skip
+
+
+def test_a_million_scores_within_thirty_seconds_and_two_gigabytes(tmp_path: Path) -> None:
+    (tmp_path / "records").mkdir()
+    with (tmp_path / "records" / "0.jsonl").open("w") as file:
+        for kind in KINDS:
+            for cohort in range(COHORTS):
+                for method in range(METHODS):
+                    for fold in range(FOLDS):
+                        for seed in range(SEEDS):
+                            line = _trial(kind, cohort, method, fold, seed)
+                            file.write(json.dumps(line) + "\n")
+    command = [sys.executable, "-c", _AGGREGATE, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout)
+    print(found)
+    assert found["rows"] >= 1_000_000
+    assert found["front_kb"] < 300
+    # One thread: its own time is what it takes on a machine that does nothing else.
+    assert found["cpu"] < 30
+    assert found["mb"] < 2_000
