@@ -14,14 +14,16 @@ from threadpoolctl import threadpool_limits
 from benchmark.cache import EmbeddingCache, Fit
 from benchmark.fitting import fit_and_embed
 from benchmark.plan import Search, Trial, protocol_name
+from benchmark.reenact import Refit
 from benchmark.segments import Line
 from methods.base import MethodSpec, Role, UnableError
 from methods.registry import all_methods
-from tasks.base import Outcome, Score, Status, Task
+from tasks.base import Outcome, Protocol, Score, Status, Task
 from tasks.cohort import Cohort, Endpoint, Label
 from tasks.controls import permuted
 from tasks.expression import label_told
 from tasks.load import load_cohort
+from tasks.paper.departures import Departures, Reenacted
 from tasks.registry import all_tasks, under
 from tasks.seeds import derive_seed
 from tasks.splits import split_fingerprint
@@ -54,6 +56,9 @@ def run_trial(trial: Trial, cache: Path, device: str) -> tuple[Line, list[Line]]
                 config, sought = _sought(trial.search, trial, spec, cohort, device)
             target = tasks[0].target(cohort, trial.split) if spec.role is Role.SUPERVISED else None
             fit = _fit(trial, spec, config, cohort, target, EmbeddingCache(cache), device)
+            published = None
+            if trial.protocol is Protocol.PAPER:
+                published = _published(trial, spec, cohort, target, fit, tasks, device)
         except UnableError as error:
             results = [_without(task, cohort, Status.SKIPPED, str(error)) for task in tasks]
             return _record(trial, spec, cohort, device, None, results), []
@@ -64,7 +69,10 @@ def run_trial(trial: Trial, cache: Path, device: str) -> tuple[Line, list[Line]]
         results, predictions = [], []
         for task in tasks:
             try:
-                outcome = task.evaluate(fit.embeddings, cohort, trial.split)
+                if published is not None and isinstance(task, Reenacted):
+                    outcome = task.reenact(published, cohort, trial.split)
+                else:
+                    outcome = task.evaluate(fit.embeddings, cohort, trial.split)
             except Exception as error:  # noqa: BLE001
                 results.append(_without(task, cohort, Status.FAILED, _reason(error)))
                 continue
@@ -109,10 +117,28 @@ def _fit(
     cached = cache.read(trial.fit) if trial.attempt == 1 and trial.search is None else None
     if cached is not None:
         return cached
-    seed = derive_seed("init", trial.method, trial.cohort, trial.split.fold, trial.seed)
-    fit = fit_and_embed(spec, config, cohort, trial.split, target, seed, device)
+    fit = fit_and_embed(spec, config, cohort, trial.split, target, _seed(trial), device)
     cache.write(trial.fit, fit)
     return fit
+
+
+def _published(
+    trial: Trial,
+    spec: MethodSpec,
+    cohort: Cohort,
+    target: Endpoint | Label | None,
+    honest: Fit,
+    tasks: list[Task],
+    device: str,
+) -> Departures:
+    """What the published pipeline embeds beside the honest embeddings."""
+    labels = {task.gene_label(cohort) for task in tasks if isinstance(task, Reenacted)}
+    refit = Refit(trial, spec, trial.config, target, _seed(trial), device)
+    return refit.departures(honest.embeddings, cohort, sorted(labels))
+
+
+def _seed(trial: Trial) -> int:
+    return derive_seed("init", trial.method, trial.cohort, trial.split.fold, trial.seed)
 
 
 def _sought(

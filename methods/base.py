@@ -98,6 +98,14 @@ class Method(ABC):
         A patient without a modality that is needed gets a row of NaN.
         """
 
+    def embed_with_dropout(self, cohort: Cohort, seed: int) -> Embeddings:
+        """Embed with dropout left on, as protocol `paper` does and nothing else.
+
+        Raises:
+            UnableError: There is no dropout in the method.
+        """
+        raise UnableError("the method has no dropout")
+
     @property
     def n_parameters(self) -> int | None:
         """Trainable parameters, or None where the word has no meaning."""

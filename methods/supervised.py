@@ -205,7 +205,7 @@ class SupervisedMethod(TorchMethod):
     @torch.inference_mode()
     def embed(self, cohort: Cohort) -> Embeddings:
         """The prediction for each patient who has every side that is needed, else NaN."""
-        self._fitted.eval()
+        self._fitted.train(self._dropout_on)
         complete = cohort.subset(cohort.complete(self.sides))
         joint = np.full((len(cohort.patients), self._n_outputs), np.nan, dtype=np.float32)
         rows = np.searchsorted(cohort.patients, complete.patients)

@@ -22,6 +22,7 @@ from tasks.preprocess import InstanceScaler, VectorScaler
 from tasks.seeds import generator
 
 EMBED_BATCH = 256
+DROPOUTS = (nn.Dropout, nn.AlphaDropout)
 # Opening a file costs more than reading a few hundred patches. A worker may hold this much of a
 # cohort's bags while it fits, and no more; of the other bags it reads the patches that are drawn.
 KEPT_BYTES = 64_000_000
@@ -120,6 +121,7 @@ class TorchMethod(Method):
         self._scalers: dict[str, VectorScaler | InstanceScaler] = {}
         self._network: nn.Module | None = None
         self._step_flops: int | None = None
+        self._dropout_on = False
         self._kept: dict[str, NDArray[np.float32]] = {}
 
     @abstractmethod
@@ -252,10 +254,26 @@ class TorchMethod(Method):
         """Each side on its own, and the sides side by side; NaN where a side is missing."""
         if self._network is None:
             raise TrainingError("embed was called before fit")
-        self._network.eval()
+        self._network.train(self._dropout_on)
         parts = {side: self._embed_side(cohort, side) for side in self.embeds or self.sides}
         joint = np.concatenate(list(parts.values()), axis=1)
         return Embeddings(cohort.patients, joint, parts.get("wsi"), parts.get("rna"))
+
+    def embed_with_dropout(self, cohort: Cohort, seed: int) -> Embeddings:
+        """Embed in training mode, as the published probe left frozen encoders."""
+        if self._network is None:
+            raise TrainingError("embed was called before fit")
+        dropouts = (m for m in self._network.modules() if isinstance(m, DROPOUTS))
+        if not any(layer.p > 0 for layer in dropouts):
+            raise UnableError("the method has no dropout")
+        self._dropout_on = True
+        try:
+            with torch.random.fork_rng(devices=_cuda_devices(self._device)):
+                torch.manual_seed(seed)
+                return self.embed(cohort)
+        finally:
+            self._dropout_on = False
+            self._network.eval()
 
     def _embed_side(self, cohort: Cohort, side: str) -> NDArray[np.float32]:
         encode = getattr(self._network, f"encode_{side}")

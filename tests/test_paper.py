@@ -31,7 +31,7 @@ from tasks.paper.probe import (
 )
 from tasks.paper.subtyping import PaperSubtyping
 from tasks.paper.survival import PaperSurvival
-from tasks.paper.switches import BATCH, Switch, measured, scored_rows
+from tasks.paper.switches import BATCH, REFITTED, Switch, measured, scored_rows
 from tasks.paper.switches import settings as every_setting
 from tasks.registry import all_tasks, under
 from tasks.splits import make_splits
@@ -171,8 +171,8 @@ def some_training(n: int = 50) -> tuple[np.ndarray, list[Loss]]:
 def test_training_is_torchs_adam_on_the_same_batches() -> None:
     Z, (loss, _) = some_training()
     recorded = Recorded(loss)
-    (ours,) = train(Z, [recorded], BINS, 3e-3, "a")
-    fresh = train(Z, [loss], BINS, 1e-300, "a")[0].weights[0]  # a rate that moves nothing
+    (ours,) = train([Z], [recorded], BINS, 3e-3, "a")
+    fresh = train([Z], [loss], BINS, 1e-300, "a")[0].weights[0]  # a rate that moves nothing
     layer = torch.nn.Linear(Z.shape[1], BINS).double()
     with torch.no_grad():
         layer.weight.copy_(torch.tensor(fresh[:-1].T))
@@ -197,7 +197,7 @@ def ours_loss_at(weights: np.ndarray, Z: np.ndarray, loss: Loss) -> float:
 def test_batches_are_full_and_each_epoch_shuffles() -> None:
     Z, (loss, _) = some_training(50)
     recorded = Recorded(loss)
-    train(Z, [recorded], BINS, 3e-3, "a")
+    train([Z], [recorded], BINS, 3e-3, "a")
     assert len(recorded.batches) == EPOCHS * (50 // BATCH)
     assert {len(rows) for rows in recorded.batches} == {BATCH}
     epochs = np.reshape(recorded.batches, (EPOCHS, -1))
@@ -208,20 +208,20 @@ def test_batches_are_full_and_each_epoch_shuffles() -> None:
 @pytest.mark.parametrize(("n", "size"), [(16, 16), (15, 8), (8, 8), (1, 1)])
 def test_few_patients_make_a_smaller_batch(n: int, size: int) -> None:
     recorded = Recorded(SmoothedCrossEntropy(np.zeros(n, dtype=np.intp), 2))
-    train(np.ones((n, 2)), [recorded], 2, 2e-3, "a")
+    train([np.ones((n, 2))], [recorded], 2, 2e-3, "a")
     assert {len(rows) for rows in recorded.batches} == {size}
 
 
 def test_probes_side_by_side_are_each_as_alone_and_the_same_twice() -> None:
     Z, losses = some_training()
-    together = train(Z, losses, BINS, 3e-3, "a")
+    together = train([Z], losses, BINS, 3e-3, "a")
     for loss, found in zip(losses, together, strict=True):
-        (alone,) = train(Z, [loss], BINS, 3e-3, "a")
+        (alone,) = train([Z], [loss], BINS, 3e-3, "a")
         np.testing.assert_allclose(found.weights, alone.weights, atol=1e-12)
         assert found.loss == pytest.approx(alone.loss)
-    again = train(Z, losses, BINS, 3e-3, "a")
+    again = train([Z], losses, BINS, 3e-3, "a")
     np.testing.assert_array_equal(together[0].weights, again[0].weights)
-    other = train(Z, losses, BINS, 3e-3, "b")
+    other = train([Z], losses, BINS, 3e-3, "b")
     assert not np.array_equal(together[0].weights, other[0].weights)
 
 
@@ -280,8 +280,12 @@ def test_what_a_setting_cannot_score_has_its_reason() -> None:
 def test_metrics_and_settings_go_together() -> None:
     switches = PaperSurvival.switches
     names = [metric.name for metric in measured("c", switches)]
-    assert names == ["c", "c_honest", "c_best_epoch", "c_all_bins", "c_slide_level", "c_drop_last"]
-    assert [len(on) for on in every_setting(switches)] == [4, 0, 1, 1, 1, 1]
+    assert names[:4] == ["c", "c_honest", "c_best_epoch", "c_all_bins"]
+    assert names[4:] == [f"c_{name}" for name in (*REFITTED, "slide_level", "drop_last")]
+    every, nothing, *alone = every_setting(switches)
+    assert every == set(switches) - {Switch.TRAIN_GENES}
+    assert not nothing
+    assert alone == [{switch} for switch in switches]
 
 
 # The tasks
@@ -386,7 +390,7 @@ def test_where_slides_are_not_known_the_others_are_still_scored() -> None:
     split = make_splits(cohort, 5)[0]
     outcome = only(PaperSurvival, vectors).evaluate(embeddings, vectors, split)
     lost = {s.metric.name: s.reason for s in outcome.scores if s.status is Status.SKIPPED}
-    assert list(lost) == ["harrell_c_slide_level"]
+    assert list(lost) == [f"harrell_c_{name}" for name in (*REFITTED, "slide_level")]
     assert "not known" in lost["harrell_c_slide_level"]
 
 

@@ -32,6 +32,10 @@ _CHANCE = 0.5
 _SIGNS = {
     Switch.BEST_EPOCH: ("P", VERMILION),
     Switch.ALL_BINS: ("^", BLUE),
+    Switch.ALL_GENES: ("*", BLUE),
+    Switch.TRAIN_GENES: ("x", BLUE),
+    Switch.FRESH_PATCHES: ("h", GREEN),
+    Switch.DROPOUT_ON: ("<", ORANGE),
     Switch.SLIDE_LEVEL: ("s", GREEN),
     Switch.DROP_LAST: ("D", ORANGE),
     Switch.WITH_REPLACEMENT: ("v", MUTED),

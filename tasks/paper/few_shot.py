@@ -1,19 +1,21 @@
 """Few-shot subtyping as the published evaluation asks it: its probe after ten patients a class."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import softmax
 
 from tasks.base import Outcome, Split, Task
 from tasks.cohort import Cohort
 from tasks.draws import SHOTS, drawing_orders
-from tasks.embeddings import Embeddings
+from tasks.heads.inputs import Matrix
 from tasks.metrics.classification import auroc_macro_each
-from tasks.paper.probe import SUBTYPING_RATE, Rows, SmoothedCrossEntropy, at_unit_scale, train
+from tasks.paper.departures import Departures, Probes, Reenacted
+from tasks.paper.probe import SUBTYPING_RATE, SmoothedCrossEntropy, Trained, train
 from tasks.paper.switches import (
+    REFITTED,
     Setting,
     Switch,
     measured,
@@ -34,7 +36,7 @@ from tasks.seeds import generator
 K = SHOTS[0]
 
 
-class PaperFewShot(Task):
+class PaperFewShot(Reenacted):
     """MIRROR's 10-shot subtyping on the embeddings, folds and draws of the `few-shot` task.
 
     The probe of `tasks.paper.subtyping` on ten patients of each class; macro AUROC, the mean over
@@ -46,9 +48,10 @@ class PaperFewShot(Task):
     """
 
     kind = "few-shot"
-    version = 1
+    version = 2
     switches: ClassVar[tuple[Switch, ...]] = (
         Switch.BEST_EPOCH,
+        *REFITTED,
         Switch.SLIDE_LEVEL,
         Switch.DROP_LAST,
         Switch.WITH_REPLACEMENT,
@@ -60,11 +63,11 @@ class PaperFewShot(Task):
         """One for each label of which two classes occur."""
         return tuple(cls(cohort.name, name, default=True) for name in labels_with_classes(cohort))
 
-    def evaluate(self, embeddings: Embeddings, cohort: Cohort, split: Split) -> Outcome:
+    def reenact(self, departures: Departures, cohort: Cohort, split: Split) -> Outcome:
         """Train on every draw, with and without replacement, and score every setting."""
         label = cohort.labels[self.label]
         numbers = {name: number for number, name in enumerate(label.classes)}
-        both = classified(embeddings, label, split)
+        both = classified(departures.own.still, label, split)
         train_part, test_part = both.train, both.test
         y_train, y = both.train_classes, both.test_classes
         counts = np.bincount(y_train, minlength=len(numbers))
@@ -82,34 +85,42 @@ class PaperFewShot(Task):
         if reason:
             return nothing(self.metrics, reason, test_part)
 
-        Z, Z_test = at_unit_scale(train_part.X, test_part.X)
         axes = (self.cohort, self.label, split.fold)
         rng = generator("few-shot-replacement", *axes)
-
-        def probability(rows: Rows) -> NDArray[np.float64]:
-            loss = SmoothedCrossEntropy(y_train[rows], len(numbers))
-            (probe,) = train(Z[rows], [loss], len(numbers), SUBTYPING_RATE, *axes)
-            return np.asarray(softmax(probe.logits(Z_test), axis=-1))
-
         distinct, repeated = [], []
         for order in drawing_orders(train_part.patients, *axes):
             members = [order[y_train[order] == c] for c in classes]
             drawn = [len(np.unique(rng.integers(len(each), size=K))) for each in members]
-            distinct.append(probability(np.concatenate([each[:K] for each in members])))
+            distinct.append(np.concatenate([each[:K] for each in members]))
             fewer = [each[:n] for each, n in zip(members, drawn, strict=True)]
-            repeated.append(probability(np.concatenate(fewer)))
+            repeated.append(np.concatenate(fewer))
+
+        def learn(draws: Sequence[Matrix]) -> list[Trained]:
+            trained: list[Trained] = []
+            for rows in (*distinct, *repeated):
+                loss = SmoothedCrossEntropy(y_train[rows], len(numbers))
+                few = [Z[rows] for Z in draws]
+                trained += train(few, [loss], len(numbers), SUBTYPING_RATE, *axes)
+            return trained
+
+        patients = train_part.patients, test_part.patients
+        probes = Probes(departures, self.gene_label(cohort), *patients, learn)
         slides = n_slides(cohort, test_part.patients)
 
         def area(on: Setting) -> float:
             rows = scored_rows(on, len(test_part.patients), slides)
             epochs = scored_epochs(on)
-            draws = repeated if Switch.WITH_REPLACEMENT in on else distinct
-            return float(
-                np.mean([auroc_macro_each(y[rows], p[epochs][:, rows]).max() for p in draws])
-            )
+            found = probes.logits(on)
+            first = len(distinct) if Switch.WITH_REPLACEMENT in on else 0
+            areas = [
+                auroc_macro_each(y[rows], softmax(logits[epochs][:, rows], axis=-1)).max()
+                for logits in found[first : first + len(distinct)]
+            ]
+            return float(np.mean(areas))
 
         measures = (partial(area, on) for on in settings(self.switches))
-        honest = np.mean([p[-1] for p in distinct], axis=0)
+        drawn_honestly = probes.logits(frozenset())[: len(distinct)]
+        honest = np.mean([softmax(logits[-1], axis=-1) for logits in drawn_honestly], axis=0)
         return Outcome(
             scores=tuple(map(score, self.metrics, measures)),
             n_patients=len(test_part.patients),

@@ -95,9 +95,17 @@ class Trained:
     weights: NDArray[np.float64]
     loss: float
 
-    def logits(self, Z: Matrix) -> NDArray[np.float64]:
-        """Of patients [n, p] after each epoch, [epochs, n, K]."""
-        return np.asarray(_with_ones(Z) @ self.weights)
+    def logits(self, *Z: Matrix) -> NDArray[np.float64]:
+        """Of patients [n, p] after each epoch, [epochs, n, K]; epochs take turns in several draws.
+
+        Args:
+            Z: Features of the same patients, one matrix for each draw.
+        """
+        turn = np.arange(len(self.weights)) % len(Z)
+        out = np.empty((len(self.weights), len(Z[0]), self.weights.shape[2]))
+        for i, draw in enumerate(Z):
+            out[turn == i] = _with_ones(draw) @ self.weights[turn == i]
+        return out
 
 
 def at_unit_scale(train: Matrix, test: Matrix) -> tuple[Matrix, Matrix]:
@@ -111,14 +119,15 @@ def at_unit_scale(train: Matrix, test: Matrix) -> tuple[Matrix, Matrix]:
 
 
 def train(
-    Z: Matrix, losses: Sequence[Loss], outputs: int, rate: float, *axes: str | int
+    draws: Sequence[Matrix], losses: Sequence[Loss], outputs: int, rate: float, *axes: str | int
 ) -> tuple[Trained, ...]:
     """Train a probe for each loss, all from the same initial weights and on the same batches.
 
     Batches are shuffled every epoch and the last partial one is left out, as published.
 
     Args:
-        Z: Training features [n, p], from `at_unit_scale`.
+        draws: Training features [n, p], from `at_unit_scale`; epochs take turns if there are
+            several of the same n patients.
         losses: Of the same n patients.
         outputs: K, the same for all.
         rate: Adam's.
@@ -127,7 +136,8 @@ def train(
     Returns:
         In the order of the losses.
     """
-    Z = _with_ones(Z)
+    features = [_with_ones(draw) for draw in draws]
+    Z = features[0]
     n = len(Z)
     size = BATCH if n > BATCH else 1 << (n.bit_length() - 1)
     rng = generator("paper-probe", *axes)
@@ -140,7 +150,7 @@ def train(
     kept = np.empty((EPOCHS, *weights.shape))
     step = 0
     for epoch in range(EPOCHS):
-        order = rng.permutation(n)
+        order, Z = rng.permutation(n), features[epoch % len(features)]
         for begin in range(0, n - size + 1, size):
             rows = order[begin : begin + size]
             batch = Z[rows]

@@ -1,5 +1,6 @@
 """Subtyping as the published evaluation asks it: a softmax probe, and what flatters it."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import ClassVar
 
@@ -8,10 +9,12 @@ from scipy.special import softmax
 
 from tasks.base import Outcome, Split, Task
 from tasks.cohort import Cohort
-from tasks.embeddings import Embeddings
+from tasks.heads.inputs import Matrix
 from tasks.metrics.classification import auroc_macro_each
-from tasks.paper.probe import SUBTYPING_RATE, SmoothedCrossEntropy, at_unit_scale, train
+from tasks.paper.departures import Departures, Probes, Reenacted
+from tasks.paper.probe import SUBTYPING_RATE, SmoothedCrossEntropy, Trained, train
 from tasks.paper.switches import (
+    REFITTED,
     Setting,
     Switch,
     measured,
@@ -30,7 +33,7 @@ from tasks.scoring import (
 )
 
 
-class PaperSubtyping(Task):
+class PaperSubtyping(Reenacted):
     """MIRROR's subtyping probe on the embeddings and folds of the `subtyping` task.
 
     A linear layer to the logits of the classes, trained by Adam on smoothed labels; macro AUROC.
@@ -42,9 +45,10 @@ class PaperSubtyping(Task):
     """
 
     kind = "subtyping"
-    version = 1
+    version = 2
     switches: ClassVar[tuple[Switch, ...]] = (
         Switch.BEST_EPOCH,
+        *REFITTED,
         Switch.SLIDE_LEVEL,
         Switch.DROP_LAST,
     )
@@ -56,11 +60,11 @@ class PaperSubtyping(Task):
         """One for each label of which two classes occur."""
         return tuple(cls(cohort.name, name, default=True) for name in labels_with_classes(cohort))
 
-    def evaluate(self, embeddings: Embeddings, cohort: Cohort, split: Split) -> Outcome:
+    def reenact(self, departures: Departures, cohort: Cohort, split: Split) -> Outcome:
         """Train on the training patients and score every setting."""
         label = cohort.labels[self.label]
         numbers = {name: number for number, name in enumerate(label.classes)}
-        both = classified(embeddings, label, split)
+        both = classified(departures.own.still, label, split)
         train_part, test_part = both.train, both.test
         y_train, y = both.train_classes, both.test_classes
         reason = ""
@@ -72,16 +76,22 @@ class PaperSubtyping(Task):
             return nothing(self.metrics, reason, test_part)
 
         loss = SmoothedCrossEntropy(y_train, len(numbers))
-        Z, Z_test = at_unit_scale(train_part.X, test_part.X)
         axes = (self.cohort, self.label, split.fold)
-        (probe,) = train(Z, [loss], len(numbers), SUBTYPING_RATE, *axes)
-        probability = softmax(probe.logits(Z_test), axis=-1)
+
+        def learn(draws: Sequence[Matrix]) -> tuple[Trained, ...]:
+            return train(draws, [loss], len(numbers), SUBTYPING_RATE, *axes)
+
+        patients = train_part.patients, test_part.patients
+        probes = Probes(departures, self.gene_label(cohort), *patients, learn)
         slides = n_slides(cohort, test_part.patients)
 
         def area(on: Setting) -> float:
             rows = scored_rows(on, len(test_part.patients), slides)
-            return float(auroc_macro_each(y[rows], probability[scored_epochs(on)][:, rows]).max())
+            probability = softmax(probes.logits(on)[0][scored_epochs(on)], axis=-1)
+            return float(auroc_macro_each(y[rows], probability[:, rows]).max())
 
+        honest = softmax(probes.logits(frozenset())[0][-1], axis=-1)
+        (probe,) = probes.trained(frozenset())
         measures = (partial(area, on) for on in settings(self.switches))
         return Outcome(
             scores=tuple(map(score, self.metrics, measures)),
@@ -90,10 +100,7 @@ class PaperSubtyping(Task):
             predictions={
                 "patient": test_part.patients,
                 "label": [label.values[patient] for patient in test_part.patients],
-                **{
-                    f"honest_p_{name}": probability[-1, :, k].tolist()
-                    for name, k in numbers.items()
-                },
+                **{f"honest_p_{name}": honest[:, k].tolist() for name, k in numbers.items()},
             },
             head={"weights": probe.weights[-1], "loss": np.array([probe.loss])},
         )

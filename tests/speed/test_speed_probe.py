@@ -48,7 +48,7 @@ def test_a_probe_of_100_epochs_encodes_once(benchmark: BenchmarkFixture) -> None
 
     def probe(embeddings: Embeddings) -> None:
         Z, _ = at_unit_scale(embeddings.joint.astype(float), embeddings.joint.astype(float))
-        train(Z, [SmoothedCrossEntropy(y, CLASSES)], CLASSES, 2e-3, "speed")
+        train([Z], [SmoothedCrossEntropy(y, CLASSES)], CLASSES, 2e-3, "speed")
 
     start = time.perf_counter()
     kept = benchmark.pedantic(method.embed, (data,), rounds=1)  # type: ignore[no-untyped-call]
