@@ -211,6 +211,22 @@ def deflated(path: Path) -> None:
             archive.writestr(name, content)
 
 
+def array_of_code(path: Path) -> None:
+    torch.save(np.array([_Code(path.parent.parent / "ran")], dtype=object), path)
+
+
+class _Shape:
+    """Pickled, it is an array of a shape alone."""
+
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
+        rebuild = np._core.multiarray._reconstruct
+        return (rebuild, (np.ndarray, (30_000, 1000), b"b"))
+
+
+def bare_array(path: Path) -> None:
+    torch.save(_Shape(), path)
+
+
 def tensor(value: object) -> Callable[[Path], None]:
     return lambda path: torch.save(value, path)
 
@@ -233,6 +249,11 @@ TORCH: list[tuple[str, Callable[[Path], object], str]] = [
     ("four axes", tensor(torch.ones(1, 1, 2, 2)), r"found \[1, 1, 2, 2\]"),
     ("infinity", tensor(torch.tensor([[1.0, torch.inf]])), "found inf"),
     ("too large for float32", tensor(torch.tensor([[1e39]], dtype=torch.float64)), "found inf"),
+    ("an array of texts", tensor(np.array([["a", "b"]])), "expected a tensor|an array of numbers"),
+    ("an array of objects", tensor(np.array([[None]], dtype=object)), "expected a tensor"),
+    ("an array of code", array_of_code, "calls for posix.mkdir, not run|none that can be read"),
+    ("an array of no values", bare_array, "without them"),
+    ("a complex array", tensor(np.ones((2, 2), dtype=np.complex64)), "expected|another type"),
     ("a list", tensor([torch.ones(2, 2)]), "found list"),
     ("a text", tensor("features"), "found str"),
     ("cut", cut, "none that can be read|expected a tensor"),
@@ -326,3 +347,14 @@ def test_coordinates_are_the_files_own(tmp_path: Path) -> None:
     modality, _ = read_bags("wsi", BagSource(tmp_path))
     with pytest.raises(InputError, match="expected `coords` itself, found a link"):
         modality.spatial_order("TCGA-AA-0001")
+
+
+@pytest.mark.parametrize("kind", ["f2", "f4", "f8", "i2", "u1"])
+def test_arrays_saved_by_torch_are_read(tmp_path: Path, kind: str) -> None:
+    """As TRIDENT saves them where it is asked for `.pt`."""
+    values = np.arange(12).reshape(4, 3).astype(kind)
+    torch.save(values, tmp_path / f"{NAME}.pt")
+    modality, _ = read_bags("wsi", BagSource(tmp_path))
+    assert modality.read("TCGA-AA-0001").tolist() == values.tolist()
+    found = modality.slides["TCGA-AA-0001"][0].read_rows(np.array([2, 0]))
+    assert found.tolist() == values[[2, 0]].tolist()

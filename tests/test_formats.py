@@ -312,7 +312,6 @@ def test_pt_with_code_is_refused_and_never_run(tmp_path: Path) -> None:
     ("content", "message"),
     [
         ({"features": torch.zeros(2, 3)}, "found dict"),
-        (np.zeros((2, 3)), "a pickle that calls for"),
         (torch.zeros(2, 3).to_sparse(), "expected a dense tensor alone"),
         (torch.zeros(2, 3, dtype=torch.complex64), "expected features that are numbers"),
         (torch.tensor([[1.0, float("nan")]]), "found nan"),

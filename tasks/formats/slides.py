@@ -4,7 +4,7 @@ import hashlib
 import re
 import warnings
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,15 +87,14 @@ def _torch_values(path: Path, *, mapped: bool = False) -> "Tensor":
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what is wrong with the file is said below, once
             mmap = mapped and zipfile.is_zipfile(path)
-            tensor = torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
+            with torch.serialization.safe_globals(_array_parts()):
+                found = torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
     except Exception as error:
         # torch's own message advises to load the file without protection: not repeated here
         code = re.search(r"GLOBAL ([\w.]+)", str(error))
-        found = f"a pickle that calls for {code[1]}, not run" if code else "none that can be read"
-        raise InputError(f"{path}: expected a tensor saved by torch.save, found {found}") from error
-    if not isinstance(tensor, torch.Tensor) or tensor.layout is not torch.strided:
-        found = type(tensor).__name__
-        raise InputError(f"{path}: expected a dense tensor alone, found {found}")
+        what = f"a pickle that calls for {code[1]}, not run" if code else "none that can be read"
+        raise InputError(f"{path}: expected a tensor saved by torch.save, found {what}") from error
+    tensor = _tensor(path, found)
     with reading(path, "a dense tensor"):
         # strides of zero make a tensor of any size out of one number
         if (
@@ -110,6 +109,35 @@ def _torch_values(path: Path, *, mapped: bool = False) -> "Tensor":
         n, width, leading = _layout(path, tuple(tensor.shape), kind)
         values = tensor.detach()[0] if leading else tensor.detach()
         return values if n else torch.empty(0, width)
+
+
+def _array_parts() -> "list[Callable[..., Any] | tuple[Callable[..., Any], str]]":
+    """What a pickled array of numbers is made of, all that torch may call beside its own parts."""
+    multiarray = np._core.multiarray
+    rebuild = multiarray._reconstruct
+    kinds = ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8")
+    dtypes = [type(np.dtype(kind)) for kind in kinds]
+    # its name up to NumPy 1, and from NumPy 2 on
+    return [(rebuild, "numpy.core.multiarray._reconstruct"), rebuild, np.ndarray, np.dtype, *dtypes]
+
+
+def _tensor(path: Path, found: object) -> "Tensor":
+    """What was saved as a tensor; TRIDENT saves arrays of NumPy."""
+    import torch  # noqa: PLC0415 - as above
+
+    if isinstance(found, np.ndarray):
+        # an array can be pickled by its shape alone
+        if found.nbytes > path.stat().st_size:
+            raise InputError(
+                f"{path}: expected an array with its values, found one of shape "
+                f"{list(found.shape)} without them"
+            )
+        with reading(path, "an array of numbers"):
+            return torch.from_numpy(np.ascontiguousarray(found))
+    if not isinstance(found, torch.Tensor) or found.layout is not torch.strided:
+        what = type(found).__name__
+        raise InputError(f"{path}: expected a dense tensor alone, found {what}")
+    return found
 
 
 def _torch_chunks(path: Path) -> Iterator[NDArray[np.float32]]:
