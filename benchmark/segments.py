@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from benchmark.lines import fault
 from tasks.errors import InputError
 
 Line = dict[str, Any]
@@ -150,6 +151,11 @@ def _append(path: Path, lines: list[Line]) -> None:
             os.close(folder)
 
 
+def _refuse_constant(word: str) -> None:
+    """JSON has no NaN and no Infinity, and no record was written with one."""
+    raise ValueError(word)
+
+
 def _lines(path: Path, file: Iterable[bytes], *, torn_is_error: bool) -> Iterator[Line]:
     number = 0
     try:
@@ -157,13 +163,15 @@ def _lines(path: Path, file: Iterable[bytes], *, torn_is_error: bool) -> Iterato
             if not text.endswith(b"\n") and not torn_is_error:
                 return  # The run was killed while it wrote this line: it was never finished.
             try:
-                line = json.loads(text)
-            except json.JSONDecodeError:
+                line = json.loads(text, parse_constant=_refuse_constant)
+            except (ValueError, RecursionError):
                 line = None
-            if not isinstance(line, dict) or not {"trial", "attempt"} <= line.keys():
+            if not isinstance(line, dict):
                 raise InputError(
                     f"{path}: line {number}: expected one trial as JSON, found {text[:40]!r}"
                 )
+            if wrong := fault(line):
+                raise InputError(f"{path}: line {number}: {wrong}")
             yield line
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise InputError(
