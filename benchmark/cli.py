@@ -55,8 +55,12 @@ SplitOption = Annotated[
 ]
 SeedsOption = Annotated[str, typer.Option(help="Repeats of the initialisation.")]
 BudgetOption = Annotated[Budget, typer.Option(help="Sizes and epochs.")]
-WorkersOption = Annotated[int | None, typer.Option(min=1, help="Trials at a time.")]
-AddressOption = Annotated[str | None, typer.Option(help="An existing Ray cluster.")]
+WorkersOption = Annotated[
+    int | None, typer.Option(min=1, help="Trials at a time; default: as many as CPUs.")
+]
+AddressOption = Annotated[
+    str | None, typer.Option(help="An existing Ray cluster: auto, or HOST:PORT of its head.")
+]
 TrackingOption = Annotated[str | None, typer.Option(help="An MLflow server or database.")]
 DeviceOption = Annotated[str, typer.Option(help="A torch device: cpu or cuda.")]
 SetOption = Annotated[
@@ -103,7 +107,7 @@ def run(
 ) -> None:
     """Run what is missing of methods x tasks, record it, and show the leaderboard."""
     # Commands import what they need: `leaderboard` must not wait for torch.
-    from benchmark.run import RunOptions, default_workers  # noqa: PLC0415
+    from benchmark.run import RunOptions  # noqa: PLC0415
     from benchmark.run import run as run_benchmark  # noqa: PLC0415
 
     options = RunOptions(
@@ -119,7 +123,7 @@ def run(
         control=control,
         tune=tune,
         protocol=protocol,
-        workers=workers or default_workers(),
+        workers=workers,
         address=address,
         results=results,
         tracking_uri=tracking_uri,
@@ -150,7 +154,7 @@ def ablate(
 ) -> None:
     """Run a method and its ablations; the differences, their intervals and a figure."""
     from benchmark.ablate import ablate as run_ablations  # noqa: PLC0415
-    from benchmark.run import RunOptions, default_workers  # noqa: PLC0415
+    from benchmark.run import RunOptions  # noqa: PLC0415
 
     options = RunOptions(
         methods=method,
@@ -164,7 +168,7 @@ def ablate(
         budget=budget,
         control=None,
         protocol=Protocol.STRICT,
-        workers=workers or default_workers(),
+        workers=workers,
         address=None,
         results=results,
         tracking_uri=None,

@@ -49,7 +49,7 @@ class RunOptions:
         budget: Sizes and epochs.
         control: What to break on purpose, None for an honest run.
         protocol: How to ask the tasks.
-        workers: Trials at a time.
+        workers: Trials at a time, None for all CPUs of this machine or of the cluster.
         address: A Ray cluster, or None.
         results: The results folder.
         tracking_uri: An MLflow server or database, or None for a file in `results`.
@@ -70,7 +70,7 @@ class RunOptions:
     budget: Budget
     control: Control | None
     protocol: Protocol
-    workers: int
+    workers: int | None
     address: str | None
     results: Path
     tracking_uri: str | None
@@ -294,7 +294,7 @@ def _sweep(
                 lost,
                 folder=Path(scratch),
                 cache=cache,
-                workers=options.workers,
+                workers=options.workers or (None if options.address else _cpus()),
                 device=options.device,
                 address=options.address,
             )
@@ -344,6 +344,6 @@ def _show_gains(records: pd.DataFrame, request: Request, console: Console) -> No
         console.print("  not recorded yet; the same command without --tune does that")
 
 
-def default_workers() -> int:
-    """As many trials at a time as this process may use CPUs."""
+def _cpus() -> int:
+    """As many as this process may use."""
     return len(os.sched_getaffinity(0))

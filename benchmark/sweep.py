@@ -12,12 +12,11 @@ import ray
 from ray import tune
 from ray.tune.experiment import Trial as TuneTrial
 
+from benchmark.batches import Batches
 from benchmark.plan import Trial
 from benchmark.segments import Line
 from benchmark.trial import run_trial
-
-PASSES = 3
-"""How often a trial is started whose worker dies."""
+from methods.registry import all_methods
 
 OnFinished = Callable[[Line, list[Line]], None]
 OnLost = Callable[[Trial], None]
@@ -39,20 +38,31 @@ TUNE_SETTINGS = {
 
 
 class _Worker(tune.Trainable):
-    """A reused worker process: one step is one trial of ours."""
+    """A reused worker process: Tune's trial is a batch of ours, and each step one of them."""
+
+    @classmethod
+    def default_resource_request(cls, config: dict[str, Any]) -> tune.PlacementGroupFactory:
+        """A CPU, and the share of a GPU that the batch's methods declare."""
+        return tune.PlacementGroupFactory([{"CPU": 1, "GPU": config["gpus"]}])
 
     def setup(  # type: ignore[override]  # tune.with_parameters adds arguments
         self, config: dict[str, Any], plan: Sequence[Trial], cache: Path, device: str
     ) -> None:
-        self._index, self._plan, self._cache, self._device = config["index"], plan, cache, device
+        self._batch, self._plan, self._cache, self._device = config["batch"], plan, cache, device
+        self._next = 0
 
     def step(self) -> dict[str, Any]:
-        trial = self._plan[self._index]
-        finished = run_trial(trial, self._cache, self._device)
-        return {"finished": json.dumps(finished), tune.result.DONE: True}
+        place = self._batch[self._next]
+        self._next += 1
+        finished = run_trial(self._plan[place], self._cache, self._device)
+        return {
+            "place": place,
+            "finished": json.dumps(finished),
+            tune.result.DONE: self._next == len(self._batch),
+        }
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        self._index = new_config["index"]
+        self._batch, self._next = new_config["batch"], 0
         return True
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
@@ -62,21 +72,43 @@ class _Worker(tune.Trainable):
         """Nothing was kept."""
 
 
+class _Queue(tune.search.Searcher):
+    """Proposes the next batch to Tune, as soon as a worker could take it."""
+
+    def __init__(self, batches: Batches, gpus: Sequence[float]) -> None:
+        super().__init__()
+        self._batches, self._gpus = batches, gpus
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Tune pickles what it is given for a restore of its own; ours are records and need none.
+        return {}
+
+    def suggest(  # type: ignore[override]  # it may also say that it has finished
+        self, trial_id: str
+    ) -> dict[str, Any] | str | None:
+        batch = self._batches.take()
+        if batch:
+            return {"batch": batch, "gpus": self._gpus[batch[0]]}
+        return self.FINISHED if self._batches.over else None
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        """Told to the callback, which knows the batch."""
+
+
 class _Collect(tune.Callback):
-    """Hands every finished trial over, in the driver, and keeps which ones lost their worker.
+    """Hands every finished trial over, in the driver, and lost ones back to the queue.
 
     Attributes:
-        lost: Indices of trials whose worker died.
         error: What went wrong in the driver itself: the sweep must end, its workers are fine.
     """
 
-    def __init__(self, on_finished: OnFinished) -> None:
-        self.lost: list[int] = []
+    def __init__(self, batches: Batches, on_finished: OnFinished) -> None:
         self.error: Exception | None = None
-        self._on_finished = on_finished
+        self._batches, self._on_finished = batches, on_finished
 
     def __getstate__(self) -> dict[str, Any]:
-        # Tune pickles its callbacks for a restore of its own; ours are records and need none.
         return {}
 
     def on_trial_result(
@@ -89,7 +121,9 @@ class _Collect(tune.Callback):
     ) -> None:
         # Taken out: Tune keeps every result in memory as long as the sweep lasts.
         record, predictions = json.loads(result.pop("finished"))
-        if self.error is not None:
+        if self.error is not None or not self._batches.finished(
+            result["place"], result["time_this_iter_s"]
+        ):
             return
         try:
             self._on_finished(record, predictions)
@@ -100,11 +134,11 @@ class _Collect(tune.Callback):
         self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **_: Any
     ) -> None:
         # Not the method's exception (that is a record of its own) but the worker's death.
-        self.lost.append(trial.config["index"])
+        self._batches.lost(trial.config["batch"])
 
 
 class _StopOnError(tune.Stopper):
-    """Ends a pass early once the driver can take no more records."""
+    """Ends a sweep early once the driver can take no more records."""
 
     def __init__(self, collect: _Collect) -> None:
         self._collect = collect
@@ -126,7 +160,7 @@ def run_sweep(
     *,
     folder: Path,
     cache: Path,
-    workers: int,
+    workers: int | None,
     device: str,
     address: str | None,
 ) -> None:
@@ -135,10 +169,10 @@ def run_sweep(
     Args:
         plan: Trials, in the order in which they are started.
         on_finished: Called in this process with each record and its predictions.
-        on_lost: Called in this process with each trial whose worker died in every pass.
+        on_lost: Called in this process with each trial whose worker died at every start.
         folder: Scratch folder of the run.
         cache: Folder of embeddings.
-        workers: Trials at a time, one CPU each.
+        workers: Trials at a time, one CPU each; None for as many as a cluster has CPUs.
         device: A torch device.
         address: An existing Ray cluster, or None for one of our own on this machine.
 
@@ -147,42 +181,39 @@ def run_sweep(
         Exception: Whatever `on_finished` raised; no trial is handed over after it.
     """
     trainable = tune.with_parameters(_Worker, plan=tuple(plan), cache=cache, device=device)
-    gpus = 1 / workers if device.startswith("cuda") else 0
-    pending = list(range(len(plan)))
+    shares = {spec.name: spec.gpus for spec in all_methods().values()}
+    gpus = [shares[trial.method] if device.startswith("cuda") else 0.0 for trial in plan]
     with _ray(folder, workers, address):
-        # Tune's own retries are not used: it gives no second chance to a trial whose worker dies
-        # while it starts. A pass of our own does, and what ate all memory has it for itself then.
-        for number in range(PASSES):
-            if not pending:
-                return
-            collect = _Collect(on_finished)
-            tune.Tuner(
-                tune.with_resources(trainable, {"cpu": 1, "gpu": gpus}),
-                param_space={"index": tune.grid_search(pending)},
-                tune_config=tune.TuneConfig(
-                    reuse_actors=True,
-                    max_concurrent_trials=workers,
-                    trial_name_creator=lambda trial: trial.trial_id,
-                    trial_dirname_creator=lambda trial: trial.trial_id,
-                ),
-                run_config=tune.RunConfig(
-                    name=f"pass-{number}",
-                    storage_path=str(folder),
-                    verbose=0,
-                    callbacks=[collect],
-                    stop=_StopOnError(collect),
-                    checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
-                ),
-            ).fit()
-            if collect.error is not None:
-                raise collect.error
-            pending = sorted(collect.lost)
-    for index in pending:
-        on_lost(plan[index])
+        cpus = int(ray.cluster_resources().get("CPU", 1))  # type: ignore[no-untyped-call]
+        batches = Batches(plan, gpus, workers or cpus)
+        collect = _Collect(batches, on_finished)
+        tune.Tuner(
+            trainable,
+            tune_config=tune.TuneConfig(
+                search_alg=_Queue(batches, gpus),
+                num_samples=-1,
+                reuse_actors=True,
+                max_concurrent_trials=workers,
+                trial_name_creator=lambda trial: trial.trial_id,
+                trial_dirname_creator=lambda trial: trial.trial_id,
+            ),
+            run_config=tune.RunConfig(
+                name="sweep",
+                storage_path=str(folder),
+                verbose=0,
+                callbacks=[collect],
+                stop=_StopOnError(collect),
+                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+            ),
+        ).fit()
+        if collect.error is not None:
+            raise collect.error
+    for place in batches.given_up:
+        on_lost(plan[place])
 
 
 @contextmanager
-def _ray(folder: Path, workers: int, address: str | None) -> Iterator[None]:
+def _ray(folder: Path, workers: int | None, address: str | None) -> Iterator[None]:
     # Ray puts the driver's working directory first on every worker's sys.path: a stranger's
     # `tasks/` there would shadow ours. The scratch folder holds no module.
     before = Path.cwd()

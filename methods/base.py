@@ -145,6 +145,7 @@ class MethodSpec:
         ordered: Whether an embedding depends on the order of a bag's patches.
         budgets: What a budget changes of the default configuration, field by field.
         space: The hyper-parameters that a search may change, by field.
+        gpus: Share of a GPU that a fit takes where it runs on one: at 0.25, four at a time.
         needs: A field of the configuration that has to be given; `all` leaves the method out.
         parent: The method that this one is a variant of; `delta` is what it changes.
         delta: Fields of the parent's configuration that differ: the diff is the ablation.
@@ -161,6 +162,7 @@ class MethodSpec:
     ordered: bool = False
     budgets: Mapping[Budget, Mapping[str, Any]] = field(default_factory=dict)
     space: Mapping[str, Choice | LogUniform] = field(default_factory=dict)
+    gpus: float = 0.25
     needs: str | None = None
     parent: str | None = None
     delta: Mapping[str, Any] = field(default_factory=dict)

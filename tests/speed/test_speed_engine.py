@@ -13,7 +13,7 @@ from ray import tune
 from benchmark.folds import outer_folds
 from benchmark.plan import Request, make_plan
 from benchmark.records import Store
-from benchmark.segments import Line
+from benchmark.segments import Line, Stamps
 from benchmark.sweep import run_sweep
 from benchmark.tracking import Tracker
 from methods.base import Budget
@@ -50,11 +50,11 @@ def test_orchestration_per_trial(benchmark: BenchmarkFixture, tmp_path: Path) ->
 
     def sweep() -> None:
         with store.locked(lambda: None):
-            writer = store.writer()
+            writer, stamps = store.writer(), Stamps(store.history().finished)
         tracker = Tracker(f"sqlite:///{tmp_path}/mlflow.db", (tmp_path / "art").as_uri(), {})
 
         def finished(record: Line, predictions: list[Line]) -> None:
-            writer.append(record, predictions)
+            writer.append(record | {"finished": stamps.next()}, predictions)
             tracker.log(record, predictions)
             ended.append(watch())
 
