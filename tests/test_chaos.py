@@ -1,14 +1,12 @@
 """A real sweep under kill -9, a full disk and an impatient user: what it records is the same."""
 
-import json
 import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -17,92 +15,21 @@ import numpy as np
 import pytest
 
 from tasks.seeds import generator
-from tests.planted import planted_folder
+from tests.sweeps import (
+    N_TRIALS,
+    PROGRAM,
+    are_gone,
+    command,
+    ended,
+    has_recorded,
+    recorded,
+    start,
+    tables,
+    wait_until,
+    workers_of,
+)
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
-
-PROGRAM = Path(sys.executable).with_name("mirror-bench")
-N_TRIALS = 4 * 5 * 3
-PATIENCE = 300.0
-"""Seconds; a busy machine needs most of a minute to start Ray's workers."""
-
-
-def command(
-    results: Path, *more: str, methods: str = "constant,pca,wsi-only,clinical"
-) -> list[str]:
-    words = ["--methods", methods, "--tasks", "survival", "--budget", "smoke", *more]
-    data = planted_folder(bags=False)
-    return [str(PROGRAM), "run", *words, "--data", str(data), "--results", str(results)]
-
-
-def start(words: list[str], **environment: str) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        words,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        env={**os.environ, **environment},
-    )
-
-
-def ended(process: "subprocess.Popen[str]") -> tuple[int, str, str]:
-    """Exit code and what was written, lines joined."""
-    out, err = process.communicate(timeout=PATIENCE)
-    return process.returncode, " ".join(out.split()), " ".join(err.split())
-
-
-def tables(results: Path) -> list[str]:
-    return [
-        subprocess.run(
-            [PROGRAM, name, "--results", results], capture_output=True, text=True, check=True
-        ).stdout
-        for name in ("results", "predictions")
-    ]
-
-
-def recorded(results: Path) -> list[tuple[str, int]]:
-    """(trial, attempt) of every whole line."""
-    lines = [
-        line
-        for path in (results / "records").glob("*.jsonl")
-        for line in path.read_bytes().splitlines(keepends=True)
-        if line.endswith(b"\n")
-    ]
-    return [(line["trial"], line["attempt"]) for line in map(json.loads, lines)]
-
-
-def workers_of(driver: int) -> list[int]:
-    """Ray's worker processes below a driver, as Linux shows them."""
-    parents, names = {}, {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                stat = (entry / "stat").read_text()
-                names[int(entry.name)] = (entry / "cmdline").read_text()
-            except OSError:
-                continue
-            parents[int(entry.name)] = int(stat.rpartition(")")[2].split()[1])
-    below = {driver}
-    for _ in range(4):  # driver, raylet, worker
-        below |= {pid for pid, parent in parents.items() if parent in below}
-    return sorted(pid for pid in below if names.get(pid, "").startswith("ray::"))
-
-
-def are_gone(processes: list[int]) -> bool:
-    return not any(Path(f"/proc/{pid}").exists() for pid in processes)
-
-
-def has_recorded(run: "subprocess.Popen[str]", results: Path, n: int) -> bool:
-    """Whether so many trials are recorded, or never will be."""
-    return len(recorded(results)) >= n or run.poll() is not None
-
-
-def wait_until(true: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 @pytest.fixture(scope="module")
@@ -218,6 +145,19 @@ def test_ctrl_c_twice_ends_with_an_account(reference: list[str], tmp_path: Path)
     assert are_gone(workers)
     code, out, err = ended(start(command(tmp_path)))
     assert code == 0, out + err
+    assert tables(tmp_path) == reference
+
+
+def test_two_runs_on_one_folder_compute_every_trial_once(
+    reference: list[str], tmp_path: Path
+) -> None:
+    both = [start(command(tmp_path)) for _ in range(2)]
+    told = [ended(run) for run in both]
+    assert [code for code, _, _ in told] == [0, 0], told
+    waited = ["Another run is using this results folder" in out for _, out, _ in told]
+    assert sorted(waited) == [False, True]
+    assert f"{N_TRIALS} results recorded before, 0 trials to run" in told[waited.index(True)][1]
+    assert set(Counter(recorded(tmp_path)).values()) == {1}
     assert tables(tmp_path) == reference
 
 

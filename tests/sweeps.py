@@ -1,0 +1,106 @@
+"""Real sweeps as processes, and what they left on the disk."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.planted import planted_folder
+
+PROGRAM = Path(sys.executable).with_name("mirror-bench")
+N_TRIALS = 4 * 5 * 3
+PATIENCE = 300.0
+"""Seconds; a busy machine needs most of a minute to start Ray's workers."""
+
+
+def command(
+    results: Path, *more: str, methods: str = "constant,pca,wsi-only,clinical"
+) -> list[str]:
+    words = ["--methods", methods, "--tasks", "survival", "--budget", "smoke", *more]
+    data = planted_folder(bags=False)
+    return [str(PROGRAM), "run", *words, "--data", str(data), "--results", str(results)]
+
+
+def start(words: list[str], **environment: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        words,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, **environment},
+    )
+
+
+def ended(process: "subprocess.Popen[str]") -> tuple[int, str, str]:
+    """Exit code and what was written, lines joined."""
+    out, err = process.communicate(timeout=PATIENCE)
+    return process.returncode, " ".join(out.split()), " ".join(err.split())
+
+
+def tables(results: Path) -> list[str]:
+    return [
+        subprocess.run(
+            [PROGRAM, name, "--results", results], capture_output=True, text=True, check=True
+        ).stdout
+        for name in ("results", "predictions")
+    ]
+
+
+def recorded(results: Path) -> list[tuple[str, int]]:
+    """(trial, attempt) of every whole line."""
+    lines = [
+        line
+        for path in (results / "records").glob("*.jsonl")
+        for line in path.read_bytes().splitlines(keepends=True)
+        if line.endswith(b"\n")
+    ]
+    return [(line["trial"], line["attempt"]) for line in map(json.loads, lines)]
+
+
+def descendants_of(process: int) -> list[int]:
+    """The processes below one, as Linux shows them."""
+    parents = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                stat = (entry / "stat").read_text()
+            except OSError:
+                continue
+            parents[int(entry.name)] = int(stat.rpartition(")")[2].split()[1])
+    below: set[int] = set()
+    while more := {pid for pid, parent in parents.items() if parent in {process, *below}} - below:
+        below |= more
+    return sorted(below)
+
+
+def title(process: int) -> str:
+    """What a process calls itself, empty if it has gone."""
+    try:
+        return Path(f"/proc/{process}/cmdline").read_text()
+    except OSError:
+        return ""
+
+
+def workers_of(driver: int) -> list[int]:
+    """Ray's worker processes below a driver or a node."""
+    return [pid for pid in descendants_of(driver) if title(pid).startswith("ray::")]
+
+
+def are_gone(processes: list[int]) -> bool:
+    return not any(Path(f"/proc/{pid}").exists() for pid in processes)
+
+
+def has_recorded(run: "subprocess.Popen[str]", results: Path, n: int) -> bool:
+    """Whether so many trials are recorded, or never will be."""
+    return len(recorded(results)) >= n or run.poll() is not None
+
+
+def wait_until(true: Callable[[], object]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
