@@ -12,7 +12,7 @@ import typer
 from benchmark import board_files
 from benchmark.data import data_app
 from benchmark.leaderboard import render
-from benchmark.plan import Control
+from benchmark.plan import Control, Pruner, Tuning
 from benchmark.records import Store
 from benchmark.segments import UnwritableError
 from benchmark.settle import settle
@@ -97,6 +97,9 @@ def run(
             help="Configurations to judge inside the training patients before each fit.",
         ),
     ] = 0,
+    pruner: Annotated[
+        Pruner | None, typer.Option(help="Of --tune: end hopeless configurations early.")
+    ] = None,
     workers: WorkersOption = None,
     address: AddressOption = None,
     results: ResultsOption = Path("results"),
@@ -121,7 +124,7 @@ def run(
         seeds=_seeds(seeds),
         budget=budget,
         control=control,
-        tune=tune,
+        tuning=_tuning(tune, pruner),
         protocol=protocol,
         workers=workers,
         address=address,
@@ -444,6 +447,12 @@ def _seeds(text: str) -> tuple[int, ...]:
     if len(set(seeds)) < len(seeds):
         raise InputError(f"--seeds: expected each seed once, found {text!r}")
     return seeds
+
+
+def _tuning(n: int, pruner: Pruner | None) -> Tuning | None:
+    if pruner is not None and not n:
+        raise InputError(f"--pruner {pruner}: expected --tune N beside it, found none")
+    return Tuning(n, pruner) if n else None
 
 
 def _names(text: str) -> tuple[str, ...]:

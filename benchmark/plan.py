@@ -28,33 +28,61 @@ class Control(StrEnum):
     PERMUTED_LABELS = "permuted-labels"
 
 
+class Pruner(StrEnum):
+    """What ends the judging of a configuration early, inner fold by inner fold."""
+
+    MEDIAN = "median"
+    ASHA = "asha"
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """How many configurations are judged before a fit, and how.
+
+    Attributes:
+        n: Configurations, the default one among them.
+        pruner: What ends hopeless ones early; None judges all of them in full.
+    """
+
+    n: int
+    pruner: Pruner | None = None
+
+    @property
+    def name(self) -> str:
+        """As protocols have it, for example tuned-8-median."""
+        return "-".join(filter(None, ("tuned", str(self.n), self.pruner)))
+
+
 @dataclass(frozen=True)
 class Search:
     """A search for hyper-parameters inside the training patients (`benchmark.search`).
 
     Attributes:
-        n: Configurations that are judged, the default one among them.
+        tuning: How many configurations, and how.
         criterion: Name of the task whose primary metric judges them.
     """
 
-    n: int
+    tuning: Tuning
     criterion: str
 
 
-def protocol_name(protocol: Protocol, folds: str, control: Control | None, tune: int = 0) -> str:
+def protocol_name(
+    protocol: Protocol, folds: str, control: Control | None, tuning: Tuning | None = None
+) -> str:
     """As records and tables have it: numbers of different protocols never share a table."""
-    tuned = f"tuned-{tune}" if tune else ""
+    tuned = tuning.name if tuning else ""
     return "+".join(filter(None, (protocol, folds, tuned, control)))
 
 
-def read_protocol(name: str) -> tuple[Protocol, str, int, Control | None]:
-    """The inverse of `protocol_name`: protocol, name of the folds, N of the search, control."""
+def read_protocol(name: str) -> tuple[Protocol, str, Tuning | None, Control | None]:
+    """The inverse of `protocol_name`: protocol, name of the folds, search, control."""
     protocol, *parts = name.split("+")
     control = Control(parts.pop()) if parts and parts[-1] in tuple(Control) else None
-    tuned = re.fullmatch(r"tuned-(\d+)", parts[-1]) if parts else None
-    if tuned is not None:
-        parts.pop()
-    return Protocol(protocol), "+".join(parts), int(tuned[1]) if tuned else 0, control
+    found = re.fullmatch(rf"tuned-(\d+)(?:-({'|'.join(Pruner)}))?", parts[-1]) if parts else None
+    if found is None:
+        return Protocol(protocol), "+".join(parts), None, control
+    tuning = Tuning(int(found[1]), Pruner(found[2]) if found[2] else None)
+    return Protocol(protocol), "+".join(parts[:-1]), tuning, control
 
 
 @dataclass(frozen=True)
@@ -115,7 +143,7 @@ class Request:
         budget: Sizes and epochs.
         control: What to break on purpose, None for an honest run.
         protocol: How to ask the tasks.
-        tune: Configurations to judge before each fit, 0 for the default one unjudged.
+        tuning: Search before each fit, None for the default configuration unjudged.
     """
 
     methods: Sequence[MethodSpec]
@@ -126,12 +154,12 @@ class Request:
     budget: Budget
     control: Control | None = None
     protocol: Protocol = Protocol.STRICT
-    tune: int = 0
+    tuning: Tuning | None = None
 
     @property
     def protocol_name(self) -> str:
         """As records and tables have it."""
-        return protocol_name(self.protocol, self.folds.name, self.control, self.tune)
+        return protocol_name(self.protocol, self.folds.name, self.control, self.tuning)
 
 
 @dataclass(frozen=True)
@@ -187,7 +215,7 @@ def make_plan(
                     "seed": seed,
                 }
                 axes |= _told(request, spec, cohort, group[0])
-                search = Search(request.tune, group[0].name) if request.tune else None
+                search = Search(request.tuning, group[0].name) if request.tuning else None
                 if search is not None:
                     axes |= {"search": asdict(search) | {"version": group[0].version}}
                 key = trial_key(axes | {"protocol": request.protocol_name})

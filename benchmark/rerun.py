@@ -186,7 +186,7 @@ def _planned(recorded: Recorded, folder: Path, cohort: Cohort, split: str | None
         select_methods(line["method"])  # raises, with what is near
     spec = all_methods()[line["method"]]
     spec = replace(spec, config=recorded_config(spec, line["config"]), budgets={}, delta={})
-    protocol, dealt, tune, control = read_protocol(line["protocol"])
+    protocol, dealt, tuning, control = read_protocol(line["protocol"])
     folds = _folds(line, dealt, split, cohort)
     tasks = [t for t in under(protocol, all_tasks((cohort,))) if t.name in recorded.tasks]
     request = Request(
@@ -198,7 +198,7 @@ def _planned(recorded: Recorded, folder: Path, cohort: Cohort, split: str | None
         Budget(line["budget"]),
         control,
         protocol,
-        tune,
+        tuning,
     )
     plan = make_plan(request, {}, overwrite=False, retry_failed=False)
     trials = [t for t in plan.trials if t.split.fold == line["fold"]]

@@ -17,7 +17,7 @@ from benchmark.folds import outer_folds
 from benchmark.gains import gains, sentence
 from benchmark.interrupt import first_interrupt_only
 from benchmark.overrides import configured
-from benchmark.plan import Control, Request, Trial, longest_first, make_plan
+from benchmark.plan import Control, Request, Trial, Tuning, longest_first, make_plan
 from benchmark.records import Store
 from benchmark.screen import show
 from benchmark.segments import Line, Stamps, UnwritableError
@@ -56,7 +56,7 @@ class RunOptions:
         overwrite: Do again what is there.
         retry_failed: Do again what failed.
         device: A torch device.
-        tune: Configurations to judge before each fit, 0 for the default one unjudged.
+        tuning: Search before each fit, None for the default configuration unjudged.
     """
 
     methods: str
@@ -77,7 +77,7 @@ class RunOptions:
     overwrite: bool
     retry_failed: bool
     device: str
-    tune: int = 0
+    tuning: Tuning | None = None
 
 
 def run(options: RunOptions, console: Console) -> int:
@@ -96,7 +96,7 @@ def run(options: RunOptions, console: Console) -> int:
 def run_methods(methods: Sequence[MethodSpec], options: RunOptions, console: Console) -> int:
     """As `run`, with the methods already chosen."""
     methods = configured(methods, options.settings)
-    if options.tune and options.protocol is not Protocol.STRICT:
+    if options.tuning and options.protocol is not Protocol.STRICT:
         raise InputError(
             f"--tune: expected --protocol strict, found {options.protocol}, which asks what was "
             "published as it was published"
@@ -127,7 +127,7 @@ def run_methods(methods: Sequence[MethodSpec], options: RunOptions, console: Con
         options.budget,
         options.control,
         options.protocol,
-        options.tune,
+        options.tuning,
     )
     store = Store(options.results.resolve())
 
@@ -315,8 +315,8 @@ def _account(store: Store, request: Request, console: Console, *, interrupted: b
         & records["n_folds"].isin([len(splits) for splits in request.folds.splits.values()])
         & (records["budget"] == request.budget)
     ]
-    if request.tune:
-        _show_gains(asked, request, console)
+    if request.tuning is not None:
+        _show_gains(asked, request, request.tuning, console)
     asked = asked[asked["protocol"] == request.protocol_name]
     show(asked, console)
     if interrupted:
@@ -333,11 +333,11 @@ def _account(store: Store, request: Request, console: Console, *, interrupted: b
     return 0
 
 
-def _show_gains(records: pd.DataFrame, request: Request, console: Console) -> None:
+def _show_gains(records: pd.DataFrame, request: Request, tuning: Tuning, console: Console) -> None:
     """Whether the search improved on the default configuration, where that is recorded too."""
-    plain = replace(request, tune=0).protocol_name
+    plain = replace(request, tuning=None).protocol_name
     found = list(gains(records, request.protocol_name, plain))
-    console.print(f"\nSearch among {request.tune} configurations, against the default one:")
+    console.print(f"\nSearch among {tuning.n} configurations, against the default one:")
     for gain in found:
         console.print(f"  {sentence(gain)}", highlight=False, markup=False)
     if not found:

@@ -21,6 +21,7 @@ from optuna.distributions import (
 )
 
 from benchmark.fitting import fit_and_embed
+from benchmark.plan import Pruner, Tuning
 from methods.base import Choice, LogUniform, MethodSpec, Role
 from tasks.base import Task
 from tasks.cohort import Cohort
@@ -28,6 +29,9 @@ from tasks.seeds import derive_seed
 from tasks.splits import make_splits
 
 INNER_FOLDS = 3
+
+WARM_UP = 2
+"""Candidates that are judged in full before the median of them prunes others."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +43,14 @@ class Candidate:
         value: Mean of the criterion over the inner folds; None if one of them gave none.
         reason: Why not, else empty.
         seconds: Wall time of judging it.
+        means: The mean after each inner fold, of one that was judged in full or pruned.
     """
 
     config: Mapping[str, Any]
     value: float | None
     reason: str
     seconds: float
+    means: tuple[float, ...] = ()
 
 
 def training_cohort(cohort: Cohort, patients: tuple[str, ...]) -> Cohort:
@@ -62,7 +68,7 @@ def training_cohort(cohort: Cohort, patients: tuple[str, ...]) -> Cohort:
 def search(
     spec: MethodSpec,
     config: Mapping[str, Any],
-    n: int,
+    tuning: Tuning,
     train: Cohort,
     criterion: Task,
     axes: tuple[str | int, ...],
@@ -73,7 +79,8 @@ def search(
     Args:
         spec: The method.
         config: Its default configuration, the first candidate.
-        n: Number of candidates; a method without a space has but the one.
+        tuning: Number of candidates, of which a method without a space has but the one, and what
+            ends their judging early; the default one is always judged in full.
         train: The training patients alone (`training_cohort`).
         criterion: The task whose primary metric decides.
         axes: What the seeds of proposals and fits are derived from.
@@ -82,39 +89,47 @@ def search(
     Returns:
         The candidates in the order in which they were tried.
     """
-    space = {name: _distribution(values) for name, values in sorted(spec.space.items())}
-    first = _judged(spec, config, train, criterion, axes, device)
-    if not space:
-        return (first,)
+    space = {name: distribution(values) for name, values in sorted(spec.space.items())}
     higher = criterion.metrics[0].higher_is_better
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(
         direction="maximize" if higher else "minimize",
         sampler=optuna.samplers.TPESampler(seed=derive_seed("search", *axes) % 2**32),
+        pruner=_pruner(tuning.pruner),
     )
+
+    def judged(proposed: Mapping[str, Any], trial: optuna.trial.Trial | None) -> Candidate:
+        return _judged(spec, proposed, train, criterion, axes, device, trial)
+
+    first = judged(config, None)
+    if not space:
+        return (first,)
     if first.value is not None and all(_inside(spec.space[k], config[k]) for k in space):
         study.add_trial(
             optuna.trial.create_trial(
                 params={name: config[name] for name in space},
                 distributions=space,
                 value=first.value,
+                intermediate_values=dict(enumerate(first.means)),
             )
         )
     tried = [first]
-    while len(tried) < n:
+    while len(tried) < tuning.n:
         proposal = study.ask(space)
         proposed = {**config, **proposal.params}
         again = next((c for c in tried if c.config == proposed), None)
         candidate = (
             replace(again, seconds=0.0)  # a small space is soon exhausted
             if again is not None
-            else _judged(spec, proposed, train, criterion, axes, device)
+            else judged(proposed, proposal)
         )
         tried.append(candidate)
-        if candidate.value is None:
-            study.tell(proposal, state=optuna.trial.TrialState.FAIL)
-        else:
+        if candidate.value is not None:
             study.tell(proposal, candidate.value)
+        elif candidate.means:
+            study.tell(proposal, state=optuna.trial.TrialState.PRUNED)
+        else:
+            study.tell(proposal, state=optuna.trial.TrialState.FAIL)
     return tuple(tried)
 
 
@@ -125,7 +140,8 @@ def best(candidates: tuple[Candidate, ...], higher_is_better: bool) -> Candidate
     return max(candidates, key=lambda c: -math.inf if c.value is None else sign * c.value)
 
 
-def _distribution(values: Choice | LogUniform) -> BaseDistribution:
+def distribution(values: Choice | LogUniform) -> BaseDistribution:
+    """A declared range of values as Optuna has it."""
     if isinstance(values, Choice):
         return CategoricalDistribution(values.values)
     return FloatDistribution(values.low, values.high, log=True)
@@ -137,6 +153,14 @@ def _inside(values: Choice | LogUniform, value: Any) -> bool:
     return bool(values.low <= value <= values.high)
 
 
+def _pruner(pruner: Pruner | None) -> optuna.pruners.BasePruner:
+    if pruner is Pruner.MEDIAN:
+        return optuna.pruners.MedianPruner(n_startup_trials=WARM_UP)
+    if pruner is Pruner.ASHA:
+        return optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=2)
+    return optuna.pruners.NopPruner()
+
+
 def _judged(
     spec: MethodSpec,
     config: Mapping[str, Any],
@@ -144,23 +168,32 @@ def _judged(
     criterion: Task,
     axes: tuple[str | int, ...],
     device: str,
+    trial: optuna.trial.Trial | None,
 ) -> Candidate:
-    """Mean of the criterion over the inner folds."""
+    """Mean of the criterion over the inner folds; `trial` may end it early, by its pruner."""
     start = time.perf_counter()
     values: list[float] = []
-    reason = ""
-    for inner in make_splits(train, INNER_FOLDS):
+    means: list[float] = []
+
+    def without(reason: str, *, pruned: bool = False) -> Candidate:
+        seconds = time.perf_counter() - start
+        return Candidate(config, None, reason, seconds, tuple(means) if pruned else ())
+
+    for step, inner in enumerate(make_splits(train, INNER_FOLDS)):
         target = criterion.target(train, inner) if spec.role is Role.SUPERVISED else None
         seed = derive_seed("search-init", *axes, inner.fold)
         try:
             fit = fit_and_embed(spec, config, train, inner, target, seed, device)
             score = criterion.evaluate(fit.embeddings, train, inner).scores[0]
         except Exception as error:  # noqa: BLE001  a configuration that fails is not chosen
-            reason = " ".join(f"{type(error).__name__}: {error}".split())
-            break
+            return without(" ".join(f"{type(error).__name__}: {error}".split()))
         if score.value is None:
-            reason = score.reason
-            break
+            return without(score.reason)
         values.append(score.value)
-    value = fmean(values) if len(values) == INNER_FOLDS else None
-    return Candidate(config, value, reason, time.perf_counter() - start)
+        means.append(fmean(values))
+        if trial is not None and len(values) < INNER_FOLDS:
+            trial.report(means[-1], step)
+            if trial.should_prune():
+                reason = f"pruned after {len(values)} of {INNER_FOLDS} inner folds"
+                return without(reason, pruned=True)
+    return Candidate(config, means[-1], "", time.perf_counter() - start, tuple(means))

@@ -17,6 +17,7 @@ from benchmark.plan import Trial
 from benchmark.segments import Line
 from benchmark.trial import run_trial
 from methods.registry import all_methods
+from tasks.errors import InputError
 
 OnFinished = Callable[[Line, list[Line]], None]
 OnLost = Callable[[Trial], None]
@@ -178,6 +179,7 @@ def run_sweep(
 
     Raises:
         KeyboardInterrupt: On Ctrl-C; what is finished is recorded.
+        InputError: No cluster answers at `address`.
         Exception: Whatever `on_finished` raised; no trial is handed over after it.
     """
     trainable = tune.with_parameters(_Worker, plan=tuple(plan), cache=cache, device=device)
@@ -220,14 +222,22 @@ def _ray(folder: Path, workers: int | None, address: str | None) -> Iterator[Non
     os.environ.update(TUNE_SETTINGS)
     os.chdir(folder)
     try:
-        ray.init(
-            address=address,
-            num_cpus=None if address else workers,
-            include_dashboard=None if address else False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            configure_logging=True,
-        )
+        try:
+            ray.init(
+                address=address,
+                num_cpus=None if address else workers,
+                include_dashboard=None if address else False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                configure_logging=True,
+            )
+        except (ConnectionError, ValueError) as error:
+            if address is None:
+                raise
+            raise InputError(
+                f"--address: expected a Ray cluster that answers, found none at {address!r}; one "
+                "that was started with a token answers who has it and sets RAY_AUTH_MODE=token"
+            ) from error
         yield
     finally:
         ray.shutdown()

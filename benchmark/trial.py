@@ -152,7 +152,7 @@ def _sought(
     (criterion,) = (task for task in asked if task.name == wanted.criterion)
     axes = (trial.method, trial.cohort, trial.split.fold, trial.seed)
     train = training_cohort(cohort, trial.split.train)
-    candidates = search(spec, trial.config, wanted.n, train, criterion, axes, device)
+    candidates = search(spec, trial.config, wanted.tuning, train, criterion, axes, device)
     metric = criterion.metrics[0]
     chosen = best(candidates, metric.higher_is_better)
     return chosen.config, {
@@ -250,7 +250,10 @@ def _record(
         "budget": trial.budget,
         "search": None,
         "protocol": protocol_name(
-            trial.protocol, trial.folds, trial.control, trial.search.n if trial.search else 0
+            trial.protocol,
+            trial.folds,
+            trial.control,
+            trial.search.tuning if trial.search else None,
         ),
         "cohort": cohort.name,
         "source": cohort.source,

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import uuid
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -13,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from ray.util import get_node_ip_address
 
 from tests.sweeps import (
     N_TRIALS,
@@ -31,10 +33,12 @@ from tests.sweeps import (
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
-CALM = {
+CLUSTER = {
     # As docs/cluster.md has it: a busy node answers late, and is not dead for that.
     "RAY_health_check_timeout_ms": "60000",
     "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_AUTH_MODE": "token",
+    "RAY_AUTH_TOKEN": uuid.uuid4().hex,
 }
 
 
@@ -51,7 +55,7 @@ def kill_all(process: "subprocess.Popen[bytes]") -> None:
 def ray_node(*words: str, blind_to: tuple[Path, ...] = ()) -> Iterator["subprocess.Popen[bytes]"]:
     """A node of two CPUs; folders it is blind to are empty ones of its own there."""
     ray = [str(PROGRAM.with_name("ray")), "start", *words, "--num-cpus", "2", "--block"]
-    ray += ["--node-ip-address", "127.0.0.1", "--disable-usage-stats"]
+    ray.append("--disable-usage-stats")
     if blind_to:
         mounts = "".join(f"mount -t tmpfs none {shlex.quote(str(path))} && " for path in blind_to)
         ray = ["unshare", "--mount", "sh", "-c", f"{mounts} exec {shlex.join(ray)}"]
@@ -60,7 +64,7 @@ def ray_node(*words: str, blind_to: tuple[Path, ...] = ()) -> Iterator["subproce
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
-        env={**os.environ, **CALM},
+        env={**os.environ, **CLUSTER},
     )
     try:
         yield process
@@ -68,15 +72,15 @@ def ray_node(*words: str, blind_to: tuple[Path, ...] = ()) -> Iterator["subproce
         kill_all(process)
 
 
-def free_port() -> int:
+def free_port(host: str) -> int:
     with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
+        free.bind((host, 0))
         return int(free.getsockname()[1])
 
 
-def listens(port: int) -> bool:
+def listens(host: str, port: int) -> bool:
     with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+        return probe.connect_ex((host, port)) == 0
 
 
 def can_hide_folders() -> bool:
@@ -97,17 +101,18 @@ def test_a_node_that_is_killed_costs_no_record(tmp_path: Path) -> None:
 
     results.mkdir()
     scratch.mkdir()
-    port = free_port()
+    host = get_node_ip_address()  # type: ignore[no-untyped-call]
+    port = free_port(host)
     hidden = (results, scratch) if can_hide_folders() else ()
     with ExitStack() as nodes:
         # Not below tmp_path: the paths of Ray's sockets may have 107 characters.
         short = nodes.enter_context(tempfile.TemporaryDirectory(prefix="ray-"))
         head = ["--head", "--port", str(port), "--temp-dir", short]
         nodes.enter_context(ray_node(*head, "--include-dashboard", "false"))
-        wait_until(partial(listens, port))
-        other = nodes.enter_context(ray_node("--address", f"127.0.0.1:{port}", blind_to=hidden))
-        words = command(results, "--address", f"127.0.0.1:{port}")
-        run = start(words, TMPDIR=str(scratch))
+        wait_until(partial(listens, host, port))
+        other = nodes.enter_context(ray_node("--address", f"{host}:{port}", blind_to=hidden))
+        words = command(results, "--address", f"{host}:{port}")
+        run = start(words, TMPDIR=str(scratch), **CLUSTER)
         wait_until(lambda: works(other) or run.poll() is not None)
         wait_until(partial(has_recorded, run, results, N_TRIALS // 3))
         assert run.poll() is None, ended(run)
@@ -118,3 +123,12 @@ def test_a_node_that_is_killed_costs_no_record(tmp_path: Path) -> None:
     assert tables(results) == tables(alone)
     assert set(Counter(recorded(results)).values()) == {1}
     assert len(recorded(results)) == N_TRIALS
+
+
+def test_an_address_without_a_cluster_is_one_line(tmp_path: Path) -> None:
+    code, _, err = ended(start(command(tmp_path, "--address", "127.0.0.1:1")))
+    assert code == 2
+    assert (
+        err == "error: --address: expected a Ray cluster that answers, found none at '127.0.0.1:1'"
+    )
+    assert not recorded(tmp_path)

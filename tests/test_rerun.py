@@ -14,7 +14,7 @@ from rich.console import Console
 
 from benchmark.folds import outer_folds
 from benchmark.overrides import configured, recorded_config
-from benchmark.plan import Control, Request, make_plan
+from benchmark.plan import Control, Pruner, Request, Tuning, make_plan
 from benchmark.records import Store
 from benchmark.rerun import find_trial, rerun
 from benchmark.segments import Line, Stamps
@@ -35,7 +35,7 @@ def record(
     control: Control | None = None,
     protocol: Protocol = Protocol.STRICT,
     split: str = "patient",
-    tune: int = 0,
+    tuning: Tuning | None = None,
     change: Callable[[Line], None] = lambda _: None,
 ) -> str:
     """Run one trial, store it after a change, and return its key."""
@@ -49,7 +49,7 @@ def record(
         budget=Budget.SMOKE,
         control=control,
         protocol=protocol,
-        tune=tune,
+        tuning=tuning,
     )
     trial = make_plan(request, {}, overwrite=False, retry_failed=False).trials[1]
     line, predictions = json.loads(json.dumps(run_trial(trial, results / "cache", "cpu")))
@@ -75,7 +75,7 @@ def again(key: str, results: Path, data: Path = DATA) -> tuple[int, str]:
         {"control": Control.PERMUTED_LABELS},
         {"protocol": Protocol.PAPER},
         {"split": "site"},
-        {"tune": 2},
+        {"tuning": Tuning(3, Pruner.MEDIAN)},
     ],
     ids=str,
 )

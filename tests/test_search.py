@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from benchmark.folds import outer_folds
-from benchmark.plan import Request, Trial, make_plan, protocol_name, read_protocol
+from benchmark.plan import Pruner, Request, Trial, Tuning, make_plan, protocol_name, read_protocol
 from benchmark.search import Candidate, best, search, training_cohort
 from benchmark.trial import run_trial
 from methods.base import Budget, Choice, Config, Context, LogUniform, MethodSpec
@@ -60,11 +60,15 @@ BLURRED = MethodSpec(
 
 
 def found(
-    spec: MethodSpec, n: int, cohort: Cohort = COHORT, config: Mapping[str, Any] | None = None
+    spec: MethodSpec,
+    n: int,
+    cohort: Cohort = COHORT,
+    config: Mapping[str, Any] | None = None,
+    pruner: Pruner | None = None,
 ) -> tuple[Candidate, ...]:
     config = config or asdict(spec.config_for(Budget.SMOKE))
     train = training_cohort(cohort, SPLIT.train)
-    return search(spec, config, n, train, SURVIVAL, (spec.name, 0), "cpu")
+    return search(spec, config, Tuning(n, pruner), train, SURVIVAL, (spec.name, 0), "cpu")
 
 
 def values(candidates: tuple[Candidate, ...]) -> list[tuple[Mapping[str, Any], float | None]]:
@@ -166,6 +170,24 @@ def test_a_configuration_that_breaks_is_not_chosen() -> None:
     assert best(candidates, higher_is_better=True).config["breaks"] is False
 
 
+@pytest.mark.parametrize("pruner", Pruner)
+def test_a_pruner_ends_the_hopeless_early_and_leaves_the_best(pruner: Pruner) -> None:
+    whole, pruned = found(BLURRED, 8), found(BLURRED, 8, pruner=pruner)
+    assert pruned[0].config == whole[0].config
+    assert pruned[0].value == whole[0].value
+    ended = [c for c in pruned if c.value is None]
+    assert ended
+    for candidate in ended:
+        n = len(candidate.means)
+        assert 0 < n < 3
+        assert candidate.reason == f"pruned after {n} of 3 inner folds"
+    kept = best(pruned, higher_is_better=True)
+    assert kept.value is not None
+    assert whole[0].value is not None
+    assert kept.value > whole[0].value
+    assert values(found(BLURRED, 8, pruner=pruner)) == values(pruned)
+
+
 def test_the_best_is_in_the_direction_of_the_metric_and_the_first_of_equals() -> None:
     candidates = tuple(
         Candidate({"n": n}, value, "", 1.0) for n, value in enumerate([None, 0.5, 0.7, 0.5, 0.7])
@@ -184,7 +206,7 @@ def planned(tune: int, **settings: Any) -> Trial:
         folds=outer_folds("patient", 3, (COHORT,)),
         seeds=(0,),
         budget=Budget.SMOKE,
-        tune=tune,
+        tuning=Tuning(tune) if tune else None,
     )
     return make_plan(request, {}, overwrite=False, retry_failed=False).trials[0]
 
@@ -212,8 +234,8 @@ def test_what_is_chosen_is_fitted_once_and_recorded_beside_the_default(tmp_path:
 
 
 @pytest.mark.parametrize("folds", ["", "site-folds", "folds-of-tuned.csv"])
-@pytest.mark.parametrize("tune", [0, 8])
+@pytest.mark.parametrize("tuning", [None, Tuning(8), Tuning(16, Pruner.ASHA)])
 @pytest.mark.parametrize("control", [None, "permuted-labels"])
-def test_a_protocols_name_can_be_read_back(folds: str, tune: int, control: Any) -> None:
-    name = protocol_name(Protocol.STRICT, folds, control, tune)
-    assert read_protocol(name) == (Protocol.STRICT, folds, tune, control)
+def test_a_protocols_name_can_be_read_back(folds: str, tuning: Tuning | None, control: Any) -> None:
+    name = protocol_name(Protocol.STRICT, folds, control, tuning)
+    assert read_protocol(name) == (Protocol.STRICT, folds, tuning, control)
