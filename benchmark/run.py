@@ -316,7 +316,7 @@ def _account(store: Store, request: Request, console: Console, *, interrupted: b
         & (records["budget"] == request.budget)
     ]
     if request.tuning is not None:
-        _show_gains(asked, request, request.tuning, console)
+        _show_searches(store, asked, request, request.tuning, console)
     asked = asked[asked["protocol"] == request.protocol_name]
     show(asked, console)
     if interrupted:
@@ -333,15 +333,27 @@ def _account(store: Store, request: Request, console: Console, *, interrupted: b
     return 0
 
 
-def _show_gains(records: pd.DataFrame, request: Request, tuning: Tuning, console: Console) -> None:
-    """Whether the search improved on the default configuration, where that is recorded too."""
+def _show_searches(
+    store: Store, records: pd.DataFrame, request: Request, tuning: Tuning, console: Console
+) -> None:
+    """What the searches improved on the default configuration, and what they tell."""
+    # Here and not above: Optuna costs a second that a run without a search need not pay.
+    from benchmark.searches import searched, sentences  # noqa: PLC0415
+
     plain = replace(request, tuning=None).protocol_name
     found = list(gains(records, request.protocol_name, plain))
-    console.print(f"\nSearch among {tuning.n} configurations, against the default one:")
-    for gain in found:
-        console.print(f"  {sentence(gain)}", highlight=False, markup=False)
+    lines = [f"  {sentence(gain)}" for gain in found]
     if not found:
-        console.print("  not recorded yet; the same command without --tune does that")
+        lines.append("  not recorded yet; the same command without --tune does that")
+    trials = set(records.loc[records["protocol"] == request.protocol_name, "trial"])
+    standing = {line["trial"]: line for line, _ in store.results() if line["trial"] in trials}
+    with_search = [line for line in standing.values() if line["search"] is not None]
+    lines.append("\nWhat the searches tell:")
+    for of_method in searched(with_search, {spec.name: spec for spec in request.methods}):
+        lines += [f"  {text}" for text in sentences(of_method)]
+    console.print(f"\nSearch among {tuning.n} configurations, against the default one:")
+    for line in lines:
+        console.print(line, highlight=False, markup=False)
 
 
 def _cpus() -> int:

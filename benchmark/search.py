@@ -104,7 +104,7 @@ def search(
     first = judged(config, None)
     if not space:
         return (first,)
-    if first.value is not None and all(_inside(spec.space[k], config[k]) for k in space):
+    if first.value is not None and all(inside(spec.space[k], config[k]) for k in space):
         study.add_trial(
             optuna.trial.create_trial(
                 params={name: config[name] for name in space},
@@ -147,7 +147,8 @@ def distribution(values: Choice | LogUniform) -> BaseDistribution:
     return FloatDistribution(values.low, values.high, log=True)
 
 
-def _inside(values: Choice | LogUniform, value: Any) -> bool:
+def inside(values: Choice | LogUniform, value: Any) -> bool:
+    """Whether a value lies in a declared range."""
     if isinstance(values, Choice):
         return value in values.values
     return bool(values.low <= value <= values.high)
