@@ -1,16 +1,19 @@
 """MLflow: a parent run a sweep, a child run a trial. Our records never depend on it."""
 
+import json
 import logging
 import os
 import queue
 import tempfile
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from benchmark.load import Load
 from benchmark.segments import Line
 
 # A server that is away must not hold up a sweep for minutes.
@@ -56,8 +59,19 @@ class Tracker:
         sweep = None
         try:
             sweep = _Sweep(self._uri, self._artifacts, self._parameters)
-            while (finished := self._queue.get()) is not None:
+            load = Load()
+            while True:
+                try:
+                    finished = self._queue.get(timeout=load.wait)
+                except queue.Empty:
+                    sweep.log_load(load.sample())
+                    continue
+                if finished is None:
+                    break
                 sweep.log(*finished)
+                if not load.wait:
+                    sweep.log_load(load.sample())
+            sweep.log_load(load.sample())
             sweep.end("FINISHED")
         except Exception as error:  # noqa: BLE001  whatever MLflow raises, records go on
             self.lost = " ".join(str(error).split())[:200]
@@ -82,6 +96,7 @@ class _Sweep:
         self._entities = mlflow.entities
         parent = self._client.create_run(self._experiment, run_name="sweep")
         self._parent = parent.info.run_id
+        self._samples = 0
         params = [self._entities.Param(k, v[:6000]) for k, v in parameters.items()]
         self._client.log_batch(self._parent, params=params)
 
@@ -90,27 +105,48 @@ class _Sweep:
         tags = {"mlflow.parentRunId": self._parent, **_tags(record)}
         run = self._client.create_run(self._experiment, run_name=name, tags=tags).info.run_id
         params = [self._entities.Param(k, str(v)) for k, v in _parameters(record).items()]
+        now = _now()
         metrics = [
-            self._entities.Metric(key, value, 0, step) for key, value, step in _metrics(record)
+            self._entities.Metric(key, value, now, step) for key, value, step in _metrics(record)
         ]
         for start in range(0, max(1, len(metrics)), 1000):  # MLflow's limit of a batch
             self._client.log_batch(run, metrics[start : start + 1000], params if not start else [])
-        if predictions:
-            with tempfile.TemporaryDirectory() as folder:
-                for part in predictions:
-                    path = Path(folder) / f"{part['task'].replace('/', '_')}.csv"
-                    pd.DataFrame(part["columns"]).to_csv(path, index=False)
-                # At once: each call asks the server for the run first.
-                self._client.log_artifacts(run, folder, "predictions")
+        with tempfile.TemporaryDirectory() as folder:
+            Path(folder, "record.json").write_text(json.dumps(record, indent=1))
+            beside = Path(folder, "predictions")
+            beside.mkdir()
+            for part in predictions:
+                path = beside / f"{part['task'].replace('/', '_')}.csv"
+                pd.DataFrame(part["columns"]).to_csv(path, index=False)
+            # At once: each call asks the server for the run first.
+            self._client.log_artifacts(run, folder)
         failed = any(task["status"] == "failed" for task in record["tasks"])
         self._client.set_terminated(run, "FAILED" if failed else "FINISHED")
+
+    def log_load(self, load: Mapping[str, float]) -> None:
+        """How busy the driver's machine is, a curve of the parent run."""
+        now = _now()
+        metrics = [
+            self._entities.Metric(name, value, now, self._samples) for name, value in load.items()
+        ]
+        self._samples += 1
+        self._client.log_batch(self._parent, metrics)
 
     def end(self, status: str) -> None:
         self._client.set_terminated(self._parent, status)
 
 
+def _now() -> int:
+    """Milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
+
 def _tags(record: Line) -> dict[str, str]:
-    return {name: record[name] for name in ("trial", "data", "code", "device", "budget")}
+    """Which trial of what: fingerprints of data, split and code, versions of libraries."""
+    names = ("trial", "data", "split", "code", "device", "budget", "role", "family")
+    return {name: str(record[name]) for name in names} | {
+        f"version.{name}": version for name, version in record["versions"].items()
+    }
 
 
 def _parameters(record: Line) -> dict[str, Any]:
@@ -133,8 +169,15 @@ def _metrics(record: Line) -> list[tuple[str, float, int]]:
         for name in ("fit_seconds", "embed_seconds", "parameters")
         if record[name] is not None
     ]
+    if record["peak_memory_mb"] is not None:
+        costs.append(("system/peak_memory_megabytes", record["peak_memory_mb"], 0))
     if search := record["search"]:
         costs.append(("search_seconds", search["seconds"], 0))
+        costs += [
+            (f"search/{search['metric']}", candidate["value"], i)
+            for i, candidate in enumerate(search["candidates"])
+            if candidate["value"] is not None
+        ]
     curves = [
         (f"loss/{name}", value, epoch)
         for name, values in record["losses"].items()

@@ -13,6 +13,7 @@ import time
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import pandas as pd
@@ -129,6 +130,11 @@ def _recorded(results: Path) -> int:
     return sum(len(p.read_bytes().splitlines()) for p in (results / "records").glob("*.jsonl"))
 
 
+def _lines(results: Path) -> list[dict[str, Any]]:
+    files = (results / "records").glob("*.jsonl")
+    return [json.loads(line) for path in files for line in path.read_bytes().splitlines()]
+
+
 def test_a_killed_run_goes_on(data: Path, reference: Path, tmp_path: Path) -> None:
     results = tmp_path / "results"
     process = subprocess.Popen(
@@ -204,6 +210,21 @@ def test_an_mlflow_server_sees_a_parent_and_its_children(
     assert any(name.endswith("harrell_c") for name in child.data.metrics)
     names = [file.path for file in client.list_artifacts(child.info.run_id, "predictions")]
     assert len(names) == 1
+    top = {file.path for file in client.list_artifacts(child.info.run_id)}
+    assert top == {"predictions", "record.json"}
+    lines = {line["trial"]: line for line in _lines(results)}
+    for run in children:
+        line, tags = lines[run.data.tags["trial"]], run.data.tags
+        assert (tags["data"], tags["code"], tags["split"]) == (
+            line["data"],
+            line["code"],
+            line["split"],
+        )
+        assert tags["version.torch"] == line["versions"]["torch"]
+        assert run.data.metrics["system/peak_memory_megabytes"] == line["peak_memory_mb"]
+    load = client.get_metric_history(parents[0].info.run_id, "system/cpu_utilization_percentage")
+    assert load
+    assert all(0 <= point.value <= 100 for point in load)
 
 
 def test_a_server_that_is_stopped_loses_no_record(
