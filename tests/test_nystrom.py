@@ -8,12 +8,8 @@ from nystrom_attention import NystromAttention as PackageAttention
 from nystrom_attention.nystrom_attention import moore_penrose_iter_pinv
 from torch import Tensor, nn
 
-from methods.encoders.nystrom import (
-    NystromAttention,
-    TokenAttention,
-    largest_column,
-    pseudo_inverse_times,
-)
+from methods.encoders.nystrom import NystromAttention, TokenAttention
+from methods.encoders.pseudo_inverse import pseudo_inverse_times, row_times_pseudo_inverse
 
 WIDTH, HEADS, LANDMARKS = 32, 4, 8
 
@@ -75,13 +71,13 @@ def test_the_pseudo_inverse_is_the_packages_from_constant_to_peaked(spread: floa
 
 
 @pytest.mark.parametrize("m", [16, 150])
-@pytest.mark.parametrize("steps", [1, 2, 3, 6])
+@pytest.mark.parametrize("steps", [1, 2, 3, 4, 6])
 def test_the_pseudo_inverse_is_the_same_from_both_sides(m: int, steps: int) -> None:
     torch.manual_seed(0)
     A = torch.softmax(torch.randn(2, 3, m, m, dtype=torch.float64), dim=-1)
     row, block = torch.rand(2, 3, 1, m).double(), torch.randn(2, 3, m, 4).double()
     expected = row @ (moore_penrose_iter_pinv(A, iters=steps) @ block)
-    from_the_left = pseudo_inverse_times(A.mT, row.mT, steps, scale=largest_column(A)).mT @ block
+    from_the_left = row_times_pseudo_inverse(row, A, steps) @ block
     from_the_right = row @ pseudo_inverse_times(A, block, steps)
     torch.testing.assert_close(from_the_left, expected, rtol=1e-9, atol=1e-9)
     torch.testing.assert_close(from_the_right, expected, rtol=1e-9, atol=1e-9)
@@ -111,10 +107,14 @@ def test_float32_is_as_near_to_float64_as_the_package_is(spread: float) -> None:
     # Large enough for the symmetric products; nearly uniform rows are the worst conditioned.
     A = torch.softmax(spread * torch.randn(4, 200, 200, dtype=torch.float64), dim=-1)
     block = torch.randn(4, 200, 8, dtype=torch.float64)
-    exact = moore_penrose_iter_pinv(A) @ block
-    ours = pseudo_inverse_times(A.float(), block.float())
-    package = moore_penrose_iter_pinv(A.float()) @ block.float()
-    assert (ours - exact).abs().max() <= 3 * (package - exact).abs().max()
+    row = torch.softmax(torch.randn(4, 1, 200, dtype=torch.float64), dim=-1)
+    exact, package = moore_penrose_iter_pinv(A), moore_penrose_iter_pinv(A.float())
+    from_the_right = pseudo_inverse_times(A.float(), block.float()) - exact @ block
+    error = package @ block.float() - exact @ block
+    assert from_the_right.abs().max() <= 3 * error.abs().max()
+    from_the_left = row_times_pseudo_inverse(row.float(), A.float()) - row @ exact
+    error = row.float() @ package - row @ exact
+    assert from_the_left.abs().max() <= 3 * error.abs().max()
 
 
 def test_exact_attention_is_softmax_attention_plus_the_convolution() -> None:

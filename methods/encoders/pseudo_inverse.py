@@ -1,0 +1,239 @@
+"""The iterative Moore-Penrose inverse of Nystrom attention, applied to a block or to a row.
+
+The iteration is Razavi et al.'s (2014) as Xiong et al., "Nystromformer", AAAI 2021, publish it.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+# Steps that `row_times_pseudo_inverse` does not form. A fourth would take 384 products with rows
+# instead of three of matrices: more time, not less, at the paper's size.
+ON_ROWS = 3
+
+
+def largest_column(A: Tensor) -> Tensor:
+    """The published scale of the pseudo-inverse: largest row sum (one) times largest column sum.
+
+    One number for the whole batch and all heads, so bags embedded together are not independent.
+    """
+    return A.sum(-2).amax()
+
+
+def pseudo_inverse_times(
+    A: Tensor, block: Tensor, steps: int = 6, *, scale: Tensor | None = None
+) -> Tensor:
+    """The iterative Moore-Penrose inverse of `A`, applied to a block.
+
+    The published iteration is Z <- Z p(A Z) / 4 with p(Y) = 13 I - 15 Y + 7 Y^2 - Y^3, from
+    Z = A^T / scale. Its last step is applied to the block and never formed.
+
+    Args:
+        A: Softmax matrices [..., m, m]: rows sum to one.
+        block: [..., m, d].
+        steps: Number of iterations.
+        scale: `largest_column` of all matrices that are iterated together; None if `A` is all.
+
+    Returns:
+        [..., m, d].
+    """
+    c = largest_column(A) if scale is None else scale
+    A, block, c = _in_one_dtype(A, block, c)
+    flat = (A.flatten(0, -3), block.flatten(0, -3))
+    applied = _PseudoInverseTimes.apply(*flat, c, steps)  # type: ignore[no-untyped-call]
+    output: Tensor = applied.unflatten(0, A.shape[:-2])
+    return output
+
+
+def row_times_pseudo_inverse(row: Tensor, A: Tensor, steps: int = 6) -> Tensor:
+    """A row times the inverse that `pseudo_inverse_times` applies; without gradients.
+
+    With E = I - Z A a step is Z' = (I + E + E^2 + E^3 / 4) Z, so that a row times Z' is seven
+    products of rows with Z and A. The last `ON_ROWS` steps are taken so, each on the one before,
+    and never formed.
+
+    Args:
+        row: [..., 1, m].
+        A: Softmax matrices [..., m, m], all that are iterated together.
+        steps: Number of iterations.
+
+    Returns:
+        [..., 1, m].
+    """
+    A, row, c = _in_one_dtype(A, row, largest_column(A))
+    shape, A, row = row.shape, A.flatten(0, -3), row.flatten(0, -3)
+    on_rows = min(ON_ROWS, steps)
+    Z = A.mT / c
+    for _ in range(steps - on_rows):
+        Y = _symmetric_product(A, Z)
+        Z = Z @ _factor(Y, _shifted_square(Y))
+
+    def times(row: Tensor, steps: int) -> Tensor:
+        if steps == 0:
+            return torch.bmm(row, Z)
+        # Horner's rule: row (I + E (I + E (I + E / 4))).
+        summed = row
+        for share in (0.25, 1, 1):
+            times_E = torch.baddbmm(summed, times(summed, steps - 1), A, alpha=-1)
+            summed = torch.add(row, times_E, alpha=share)
+        return times(summed, steps - 1)
+
+    return times(row, on_rows).view(shape)
+
+
+def _in_one_dtype(*tensors: Tensor) -> tuple[Tensor, ...]:
+    """Autocast's, where that is on."""
+    device = tensors[0].device.type
+    if not torch.is_autocast_enabled(device):
+        return tensors
+    dtype = torch.get_autocast_dtype(device)
+    return tuple(tensor.to(dtype) for tensor in tensors)
+
+
+class _PseudoInverseTimes(torch.autograd.Function):
+    """`pseudo_inverse_times` with fewer products and saved matrices.
+
+    Every Y = A Z is symmetric, for Z is A^T times a polynomial of A A^T. With P = Y^2 - 3.5 Y +
+    1.375 a step is Z' = Z (2.046875 - 0.34375 Y + 0.875 P - 0.25 Y P), and Y' = A Z' is also
+    Y' = 0.47265625 + 0.84375 Y - 0.25 P^2: two products where the way over Z takes four, and two
+    for its derivative. Errors of a Y so derived grow 3.25-fold a step where singular values are
+    small, so that only the last ones are; all of them would cost two digits.
+    """
+
+    DERIVED = 1
+
+    @staticmethod
+    def forward(ctx: Any, A: Tensor, block: Tensor, c: Tensor, steps: int) -> Tensor:
+        """A [b, m, m], block [b, m, d], c scalar -> [b, m, d]."""
+        n_formed = max(0, steps - 1 - _PseudoInverseTimes.DERIVED)
+        Z = A.mT / c
+        Y = _symmetric_product(A, Z)
+        Ys, Ps = [], []
+        for step in range(steps - 1):
+            P = _shifted_square(Y)
+            Ys.append(Y)
+            Ps.append(P)
+            if step < n_formed:
+                Z = Z @ _factor(Y, P)
+                # The last not made symmetric: what it lacks of it, the next steps mend.
+                Y = A @ Z if step == n_formed - 1 else _symmetric_product(A, Z)
+            else:
+                Y = _derived_step(Y, P)
+        # The last step, then those whose Z was not formed, applied to the block.
+        first = torch.baddbmm(block, Y, block, beta=1.75, alpha=-0.25)
+        second = torch.baddbmm(block, Y, first, beta=3.75, alpha=-1)
+        w = torch.baddbmm(block, Y, second, beta=3.25, alpha=-1)
+        under = []
+        for step in reversed(range(n_formed, steps - 1)):
+            below, inner = _factor_times(Ys[step], Ps[step], w)
+            under += [w, inner]
+            w = below
+        ctx.n_formed = n_formed
+        ctx.save_for_backward(A, block, c, Z, Y, first, second, w, *Ys, *Ps, *under)
+        return Z @ w
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+        """Gradients of A, the block and c."""
+        A, block, c, Z, last, first, second, w, *rest = ctx.saved_tensors
+        n_formed = ctx.n_formed
+        # One Y and one P a step, and two of `under` for each whose Z was not formed.
+        n = (len(rest) + 2 * n_formed) // 4
+        steps = list(zip(rest[:n], rest[n : 2 * n], strict=True))
+        under = list(zip(rest[2 * n :: 2], rest[2 * n + 1 :: 2], strict=True))
+        for Y, P in reversed(steps[:n_formed]):
+            below, inner = _factor_times(Y, P, w)
+            under.append((w, inner))
+            w = below
+
+        # Back through the factors, first step first: what each adds to its Y and P, as factors.
+        dA = torch.bmm(w, gradient.mT).div_(c)
+        dc = -(dA * A).sum() / c
+        g = (A @ gradient) / c
+        of_Y_and_P = []
+        for step, (Y, P) in enumerate(steps):
+            if step == n_formed:
+                g = Z.mT @ gradient
+            w, inner = under.pop()
+            of_inner = -(Y @ g)
+            of_through = torch.add(0.875 * g, of_inner, alpha=0.25)
+            of_Y_and_P.append(((g, inner), (of_through, w)))
+            g = torch.add(2.046875 * g, of_inner, alpha=0.34375).baddbmm_(P, of_through)
+        if n_formed == len(steps):
+            g = Z.mT @ gradient
+
+        # The last step: 3.25 block - Y second, second = 3.75 block - Y first, and so on.
+        of_second = -(last @ g)
+        of_first = -(last @ of_second)
+        left = torch.cat([g, of_second, of_first], -1)
+        D = _symmetric(left @ torch.cat([-second, -first, -0.25 * block], -1).mT)
+        of_block = torch.add(3.25 * g, of_second, alpha=3.75).add_(of_first, alpha=1.75)
+        of_block.baddbmm_(last, of_first, alpha=-0.25)
+
+        # Back through Y' = 0.84375 Y - P P / 4 with P = Y Y - 3.5 Y, all symmetric.
+        for (Y, P), ((g, inner), (of_through, w)) in zip(
+            reversed(steps), reversed(of_Y_and_P), strict=True
+        ):
+            dP = _symmetric((D @ P).mul_(-0.5).baddbmm_(of_through, w.mT))
+            dY = (dP @ Y).sub_(dP, alpha=1.75).mul_(2).add_(D, alpha=0.84375)
+            D = _symmetric(dY.baddbmm_(g, inner.mT, alpha=-1))
+        # Y = A A^T / c.
+        dc -= (D * (steps[0][0] if steps else last)).sum() / c
+        dA.baddbmm_(D.mul_(2).div_(c), A)
+        return dA, of_block, dc, None
+
+
+def _shifted_square(Y: Tensor) -> Tensor:
+    """P = Y^2 - 3.5 Y + 1.375."""
+    return _add_identity(_symmetric_product(Y, Y, Y, beta=-3.5), 1.375)
+
+
+def _factor(Y: Tensor, P: Tensor) -> Tensor:
+    """p(Y) / 4."""
+    linear = (0.875 * P).sub_(Y, alpha=0.34375)
+    return _add_identity(_symmetric_product(Y, P, linear, beta=1, alpha=-0.25), 2.046875)
+
+
+def _derived_step(Y: Tensor, P: Tensor) -> Tensor:
+    """The next Y from the last."""
+    return _add_identity(_symmetric_product(P, P, Y, beta=0.84375, alpha=-0.25), 0.47265625)
+
+
+def _factor_times(Y: Tensor, P: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
+    """p(Y) / 4 applied to a block, and what is in brackets in 2.046875 w + 0.875 P w - Y (..)."""
+    through = P @ w
+    inner = torch.add(0.25 * through, w, alpha=0.34375)
+    output = torch.add(2.046875 * w, through, alpha=0.875)
+    return output.baddbmm_(Y, inner, alpha=-1), inner
+
+
+def _symmetric_product(
+    X: Tensor, Y: Tensor, M: Tensor | None = None, *, beta: float = 0, alpha: float = 1
+) -> Tensor:
+    """X Y alpha + M beta [b, m, m] where that is symmetric: below the diagonal it is copied."""
+    m = X.shape[-1]
+    M = X if M is None else M
+    if m < 128 or X.device.type != "cpu":
+        return torch.baddbmm(M, X, Y, beta=beta, alpha=alpha)
+    size = -(-m // 4)
+    product = torch.empty_like(X, memory_format=torch.contiguous_format)
+    for start in range(0, m, size):
+        rows, after = slice(start, start + size), slice(start + size, m)
+        product[:, rows, start:] = torch.baddbmm(
+            M[:, rows, start:], X[:, rows], Y[:, :, start:], beta=beta, alpha=alpha
+        )
+        product[:, after, rows] = product[:, rows, after].mT
+    return product
+
+
+def _add_identity(M: Tensor, times: float) -> Tensor:
+    """Add to the diagonal in place."""
+    M.diagonal(dim1=-2, dim2=-1).add_(times)
+    return M
+
+
+def _symmetric(M: Tensor) -> Tensor:
+    return torch.lerp(M, M.mT, 0.5)
