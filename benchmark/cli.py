@@ -444,6 +444,8 @@ def _seeds(text: str) -> tuple[int, ...]:
         seeds = tuple(int(part) for part in text.split(","))
     except ValueError:
         raise InputError(f"--seeds: expected integers between commas, found {text!r}") from None
+    if not all(0 <= seed < 2**63 for seed in seeds):
+        raise InputError(f"--seeds: expected integers from 0 to 2^63 - 1, found {text!r}")
     if len(set(seeds)) < len(seeds):
         raise InputError(f"--seeds: expected each seed once, found {text!r}")
     return seeds

@@ -9,6 +9,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from benchmark.device import check_device
 from benchmark.overrides import configured
 from methods.base import Budget, Context, Method, MethodSpec, Role, UnableError
 from methods.registry import select_methods
@@ -17,6 +18,7 @@ from tasks.elimination import TooFewError
 from tasks.embeddings import Embeddings
 from tasks.errors import InputError
 from tasks.expression import Expression
+from tasks.formats.files import one_line
 from tasks.load import load_cohort
 from tasks.seeds import derive_seed
 
@@ -56,6 +58,9 @@ def embed_to_file(
     if len(chosen) != 1:
         raise InputError(f"expected one method, found {len(chosen)} that {name!r} names")
     (spec,) = configured(chosen, settings)
+    check_device(device)
+    if output.is_dir():
+        raise InputError(f"{output}: expected a file that can be written, found: a folder")
     cohort = load_cohort(folder)
     embeddings, genes = embed(spec, cohort, budget, device)
     write_embeddings(output, embeddings, genes, spec, cohort, budget)
@@ -82,9 +87,13 @@ def embed(
         given = cohort if expression is None else expression.of(cohort)
         everybody = given.subset(given.patients)
         method.fit(everybody, Context(seed, device))
+        return method.embed(everybody), genes_of(method, everybody)
     except (UnableError, TooFewError) as error:
         raise InputError(f"{spec.name} on {cohort.name}: {error}") from error
-    return method.embed(everybody), genes_of(method, everybody)
+    except Exception as error:
+        # what a trial records as its failure, a method that meets data that no one can learn from
+        what = f"{type(error).__name__}: {one_line(error)}"
+        raise InputError(f"{spec.name} cannot embed {cohort.name}: {what}") from error
 
 
 def genes_of(method: Method, cohort: Cohort) -> tuple[str, ...]:

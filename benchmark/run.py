@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
-import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from benchmark.cache import EmbeddingCache
+from benchmark.device import check_device
 from benchmark.folds import outer_folds
 from benchmark.gains import gains, sentence
 from benchmark.interrupt import first_interrupt_only
@@ -105,7 +105,7 @@ def run_methods(methods: Sequence[MethodSpec], options: RunOptions, console: Con
         for name, reason in registry().unavailable.items():
             console.print(f"Methods of {name} are unavailable: {reason}", markup=False)
     if options.address is None:
-        _check_device(options.device)
+        check_device(options.device)  # a cluster's devices only its workers know
     cohorts = _load(options, console)
     chosen = select_tasks(options.tasks, [cohort for _, cohort in cohorts])
     tasks = _asked(options.protocol, chosen, console)
@@ -173,14 +173,6 @@ def _asked(protocol: Protocol, chosen: Sequence[Task], console: Console) -> tupl
     if left_out:
         console.print(f"Protocol {protocol} does not ask, so not run: {', '.join(left_out)}.")
     return tasks
-
-
-def _check_device(name: str) -> None:
-    """Refuse what this machine does not have; a cluster's devices only its workers know."""
-    there = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
-    there += [f"cuda:{i}" for i in range(torch.cuda.device_count())]
-    if name not in there:
-        raise InputError(f"--device: expected one of {', '.join(there)}, found {name!r}")
 
 
 def _check_pairs(folder: Path, cohort: Cohort) -> None:

@@ -256,3 +256,18 @@ def test_settings(folder: Path, tmp_path: Path, command: Command, setting: str) 
     )
     assert "--set" in error
     assert len(error) < 3000
+
+
+def test_what_no_method_can_embed(folder: Path, tmp_path: Path, command: Command) -> None:
+    for rows, message in (
+        ([f"{p},1,1\n" for p in PATIENTS], "pca cannot embed TOY: ValueError: "),
+        ([f"{p},,\n" for p in PATIENTS], "pca cannot embed TOY: ValueError: "),
+    ):
+        (folder / "rna.csv").write_text("id,G1,G2\n" + "".join(rows))
+        assert message in command("embed", "pca", "--cohort", folder, "--output", tmp_path / "e.h5")
+    for option, value, message in (
+        ("--output", folder, "expected a file that can be written, found: a folder"),
+        ("--device", "nosuch", "--device: expected one of cpu"),
+    ):
+        assert message in command("embed", "pca", "--cohort", folder, option, value)
+    assert not (tmp_path / "e.h5").exists()

@@ -7,6 +7,7 @@ from pathlib import Path
 from tasks.errors import InputError
 
 _DEEPEST = 6
+_MOST = 2000  # folders; a disk's root has more, and nobody means it
 
 
 def folders_below(folder: Path) -> Iterator[tuple[Path, tuple[Path, ...]]]:
@@ -15,7 +16,7 @@ def folders_below(folder: Path) -> Iterator[tuple[Path, tuple[Path, ...]]]:
     Hidden files and folders are passed over, and what lies deeper than six folders.
 
     Raises:
-        InputError: The folder cannot be read.
+        InputError: The folder cannot be read, or holds too many others.
     """
     seen: set[tuple[int, int]] = set()
     waiting = [(folder, 0)]
@@ -31,6 +32,11 @@ def folders_below(folder: Path) -> Iterator[tuple[Path, tuple[Path, ...]]]:
         if (status.st_dev, status.st_ino) in seen:
             continue
         seen.add((status.st_dev, status.st_ino))
+        if len(seen) > _MOST:
+            raise InputError(
+                f"{folder}: expected a folder with one cohort's files, found more than {_MOST} "
+                "folders in it"
+            )
         visible = [entry for entry in entries if not entry.name.startswith(".")]
         yield current, tuple(current / entry.name for entry in visible if _is(entry, "file"))
         if depth < _DEEPEST:
