@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import rdata
 from rich.console import Console
 
 from benchmark.cli import main
@@ -18,7 +19,7 @@ from tasks.cohort import VectorModality
 from tasks.errors import InputError
 from tasks.fetch import download
 from tasks.fetch.catalogue import Catalogue
-from tasks.fetch.tables import feature_name, read_expression
+from tasks.fetch.tables import feature_name, read_expression, read_slides
 from tasks.load import load_cohort
 from tests.open_data import (
     EXPRESSION,
@@ -314,6 +315,15 @@ def test_a_zip_that_climbs_out_is_refused(member: str, tmp_path: Path) -> None:
     write_expression(tmp_path / "bad.zip", "AAA", member)
     with pytest.raises(InputError, match=r"bad\.zip: expected names inside the zip, found"):
         read_expression(tmp_path / "bad.zip")
+
+
+def test_an_r_file_of_something_else_is_refused(tmp_path: Path) -> None:
+    rdata.write_rds(tmp_path / "bad.rds", [1, 2, 3])
+    with pytest.raises(InputError, match=r"bad\.rds: expected a table, found: list"):
+        read_slides([tmp_path / "bad.rds"])
+    (tmp_path / "bad.rds").write_bytes(b"RDX3 but not really")
+    with pytest.raises(InputError, match=r"bad\.rds: expected a table, found: "):
+        read_slides([tmp_path / "bad.rds"])
 
 
 @pytest.mark.parametrize("content", [b"", b"no zip", b"PK\x05\x06" + bytes(18)])

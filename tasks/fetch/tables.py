@@ -10,10 +10,8 @@ import pandas as pd
 import rdata
 
 from tasks.errors import InputError
-from tasks.formats.files import one_line
+from tasks.formats.files import reading
 from tasks.formats.tables import read_text_table
-
-_UNREADABLE = (OSError, EOFError, ValueError, NotImplementedError, LookupError)
 
 # The stain at the end of a feature's name: _HE in some cohorts, _FFPE in others.
 _STAIN = re.compile(r"_(HE|FFPE)$")
@@ -76,13 +74,11 @@ def _group(name: str) -> int:
 
 def _read_slides(path: Path) -> pd.DataFrame:
     """One table as published; an R file is parsed as data, and nothing in it is evaluated."""
-    try:
+    with reading(path, "a table"):
         if path.suffix == ".rds":
             table = rdata.read_rds(path)
         else:
             table = pd.read_csv(path, low_memory=False)
-    except _UNREADABLE as error:
-        raise InputError(f"{path}: expected a table, found: {one_line(error)}") from error
     if not isinstance(table, pd.DataFrame):
         raise InputError(f"{path}: expected a table, found: {type(table).__name__}")
     table.columns = pd.Index([str(name) for name in table.columns])
@@ -141,13 +137,12 @@ def read_expression(path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
         InputError: If the archive is broken, holds anything but one file, or a name in it climbs
             out; or if a patient's slides disagree in expression.
     """
-    try:
-        with zipfile.ZipFile(path) as archive, archive.open(_only_member(path, archive)) as member:
-            table = pd.read_csv(
-                member, low_memory=False, dtype=dict.fromkeys(_CLINICAL, str), na_filter=True
-            )
-    except (zipfile.BadZipFile, *_UNREADABLE) as error:
-        raise InputError(f"{path}: expected a zip of a csv, found: {one_line(error)}") from error
+    with (
+        reading(path, "a zip of a csv"),
+        zipfile.ZipFile(path) as archive,
+        archive.open(_only_member(path, archive)) as member,
+    ):
+        table = pd.read_csv(member, low_memory=False, dtype=dict.fromkeys(_CLINICAL, str))
     absent = [name for name in _CLINICAL if name not in table]
     genes = [name for name in table.columns if name.endswith(_EXPRESSION)]
     if absent or not genes:
