@@ -14,8 +14,8 @@ from tasks.fetch.tables import SlideTables, read_expression, read_outcomes, read
 from tasks.load import load_cohort
 from tasks.manifest import MANIFEST
 
-# As the cohorts of the committed results are written, so that a run on fetched cohorts gives the
-# committed numbers. A z-score loses a published digit only beyond 10.
+# As the cohorts of the committed results are written: the same features to the last bit. A z-score
+# loses a published digit only beyond 10.
 _FEATURE_DIGITS = "%.6g"
 _EXPRESSION_DIGITS = "%.5g"
 
