@@ -90,6 +90,8 @@ def embed(
         return method.embed(everybody), genes_of(method, everybody)
     except (UnableError, TooFewError) as error:
         raise InputError(f"{spec.name} on {cohort.name}: {error}") from error
+    except InputError:
+        raise
     except Exception as error:
         # what a trial records as its failure, a method that meets data that no one can learn from
         what = f"{type(error).__name__}: {one_line(error)}"

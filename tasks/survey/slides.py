@@ -9,7 +9,7 @@ import h5py
 from tasks.errors import InputError
 from tasks.formats.files import reading
 from tasks.formats.hdf5 import own_dataset
-from tasks.formats.slides import HDF5_SUFFIXES, TORCH_SUFFIXES, scan_slide
+from tasks.formats.slides import HDF5_SUFFIXES, TORCH_SUFFIXES, peek_slide
 from tasks.split_files import find_barcode
 from tasks.survey.found import Other, Slides
 
@@ -21,7 +21,7 @@ _CLAM = {"h5_files": "HDF5 features of CLAM", "pt_files": "tensors of CLAM"}
 
 
 def survey_slides(folder: Path, files: Sequence[Path]) -> Slides | Other:
-    """Look at a folder's slide files: every name, and the content of three.
+    """Look at a folder's slide files: every name, and three of the files.
 
     Args:
         folder: The folder.
@@ -35,10 +35,10 @@ def survey_slides(folder: Path, files: Sequence[Path]) -> Slides | Other:
         strange = [f.name for f, barcode in zip(files, barcodes, strict=True) if barcode is None]
         n = len(strange)
         return Other(folder, f"{n} of {len(files)} files without a TCGA barcode: {strange[0]}")
-    widths = set()
+    widths, encoder = set(), ""
     for file in sorted({files[0], files[len(files) // 2], files[-1]}):
         try:
-            scan = scan_slide(file)
+            found = peek_slide(file)
         except InputError as error:
             if len(embedding := _shape(file)) == 1:
                 return Other(
@@ -47,11 +47,12 @@ def survey_slides(folder: Path, files: Sequence[Path]) -> Slides | Other:
                     'into a table, a row a slide, and declare it with kind = "vector"',
                 )
             return Other(folder, str(error))
-        widths |= {scan.width} if scan.n_instances else set()
+        widths |= {found.width} if found.n_instances else set()
+        encoder = encoder or found.encoder
     if len(widths) > 1:
         return Other(folder, f"slides of different widths: {', '.join(map(str, sorted(widths)))}")
     width = widths.pop() if widths else 0
-    return Slides(folder, _tool(folder, files[0], width), patients, len(files), width)
+    return Slides(folder, _tool(folder, files[0], width, encoder), patients, len(files), width)
 
 
 def _shape(file: Path) -> tuple[int, ...]:
@@ -66,8 +67,8 @@ def _shape(file: Path) -> tuple[int, ...]:
         return ()
 
 
-def _tool(folder: Path, file: Path, width: int) -> str:
-    """Which tool wrote a folder, by its name and by the shape of its first file."""
+def _tool(folder: Path, file: Path, width: int, encoder: str) -> str:
+    """Which tool wrote a folder, by its name, its first file and the encoder that files name."""
     if folder.name in _CLAM:
         return _CLAM[folder.name]
     shape = _shape(file)
@@ -76,7 +77,9 @@ def _tool(folder: Path, file: Path, width: int) -> str:
             "" if width == 1536 else f" (but {width} wide, not 1536)"
         )
     named = _TRIDENT_FOLDER.fullmatch(folder.name)
-    if named and (shape and _TRIDENT_JOB.fullmatch(folder.parent.name)):
-        return f"TRIDENT, encoder {named['encoder']}, patches {folder.parent.name}"
+    if named and _TRIDENT_JOB.fullmatch(folder.parent.name):
+        return f"TRIDENT, encoder {encoder or named['encoder']}, patches {folder.parent.name}"
     kind = "HDF5 files" if shape else "tensors saved by torch.save"
+    if encoder:
+        return f"{kind} of the encoder {encoder}"
     return f"{kind}, by the folder's name of the encoder {named['encoder']}" if named else kind
