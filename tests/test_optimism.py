@@ -75,6 +75,29 @@ def test_differences_are_paired_over_folds_with_the_corrected_interval() -> None
     assert alone.mean == pytest.approx(np.mean(np.subtract(BEST, HONEST)))
 
 
+def every_switch() -> pd.DataFrame:
+    """`both`, with a score of every switch: 0.01 above honest, then 0.02, and so on."""
+    frame = both()
+    parts = [frame[~frame["metric"].isin([f"harrell_c_{switch}" for switch in Switch])]]
+    for step, switch in enumerate(Switch, start=1):
+        values = [[value + 0.01 * step for value in HONEST]]
+        name = f"harrell_c_{switch}"
+        parts.append(
+            frames.records({"mirror": values}, metric=name, protocol="paper", primary=False)
+        )
+    return pd.concat(parts, ignore_index=True)
+
+
+def test_what_all_genes_add_is_counted_from_the_same_recipe_without_the_leak() -> None:
+    (found,) = found_in(every_switch())
+    assert [switch for switch, _ in found.switches] == list(Switch)
+    added = {switch: one.mean for switch, one in found.switches}
+    order = list(Switch)
+    for switch in Switch:
+        base = order.index(Switch.TRAIN_GENES) + 1 if switch is Switch.ALL_GENES else 0
+        assert added[switch] == pytest.approx(0.01 * (order.index(switch) + 1 - base))
+
+
 def test_only_cells_of_both_protocols_count() -> None:
     frame = both()
     cut = frame[~((frame["protocol"] == "strict") & (frame["fold"] >= 3))]
@@ -139,6 +162,19 @@ def test_the_figure_has_every_number_and_no_text_on_another() -> None:
     boxes = [t.get_window_extent(renderer) for t in texts if t.get_text()]
     boxes += [legend.get_window_extent(renderer), suptitle.get_window_extent(renderer)]
     assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
+
+
+def test_a_legend_of_every_switch_leaves_the_panels_their_room() -> None:
+    figure = figure_of(found_in(every_switch()))
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()  # type: ignore[no-untyped-call]
+    width, _ = canvas.get_width_height()
+    legend = next(sign for panel in figure.axes if (sign := panel.get_legend()) is not None)
+    box = legend.get_window_extent(canvas.get_renderer())  # type: ignore[no-untyped-call]
+    assert 0 <= box.x0 < box.x1 <= width
+    panels = [panel for panel in figure.axes if panel.get_lines()]
+    assert all(panel.get_window_extent().width > width / 4 for panel in panels)
+    assert not any(panel.get_window_extent().overlaps(box) for panel in panels)
 
 
 def test_nothing_to_draw_is_refused() -> None:

@@ -1,4 +1,4 @@
-"""The optimism gap: strict, honest and published evaluation of the same embeddings, and why."""
+"""The optimism gap: strict, honest and published evaluation of the same folds, and why."""
 
 from collections.abc import Sequence
 
@@ -24,7 +24,7 @@ from benchmark.figures.look import (
 from benchmark.optimism import Optimism
 from tasks.paper.switches import HONEST, Switch
 
-_ROW_INCHES, _LEGEND_INCHES = 0.3, 0.2
+_ROW_INCHES, _LEGEND_INCHES, _LEGEND_COLUMNS = 0.3, 0.2, 7
 
 _CHANCE = 0.5
 """Of concordance and of areas under ROC curves, the scores of protocol `paper`."""
@@ -33,7 +33,7 @@ _SIGNS = {
     Switch.BEST_EPOCH: ("P", VERMILION),
     Switch.ALL_BINS: ("^", BLUE),
     Switch.ALL_GENES: ("*", BLUE),
-    Switch.TRAIN_GENES: ("x", BLUE),
+    Switch.TRAIN_GENES: ("X", BLUE),
     Switch.FRESH_PATCHES: ("h", GREEN),
     Switch.DROPOUT_ON: ("<", ORANGE),
     Switch.SLIDE_LEVEL: ("s", GREEN),
@@ -63,8 +63,10 @@ def optimism(found: Sequence[Optimism]) -> Figure:
     for one in found:
         groups.setdefault((one.task, one.variant, one.budget, one.n_folds), []).append(one)
     heights = [0.75 + _ROW_INCHES * len(rows) for rows in groups.values()]
-    figure = canvas(1.3 + _LEGEND_INCHES + sum(heights))
-    grid = figure.add_gridspec(len(groups) + 1, 2, height_ratios=[_LEGEND_INCHES, *heights])
+    names = _named(found)
+    legend_inches = _LEGEND_INCHES * -(-len(names) // _LEGEND_COLUMNS)
+    figure = canvas(1.3 + legend_inches + sum(heights))
+    grid = figure.add_gridspec(len(groups) + 1, 2, height_ratios=[legend_inches, *heights])
     signs = figure.add_subplot(grid[0, :])
     lefts, rights = (
         [figure.add_subplot(grid[i + 1, column]) for i in range(len(groups))] for column in (0, 1)
@@ -79,16 +81,16 @@ def optimism(found: Sequence[Optimism]) -> Figure:
         left.set_title(" · ".join(filter(None, place)), loc="left")
     for panels in (lefts, rights):
         _share(panels, list(groups.values()))
-    _legend(signs, [*lefts, *rights])
+    _legend(signs, [*lefts, *rights], names)
     head(figure, "Optimism of the published evaluation")
     caption(
         figure,
-        "The same embeddings and folds, evaluated three ways. Left: strict (with its own head), the"
+        "The same folds, evaluated three ways. Left: strict (with its own head), the"
         f" published probe evaluated honestly ({HONEST}), and the same probe as published (paper)."
         " Right: thick lines and bars are paper less honest with the 95 % interval of the corrected"
         " resampled t over folds; markers are what each departure adds by itself, which overlap and"
-        " need not sum to the gap. Under permuted labels nothing is there to be found; the dotted"
-        " line is chance.",
+        " need not sum to the gap (all_genes is counted from train_genes). Under permuted labels"
+        " nothing is there to be found; the dotted line is chance.",
     )
     return figure
 
@@ -141,16 +143,20 @@ def _share(panels: Sequence[Axes], rows: Sequence[Sequence[Optimism]]) -> None:
             panel.set_xlim(limits[:, 0].min(), limits[:, 1].max())
 
 
-def _legend(signs: Axes, panels: Sequence[Axes]) -> None:
+def _named(found: Sequence[Optimism]) -> list[str]:
+    """What has a sign, in the order of the legend."""
+    switches = {switch for one in found for switch, _ in one.switches}
+    return ["strict", HONEST, "paper", "gap", *(s for s in Switch if s in switches)]
+
+
+def _legend(signs: Axes, panels: Sequence[Axes], names: Sequence[str]) -> None:
     """One for all panels, above them: a sign each."""
     entries: dict[str, Line2D] = {}
     for line in (line for panel in panels for line in panel.get_lines()):
-        label = str(line.get_label())
-        if not label.startswith("_"):
-            entries.setdefault(label, line)
-    names = [name for name in ("strict", HONEST, "paper", "gap", *Switch) if name in entries]
+        entries.setdefault(str(line.get_label()), line)
     signs.set_axis_off()
     signs.legend(
-        [entries[name] for name in names], names, loc="center left", ncols=len(names),
-        columnspacing=0.9, handletextpad=0.2, handlelength=1.1, borderaxespad=0.0,
+        [entries[name] for name in names], names, loc="center left",
+        ncols=min(len(names), _LEGEND_COLUMNS), columnspacing=0.9, handletextpad=0.2,
+        handlelength=1.1, borderaxespad=0.0,
     )  # fmt: skip
