@@ -72,3 +72,16 @@ def gaps(records: pd.DataFrame, tables: Iterable[Standing]) -> tuple[Gap, ...]:
         lacking = (protocol, budget, status, metrics, reason, tasks, sum(n for _, n in found))
         same.setdefault(lacking, []).append(method)
     return tuple(Gap(*lacking, tuple(methods)) for lacking, methods in sorted(same.items()))
+
+
+def whole(found: Iterable[Gap], tables: Iterable[Standing]) -> tuple[Gap, ...]:
+    """The gaps that change a comparison: of first metrics, and not of ablations alone."""
+    tables = tuple(tables)
+    primaries = {table.primary.name for table in tables}
+    ablations = {row.method for table in tables for row in table.rows if row.role == "ablation"}
+    return tuple(
+        gap
+        for gap in found
+        if (not gap.metrics or primaries & set(gap.metrics.split(", ")))
+        and not set(gap.methods) <= ablations
+    )

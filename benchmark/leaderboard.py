@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -11,7 +11,7 @@ import pandas as pd
 from benchmark import control_check
 from benchmark.columns import brief, columns, conditions, details, rows_table
 from benchmark.deltas import deltas, markdown
-from benchmark.gaps import Gap, gaps
+from benchmark.gaps import Gap, gaps, whole
 from benchmark.markdown import escape, grid
 from benchmark.optimism import optimism_brief, optimism_section
 from benchmark.overview import overview, task_lines
@@ -106,7 +106,6 @@ def render(
     settled = settle(records)
     intervals = {} if predictions is None else patient_intervals(predictions)
     tables = standings(settled, intervals)
-    of_variants = set(settled.loc[settled["role"] == "ablation", "method"])
     controls = [table for table in tables if control_check.is_control(table)]
     main = [table for table in tables if table.protocol == STRICT]
     others = [table for table in tables if table not in main and table not in controls]
@@ -131,7 +130,7 @@ def render(
     front += optimism_brief(settled, f"{folder}/optimism-gap.md")
     front += _elsewhere(pages, others, folder)
     missing = gaps(settled, tables)
-    front += _foot(missing, of_variants, {table.primary.name for table in tables}, folder)
+    front += _foot(missing, tables, folder)
     pages |= _page("missing", "What is missing, and why", _gap_table(missing))
     return Leaderboard("\n".join(front), dict(sorted(pages.items())))
 
@@ -269,16 +268,9 @@ def _elsewhere(pages: Mapping[str, str], others: Sequence[Standing], folder: str
     return ["## Other protocols, ablations\n", "".join(links)] if links else []
 
 
-def _foot(
-    missing: Sequence[Gap], ablations: Set[str], primaries: Set[str], folder: str
-) -> list[str]:
+def _foot(missing: Sequence[Gap], tables: Sequence[Standing], folder: str) -> list[str]:
     """Whole scores that are not there; single metrics and ablations stand on their page."""
-    shown = [
-        gap
-        for gap in missing
-        if (not gap.metrics or primaries & set(gap.metrics.split(", ")))
-        and not set(gap.methods) <= ablations
-    ]
+    shown = whole(missing, tables)
     text = ["## What is missing, and why\n", *(_gap_table(shown) or ["Nothing.\n"])]
     if len(shown) < len(missing):
         text.append(

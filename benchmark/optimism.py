@@ -148,7 +148,7 @@ def _over_folds(differences: pd.Series, n_folds: int) -> Estimate:
     return nadeau_bengio(folds.to_numpy(), 1.0 / max(1, n_folds - 1))
 
 
-_SECTION = f"""\
+EXPLAINED = f"""\
 What protocol `paper` reports on the folds of `strict`. `{HONEST}` is the same published probe, on
 the embeddings of `strict`, with every departure from an honest evaluation switched off; the **gap**
 is `paper` less `{HONEST}`, so that it is the evaluation's alone, and each switch stands with what
@@ -173,8 +173,8 @@ def optimism_section(records: pd.DataFrame) -> list[str]:
     found = optimism(records)
     if not found:
         return []
-    text = [_SECTION]
-    for title, rows in groupby(found, key=_title):
+    text = [EXPLAINED]
+    for title, rows in groupby(found, key=optimism_title):
         text += [f"## {title}\n", _markdown(tuple(rows))]
     return text
 
@@ -210,7 +210,8 @@ def optimism_brief(records: pd.DataFrame, link: str) -> list[str]:
     ]
 
 
-def _title(row: Optimism) -> str:
+def optimism_title(row: Optimism) -> str:
+    """The task with what its rows have in common."""
     place = " · ".join(filter(None, (row.task, row.variant, row.measure.name)))
     return f"{place} · budget {row.budget}, {row.n_folds} folds"
 

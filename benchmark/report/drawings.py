@@ -8,11 +8,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from benchmark.figures import (
+    Tradeoff,
     caption_of,
     compute,
     diagram_of_many,
     forest,
     kaplan_meier,
+    retention,
     risk_groups,
 )
 from benchmark.figures.look import svg
@@ -42,27 +44,38 @@ class Drawing:
 
 
 def of_task(
-    table: Standing, predictions: dict[tuple[object, ...], pd.DataFrame], root: Path
+    table: Standing,
+    kept: Sequence[Tradeoff],
+    predictions: dict[tuple[object, ...], pd.DataFrame],
+    root: Path,
 ) -> tuple[Drawing, ...]:
-    """The forest, compute against score, and survival by the risks of the best and the reference.
+    """The forest, compute against score, what is specific to the task's kind.
+
+    That is survival by the risks of the best and of the reference, and retention against alignment.
 
     Args:
         table: The task.
+        kept: What every cohort's embeddings keep and align.
         predictions: From `survival_predictions`.
         root: The report's folder.
     """
     place = (table.task, table.protocol, table.budget, table.n_folds)
     found = []
     if any(row.cells for row in table.rows):
-        found.append(_save(forest(table), root, slug("forest", *place)))
-        found.append(_save(compute(table), root, slug("compute", *place)))
+        found.append(save_drawing(forest(table), root, slug("forest", *place)))
+        found.append(save_drawing(compute(table), root, slug("compute", *place)))
+    found += [
+        save_drawing(retention(one), root, slug("retention", *place))
+        for one in kept
+        if (one.tasks.split(" ")[0], *one.setting) == place
+    ]
     best = table.best.method if table.best else None
     for method in dict.fromkeys((best, REFERENCE)):
         rows = predictions.get((*place, method))
         if rows is not None:
             groups = risk_groups(rows)
             figure = kaplan_meier(groups, str(method), table.task)
-            found.append(_save(figure, root, slug("kaplan-meier", *place, method)))
+            found.append(save_drawing(figure, root, slug("kaplan-meier", *place, method)))
     return tuple(found)
 
 
@@ -83,10 +96,11 @@ def over_tasks(tables: Sequence[Standing], root: Path, *place: str) -> Drawing |
         place: What tells this diagram from others.
     """
     figure = diagram_of_many(tables)
-    return None if figure is None else _save(figure, root, slug("ranks", *place))
+    return None if figure is None else save_drawing(figure, root, slug("ranks", *place))
 
 
-def _save(figure: Figure, root: Path, name: str) -> Drawing:
+def save_drawing(figure: Figure, root: Path, name: str) -> Drawing:
+    """Write a figure into the report."""
     path = root / "figures" / f"{name}.svg"
     path.parent.mkdir(exist_ok=True)
     title, text = " ".join(figure.get_suptitle().split()), caption_of(figure)

@@ -5,16 +5,18 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from importlib.resources import as_file, files
-from itertools import groupby
 from pathlib import Path
 
 import pandas as pd
 
-from benchmark.gaps import gaps
+from benchmark.control_check import is_control
+from benchmark.figures import tradeoffs
+from benchmark.gaps import gaps, whole
 from benchmark.patients import patient_intervals
 from benchmark.rankings import rankings
 from benchmark.records import Store
 from benchmark.report import drawings
+from benchmark.report.findings import findings
 from benchmark.report.names import method_data, method_page
 from benchmark.report.pages import Pages, Section, Setting, page_of
 from benchmark.report.trials import Trial, data, predicted, trials
@@ -86,10 +88,16 @@ def _fill(root: Path, store: Store) -> None:
         (root / name).mkdir()
     with as_file(files("benchmark.report") / "assets") as assets:
         shutil.copytree(assets, root / "assets")
-    _write(root, "index.html", pages.index(_sections(tables, root), by_method, missing))
-    risks = drawings.survival_predictions(predictions)
+    further = findings(settled, tables, store.folder / "figures", root)
+    for finding in further:
+        _write(root, finding.path, pages.finding(finding))
+    _write(root, "missing.html", pages.missing(missing))
+    sections, lost = _sections(tables, root), whole(missing, tables)
+    more = len(missing) - len(lost)
+    _write(root, "index.html", pages.index(sections, further, by_method, lost, more))
+    risks, kept = drawings.survival_predictions(predictions), tradeoffs(tables)
     for table in tables:
-        figures = drawings.of_task(table, risks, root)
+        figures = drawings.of_task(table, kept, risks, root)
         _write(root, page_of(table), pages.task(table, figures, missing))
     _write_methods(root, pages, by_method, tables, predictions)
     _write(root, MANIFEST, "".join(f"{path}\n" for path in _paths(root)))
@@ -112,32 +120,28 @@ def _write_methods(
 
 
 def _sections(tables: Sequence[Standing], root: Path) -> list[Section]:
+    """Real cohorts, then planted ones; permuted labels are a check, which has a page of its own."""
     found = []
-    for (source, licence), group in groupby(tables, key=lambda t: (t.source, t.licence)):
-        section = tuple(group)
+    for title, embedded in (("Real cohorts", False), ("Planted cohorts", True)):
+        section = [t for t in tables if t.embedded is embedded and not is_control(t)]
         settings = sorted(
             {(table.protocol, table.budget) for table in section},
             key=lambda setting: (setting[0] != "strict", setting),
         )
-        found.append(
-            Section(
-                source,
-                licence,
-                tuple(sorted({table.cohort for table in section})),
-                tuple(_setting(section, source, licence, *setting, root) for setting in settings),
-            )
-        )
+        if section:
+            cohorts = sorted({(table.cohort, table.source, table.licence) for table in section})
+            of_settings = (_setting(title, section, *setting, root) for setting in settings)
+            found.append(Section(title, tuple(cohorts), tuple(of_settings)))
     return found
 
 
 def _setting(
-    section: Sequence[Standing], source: str, licence: str, protocol: str, budget: str, root: Path
+    title: str, section: Sequence[Standing], protocol: str, budget: str, root: Path
 ) -> Setting:
     chosen = tuple(t for t in section if (t.protocol, t.budget) == (protocol, budget))
-    drawing = drawings.over_tasks(chosen, root, source, licence, protocol, budget)
-    return Setting(
-        protocol, budget, chosen, rankings([t for t in chosen if len(t.ranked) > 1]), drawing
-    )
+    drawing = drawings.over_tasks(chosen, root, title, protocol, budget)
+    compared = [table for table in chosen if len(table.ranked) > 1]
+    return Setting(protocol, budget, chosen, rankings(compared), drawing)
 
 
 def _write(root: Path, path: str, text: str) -> None:

@@ -16,6 +16,7 @@ from benchmark.patients import RESAMPLES
 from benchmark.rankings import Ranking, placements
 from benchmark.report.columns import Column, columns, linked, other_metrics, over_tasks, style
 from benchmark.report.drawings import Drawing
+from benchmark.report.findings import Finding, Part
 from benchmark.report.grid import Cell, Grid, Group, Header, Line, said, valued
 from benchmark.report.names import method_data, method_page, task_page
 from benchmark.report.trials import Trial
@@ -44,18 +45,16 @@ class Setting:
 
 @dataclass(frozen=True)
 class Section:
-    """What was made of the data of one source.
+    """What was made of cohorts of one sort.
 
     Attributes:
-        source: Where they come from.
-        licence: Of those data.
-        cohorts: Their names.
+        title: Which.
+        cohorts: Name, source and licence of each.
         settings: Strict protocols first.
     """
 
-    source: str
-    licence: str
-    cohorts: tuple[str, ...]
+    title: str
+    cohorts: tuple[tuple[str, str, str], ...]
     settings: tuple[Setting, ...]
 
 
@@ -78,18 +77,25 @@ class Pages:
         )
 
     def index(
-        self, sections: Sequence[Section], trials: dict[str, tuple[Trial, ...]], gaps: Sequence[Gap]
+        self,
+        sections: Sequence[Section],
+        further: Sequence[Finding],
+        trials: dict[str, tuple[Trial, ...]],
+        gaps: Sequence[Gap],
+        more: int,
     ) -> str:
-        """The overview."""
+        """The overview, with the gaps that change a comparison and how many more there are."""
         return self._render(
             "index.html",
             "",
             sections=[
-                (section, [(s, _ranking(s), _tasks(s)) for s in section.settings])
+                (section, [(s, _ranking(section, s), _tasks(section, s)) for s in section.settings])
                 for section in sections
             ],
+            further=further,
             methods=_methods(trials),
             gaps=_gaps(gaps),
+            more=more,
             reference=REFERENCE,
             fewest_tasks=FEWEST_TASKS,
             resamples=RESAMPLES,
@@ -115,6 +121,16 @@ class Pages:
             tied=sum(row.tied for row in table.ranked),
             reference=REFERENCE,
         )
+
+    def missing(self, gaps: Sequence[Gap]) -> str:
+        """Everything that is missing."""
+        part = Part("All reasons", None, _gaps(gaps))
+        text = "Also single metrics that could not be computed, and ablations that were not run."
+        return self.finding(Finding("", "What is missing, and why", text, (part,)))
+
+    def finding(self, finding: Finding) -> str:
+        """A page of figures and tables that is neither a task's nor a method's."""
+        return self._render("finding.html", "", finding=finding)
 
     def method(self, method: str, trials: Sequence[Trial], tables: Sequence[Standing]) -> str:
         """The page of a method, which also shows its trials."""
@@ -155,7 +171,7 @@ def _scores(caption: str, table: Standing, shown: Sequence[Column]) -> Grid:
     )
 
 
-def _ranking(setting: Setting) -> Grid:
+def _ranking(section: Section, setting: Setting) -> Grid:
     compared = [table for table in setting.tables if len(table.ranked) > 1]
     n = len(compared)
     kinds = tuple(dict.fromkeys(table.kind for table in compared))
@@ -180,7 +196,7 @@ def _ranking(setting: Setting) -> Grid:
         Header(f"p against {REFERENCE}", "number"),
     )
     caption = (
-        f"Mean rank over {n} task{'s' if n > 1 else ''} of {setting.tables[0].source}, protocol"
+        f"Mean rank over {n} task{'s' if n > 1 else ''} of {section.title.lower()}, protocol"
         f" {setting.protocol}, budget {setting.budget}; 1 is the best; methods that share a letter"
         " of their groups cannot be told apart over tasks"
     )
@@ -206,7 +222,7 @@ def _place(row: Ranking, kinds: Sequence[str], n_tasks: int) -> tuple[Cell, ...]
     )
 
 
-def _tasks(setting: Setting) -> Grid:
+def _tasks(section: Section, setting: Setting) -> Grid:
     headers = (
         Header("task", "name"),
         Header("patients", "number"),
@@ -237,9 +253,8 @@ def _tasks(setting: Setting) -> Grid:
                 )
             )
         )
-    caption = (
-        f"Tasks of {setting.tables[0].source}, protocol {setting.protocol}, budget {setting.budget}"
-    )
+    where = section.title.lower()
+    caption = f"Tasks of {where}, protocol {setting.protocol}, budget {setting.budget}"
     return Grid(caption, headers, (Group(tuple(lines)),))
 
 
