@@ -40,6 +40,28 @@ def write(board: Leaderboard, output: Path, folder: Path) -> None:
         ) from error
 
 
+def excerpt(board: Leaderboard, path: Path) -> None:
+    """Put the overview of the first section into a page, between its two marks.
+
+    Raises:
+        InputError: The page cannot be read or written, or has not both marks.
+    """
+    begin, end = "<!-- leaderboard -->\n", "<!-- /leaderboard -->"
+    try:
+        text = path.read_text(encoding="utf-8")
+        if begin not in text or end not in text.partition(begin)[2]:
+            raise InputError(f"{path}: expected the lines {begin.strip()} and {end}, found none")
+        shown = board.front.partition("\n### Over tasks")[2].partition("\n\n")[2]
+        before, _, rest = text.partition(begin)
+        after = rest.partition(end)[2]
+        shown = shown.partition("**Task by task**")[0].strip()
+        path.write_text(f"{before}{begin}\n{shown}\n\n{end}{after}", encoding="utf-8")
+    except OSError as error:
+        raise InputError(
+            f"{path}: expected a page that can be written, found: {error.strerror}"
+        ) from error
+
+
 def differing(board: Leaderboard, output: Path, folder: Path, figures: Path) -> list[Path]:
     """The files that are not what they should be: absent, other, or of an earlier leaderboard.
 

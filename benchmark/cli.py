@@ -301,6 +301,10 @@ def leaderboard(
     figures: Annotated[
         bool, typer.Option("--figures", help="Draw the figures of the results folder again too.")
     ] = False,
+    excerpt: Annotated[
+        Path | None,
+        typer.Option(help="A page to put the overview into, between its marks `leaderboard`."),
+    ] = None,
 ) -> None:
     """Regenerate leaderboard.md and the tables that it links to, from the records alone.
 
@@ -330,6 +334,9 @@ def leaderboard(
         return
     board_files.write(board, output, folder)
     typer.echo(f"wrote {output} and {len(board.tables)} pages of tables in {folder}")
+    if excerpt is not None:
+        board_files.excerpt(board, excerpt)
+        typer.echo(f"wrote the overview into {excerpt}")
     if figures:
         from benchmark.board_figures import draw  # noqa: PLC0415
 

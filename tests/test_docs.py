@@ -62,6 +62,15 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert (page.parent / target).exists(), target
 
 
+def test_the_readme_shows_the_leaderboard() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = (
+        readme.partition("<!-- leaderboard -->")[2].partition("<!-- /leaderboard -->")[0].strip()
+    )
+    assert "| groups | method |" in shown
+    assert shown.strip() in (ROOT / "leaderboard.md").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     "page",
     [

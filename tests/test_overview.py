@@ -14,6 +14,7 @@ from benchmark.leaderboard import FRONT_TASKS, render
 from benchmark.rankings import letters, placements, rankings
 from benchmark.settle import settle
 from benchmark.standings import standings
+from tasks.errors import InputError
 from tests.frames import fake, records
 
 FOLDS = [0.60, 0.62, 0.58, 0.64, 0.61]
@@ -146,6 +147,23 @@ def test_every_file_is_checked_and_earlier_ones_go(tmp_path: Path) -> None:
         path.write_text(kept)
     (folder / "old.md").write_text("earlier")
     assert board_files.differing(board, output, folder, tmp_path / "figures") == [folder / "old.md"]
+
+
+def test_overview_goes_into_a_page_between_its_marks(tmp_path: Path) -> None:
+    page = tmp_path / "README.md"
+    page.write_text("before\n<!-- leaderboard -->\nold\n<!-- /leaderboard -->\nafter\n")
+    board = render(several())
+    board_files.excerpt(board, page)
+    once = page.read_text()
+    board_files.excerpt(board, page)
+    assert page.read_text() == once
+    assert once.startswith("before\n<!-- leaderboard -->\n\n**7 tasks")
+    assert once.endswith("\n\n<!-- /leaderboard -->\nafter\n")
+    assert "old" not in once
+    assert "| a | `mirror` |" in once
+    page.write_text("without marks")
+    with pytest.raises(InputError, match="expected the lines"):
+        board_files.excerpt(board, page)
 
 
 @pytest.mark.parametrize("row", range(0, 30, 7))
