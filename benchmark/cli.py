@@ -51,7 +51,11 @@ TasksOption = Annotated[str, typer.Option(help="all, KIND or KIND/COHORT/LABEL, 
 CohortsOption = Annotated[str | None, typer.Option(help="Names between commas; default all.")]
 FoldsOption = Annotated[int, typer.Option(min=2, help="Outer folds.")]
 SplitOption = Annotated[
-    str, typer.Option(help="Folds of patients, of whole sites, or a split file: patient|site|FILE.")
+    str | None,
+    typer.Option(
+        help="Folds of patients, of whole sites, or a split file: patient|site|FILE; default "
+        "patient, and site for unions of cohorts."
+    ),
 ]
 SeedsOption = Annotated[str, typer.Option(help="Repeats of the initialisation.")]
 BudgetOption = Annotated[Budget, typer.Option(help="Sizes and epochs.")]
@@ -79,7 +83,7 @@ def run(
     cohorts: CohortsOption = None,
     data: DataOption = None,
     folds: FoldsOption = 5,
-    split: SplitOption = "patient",
+    split: SplitOption = None,
     seeds: SeedsOption = "0,1,2",
     budget: BudgetOption = Budget.DEFAULT,
     settings: SetOption = None,

@@ -156,10 +156,14 @@ class Request:
     protocol: Protocol = Protocol.STRICT
     tuning: Tuning | None = None
 
+    def protocol_of(self, cohort: str) -> str:
+        """As records and tables have it; a union's folds may be others than its members'."""
+        return protocol_name(self.protocol, self.folds.names[cohort], self.control, self.tuning)
+
     @property
-    def protocol_name(self) -> str:
-        """As records and tables have it."""
-        return protocol_name(self.protocol, self.folds.name, self.control, self.tuning)
+    def protocols(self) -> tuple[str, ...]:
+        """Those of all cohorts, each once."""
+        return tuple(dict.fromkeys(self.protocol_of(cohort) for cohort in self.folds.names))
 
 
 @dataclass(frozen=True)
@@ -218,7 +222,7 @@ def make_plan(
                 search = Search(request.tuning, group[0].name) if request.tuning else None
                 if search is not None:
                     axes |= {"search": asdict(search) | {"version": group[0].version}}
-                key = trial_key(axes | {"protocol": request.protocol_name})
+                key = trial_key(axes | {"protocol": request.protocol_of(cohort.name)})
                 missing, attempt = [], 1
                 for task in group:
                     last = attempts.get((key, task.name))
@@ -239,7 +243,7 @@ def make_plan(
                             key=key,
                             fit=trial_key(axes),
                             protocol=request.protocol,
-                            folds=request.folds.name,
+                            folds=request.folds.names[cohort.name],
                             control=request.control,
                             method=spec.name,
                             config=config,

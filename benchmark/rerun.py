@@ -228,10 +228,10 @@ def _folds(line: Line, dealt: str, split: str | None, cohort: Cohort) -> Folds:
                 "found none"
             )
     folds = outer_folds(split, line["n_folds"], (cohort,))
-    if folds.name != dealt:
+    if (name := folds.names[cohort.name]) != dealt:
         raise InputError(
             f"--split {split}: expected the folds that trial {line['trial']} ran on, "
-            f"{dealt or 'patient'}, found {folds.name or 'patient'}"
+            f"{dealt or 'patient'}, found {name or 'patient'}"
         )
     return folds
 

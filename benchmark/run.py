@@ -44,7 +44,8 @@ class RunOptions:
         cohorts: Names between commas, or None for all that are found.
         data: A folder of cohorts, or None for the embedded ones.
         folds: Number of outer folds.
-        split: `patient`, `site`, or a split file with folds of its own.
+        split: `patient`, `site`, or a split file with folds of its own; None for patients, and
+            whole sites of unions.
         seeds: Repeats of the initialisation.
         budget: Sizes and epochs.
         control: What to break on purpose, None for an honest run.
@@ -65,7 +66,7 @@ class RunOptions:
     cohorts: str | None
     data: Path | None
     folds: int
-    split: str
+    split: str | None
     seeds: tuple[int, ...]
     budget: Budget
     control: Control | None
@@ -145,7 +146,7 @@ def run_methods(methods: Sequence[MethodSpec], options: RunOptions, console: Con
             )
             console.print(
                 f"{len(methods)} methods, {len(tasks)} tasks, {len(cohorts)} cohorts, protocol "
-                f"{request.protocol_name}: {plan.n_done} results recorded before, "
+                f"{', '.join(request.protocols)}: {plan.n_done} results recorded before, "
                 f"{len(plan.trials)} trials to run."
             )
             trials = longest_first(plan.trials, history.seconds)
@@ -250,7 +251,7 @@ def _sweep(
             "methods": options.methods,
             "tasks": options.tasks,
             "budget": options.budget,
-            "protocol": request.protocol_name,
+            "protocol": ", ".join(request.protocols),
         },
     )
     cache = store.folder / "cache"
@@ -309,7 +310,7 @@ def _account(store: Store, request: Request, console: Console, *, interrupted: b
     ]
     if request.tuning is not None:
         _show_searches(store, asked, request, request.tuning, console)
-    asked = asked[asked["protocol"] == request.protocol_name]
+    asked = asked[asked["protocol"].isin(request.protocols)]
     show(asked, console)
     if interrupted:
         console.print(
@@ -332,12 +333,16 @@ def _show_searches(
     # Here and not above: Optuna costs a second that a run without a search need not pay.
     from benchmark.searches import searched, sentences  # noqa: PLC0415
 
-    plain = replace(request, tuning=None).protocol_name
-    found = list(gains(records, request.protocol_name, plain))
+    plain = replace(request, tuning=None).protocols
+    found = [
+        gain
+        for tuned, untuned in zip(request.protocols, plain, strict=True)
+        for gain in gains(records, tuned, untuned)
+    ]
     lines = [f"  {sentence(gain)}" for gain in found]
     if not found:
         lines.append("  not recorded yet; the same command without --tune does that")
-    trials = set(records.loc[records["protocol"] == request.protocol_name, "trial"])
+    trials = set(records.loc[records["protocol"].isin(request.protocols), "trial"])
     standing = {line["trial"]: line for line, _ in store.results() if line["trial"] in trials}
     with_search = [line for line in standing.values() if line["search"] is not None]
     lines.append("\nWhat the searches tell:")

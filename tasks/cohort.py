@@ -255,6 +255,7 @@ class Cohort:
         source: Where the data come from, as the manifest says.
         licence: Their licence, as the manifest says.
         notes: What came in, what was left out and why: one line each, for the reader.
+        members: Names of the cohorts that it is a union of; none if it is one itself.
     """
 
     name: str
@@ -267,6 +268,7 @@ class Cohort:
     source: str = ""
     licence: str = ""
     notes: tuple[str, ...] = ()
+    members: tuple[str, ...] = ()
 
     def subset(self, patients: Iterable[str]) -> "Cohort":
         """The features of `patients` alone: no outcome, no label, no truth.

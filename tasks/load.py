@@ -11,6 +11,7 @@ from tasks.formats.expression import as_declared
 from tasks.formats.labels import read_label
 from tasks.formats.vectors import read_truth, read_vectors
 from tasks.manifest import MANIFEST, BagSource, read_manifest
+from tasks.union import united
 
 
 def find_cohorts(data: Path) -> tuple[Path, ...]:
@@ -47,6 +48,13 @@ def load_cohort(folder: Path) -> Cohort:
         InputError: If anything in the manifest or in the files it names is not as it should be.
     """
     manifest = read_manifest(folder)
+    if manifest.union:
+        for member in manifest.union:
+            if read_manifest(member).union:
+                raise InputError(
+                    f"{folder / MANIFEST}: union: expected cohorts, found a union itself: {member}"
+                )
+        return united(folder / MANIFEST, manifest, [load_cohort(part) for part in manifest.union])
     modalities: dict[str, Modality] = {}
     notes = [f"note: {manifest.note}"] if manifest.note else []
     for name, source in manifest.modalities.items():

@@ -199,6 +199,7 @@ class Manifest:
         source: Where the data come from.
         licence: Their licence.
         note: What whoever uses the cohort must know, shown with every run.
+        union: Folders of the cohorts that it is a union of; it has no data of its own then.
     """
 
     name: str
@@ -209,6 +210,7 @@ class Manifest:
     source: str
     licence: str
     note: str
+    union: tuple[Path, ...] = ()
 
 
 def _genes(section: Section) -> GeneSource:
@@ -308,6 +310,31 @@ def _truth(section: Section | None) -> TruthSource | None:
     return source
 
 
+def _members(root: Section) -> tuple[Path, ...]:
+    """The folders of a union's cohorts."""
+    listed = root.take("union")
+    if (
+        not isinstance(listed, list)
+        or len(listed) < 2
+        or not all(isinstance(member, str) and member.strip() for member in listed)
+    ):
+        raise root.fail("union", "a list of two or more folders of cohorts", repr(listed))
+    members = tuple(root.file.parent / member for member in listed)
+    for member in members:
+        if not (member / MANIFEST).is_file():
+            raise root.fail("union", f"folders with a {MANIFEST}", f"none in {member}")
+    return members
+
+
+def _provenance(section: Section | None) -> tuple[str, str, str]:
+    """Source, licence and note, empty where nothing is said."""
+    if section is None:
+        return "", "", ""
+    found = section.text("source", ""), section.text("licence", ""), section.text("note", "")
+    section.done()
+    return found
+
+
 def read_manifest(folder: Path) -> Manifest:
     """Read the cohort.toml of a folder.
 
@@ -326,6 +353,11 @@ def read_manifest(folder: Path) -> Manifest:
     name = root.text("name")
     if not NAME.fullmatch(name):
         raise root.fail("name", "a name of letters, digits and . _ + -", repr(name))
+    if root.has("union"):
+        members = _members(root)
+        source, licence, note = _provenance(root.section("provenance"))
+        root.done()
+        return Manifest(name, {}, None, {}, None, source, licence, note, members)
     modalities = _modalities(root)
     clinical = _clinical(root.section("clinical"))
     labels = {key: _label(part, modalities) for key, part in root.sections("labels").items()}
@@ -338,10 +370,6 @@ def read_manifest(folder: Path) -> Manifest:
             repr(selection.label),
         )
     truth = _truth(root.section("truth"))
-    provenance = root.section("provenance")
-    source = licence = note = ""
-    if provenance is not None:
-        source, licence, note = (provenance.text(key, "") for key in ("source", "licence", "note"))
-        provenance.done()
+    source, licence, note = _provenance(root.section("provenance"))
     root.done()
     return Manifest(name, modalities, clinical, labels, truth, source, licence, note)

@@ -15,14 +15,14 @@ from tests.planted import planted
 def test_folds_of_patients_are_the_default_and_have_no_name() -> None:
     cohort = planted(bags=False)
     folds = outer_folds("patient", 4, [cohort])
-    assert folds.name == ""
+    assert folds.names == {cohort.name: ""}
     assert folds.splits == {cohort.name: make_splits(cohort, 4)}
 
 
 def test_folds_of_sites_keep_each_site_on_one_side() -> None:
     cohort = planted(bags=False)
     folds = outer_folds("site", 3, [cohort])
-    assert folds.name == "site-folds"
+    assert folds.names == {cohort.name: "site-folds"}
     for split in folds.splits[cohort.name]:
         sides = [{p.split("-")[1] for p in part} for part in (split.train, split.test)]
         assert not sides[0] & sides[1]
@@ -37,7 +37,7 @@ def test_folds_of_a_file_are_the_files(tmp_path: Path) -> None:
         lines = [f"{i},{train},{test[i] if i < len(test) else ''}" for i, train in enumerate(rows)]
         (tmp_path / f"splits_{fold}.csv").write_text("\n".join([",train,val", *lines]))
     folds = outer_folds(str(tmp_path), 5, [cohort])
-    assert folds.name == f"folds-of-{tmp_path.name}"
+    assert folds.names == {cohort.name: f"folds-of-{tmp_path.name}"}
     first, second = folds.splits[cohort.name]
     assert first.test == patients[:20]
     assert second.test == patients[20:40]
