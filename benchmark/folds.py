@@ -60,7 +60,7 @@ def outer_folds(split: str | None, n_folds: int, cohorts: Iterable[Cohort]) -> F
         )
     found = {cohort.name: splits_from_files(path, cohort) for cohort in cohorts}
     return Folds(
-        {name: f"folds-of-{path.name}" for name in found},
+        dict.fromkeys(found, f"folds-of-{path.name}"),
         {name: files.splits for name, files in found.items()},
         tuple(f"{name}: {note}" for name, files in found.items() for note in files.notes),
     )

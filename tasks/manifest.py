@@ -319,7 +319,8 @@ def _members(root: Section) -> tuple[Path, ...]:
         or not all(isinstance(member, str) and member.strip() for member in listed)
     ):
         raise root.fail("union", "a list of two or more folders of cohorts", repr(listed))
-    members = tuple(root.file.parent / member for member in listed)
+    # resolved, so that a member's slides are scanned once, whether for itself or for a union
+    members = tuple((root.file.parent / member).resolve() for member in listed)
     for member in members:
         if not (member / MANIFEST).is_file():
             raise root.fail("union", f"folders with a {MANIFEST}", f"none in {member}")

@@ -99,8 +99,9 @@ class Section:
 
     def done(self) -> None:
         """Refuse what nobody took."""
+        known = sorted(set(self._known))
         for key in self._left:
             raise InputError(
-                f"{self.file}: {self.key(key)}: expected one of {', '.join(sorted(self._known))}, "
+                f"{self.file}: {self.key(key)}: expected one of {', '.join(known)}, "
                 f"found the unknown key {key!r}{near(key, self._known)}"
             )

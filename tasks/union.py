@@ -2,7 +2,8 @@
 
 Which of the members a patient comes from is a label, `project`: the field's subtyping task. It is
 to be read with care. A tissue-source site of TCGA belongs to one project, so that whatever marks a
-site, or one project's processing, marks the class as well (Howard et al., Nat Commun 12:4423, 2021).
+site, or one project's processing, marks the class as well (Howard et al., Nat Commun 12:4423,
+2021).
 """
 
 from collections import Counter
@@ -39,7 +40,9 @@ def united(file: Path, manifest: Manifest, members: Sequence[Cohort]) -> Cohort:
     names = [member.name for member in members]
     for what, n in Counter(names).items():
         if n > 1:
-            raise InputError(f"{file}: union: expected cohorts of different names, found {what} {n}x")
+            raise InputError(
+                f"{file}: union: expected cohorts of different names, found {what} {n}x"
+            )
     _check_patients(file, members)
     notes = [f"note: {manifest.note}"] if manifest.note else []
     notes.append(
@@ -171,7 +174,9 @@ def _joined(
         raise InputError(f"{where}: expected features in common, found none")
     features = tuple(feature for feature in first.features if feature in common)
     others = {name: part.width - len(features) for name, part in vectors.items()}
-    joined = replace(_vectors(tuple(vectors.values()), features), pathways=_pathways(vectors, common))
+    joined = replace(
+        _vectors(tuple(vectors.values()), features), pathways=_pathways(vectors, common)
+    )
     note = f"{side}: {len(features)} features that all members have"
     if any(others.values()):
         note += f"; others left out: {_listed(others)}"

@@ -22,6 +22,7 @@ from tasks.errors import InputError
 from tasks.formats.tables import read_text_table
 from tasks.load import load_cohort
 from tasks.manifest import ClinicalFormat, Manifest, VectorSource, read_manifest
+from tasks.union import PROJECT
 
 
 def audit_cohorts(folders: Sequence[Path]) -> tuple[Checked, ...]:
@@ -46,6 +47,9 @@ def audit_cohorts(folders: Sequence[Path]) -> tuple[Checked, ...]:
                 raise
             checks += (*rows, Checked(Check.LOADING, manifest.name, skipped=str(error)))
             continue
+        if cohort.members:
+            checks += _audit_union(cohort)
+            continue  # it shares patients with its members by what it is
         checks += _audit(manifest, cohort)
         cohorts.append(cohort)
     if len(cohorts) > 1:
@@ -57,6 +61,24 @@ def audit_cohorts(folders: Sequence[Path]) -> tuple[Checked, ...]:
         where = ", ".join(cohort.name for cohort in cohorts)
         checks += (_overlap(where, cohorts), _signature(where, parts, "cohorts"))
     return tuple(checks)
+
+
+def _audit_union(cohort: Cohort) -> list[Checked]:
+    """What a union adds to its members, which are audited for themselves where they lie."""
+    project = cohort.labels[PROJECT].values
+    modality = cohort.modalities.get("rna")
+    parts = []
+    if isinstance(modality, VectorModality):
+        for member in cohort.members:
+            own = [patient for patient in modality.patients if project[patient] == member]
+            parts.append((member, modality.subset(own)))
+    return [
+        _signature(cohort.name, parts, "members"),
+        *(
+            audit_label_by_site(f"{cohort.name}: {name}", label)
+            for name, label in cohort.labels.items()
+        ),
+    ]
 
 
 def _audit(manifest: Manifest, cohort: Cohort) -> list[Checked]:

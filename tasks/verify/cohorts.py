@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from tasks.errors import InputError
+from tasks.load import load_cohort
 from tasks.manifest import BagSource, read_manifest
 from tasks.verify.bags import LookingAt, verify_bags
 from tasks.verify.facts import Check, CohortFacts, Fact, Weight, some
@@ -21,6 +23,9 @@ def verify_cohort(folder: Path, looking_at: LookingAt) -> CohortFacts:
         InputError: The manifest cannot be read, or names a file that is not there.
     """
     manifest = read_manifest(folder)
+    if manifest.union:
+        looking_at("union", 0, 1)
+        return CohortFacts(manifest.name, str(folder), (_union(folder),))
     facts: list[Fact] = []
     patients: dict[str, frozenset[str]] = {}
     for name, source in manifest.modalities.items():
@@ -37,6 +42,19 @@ def verify_cohort(folder: Path, looking_at: LookingAt) -> CohortFacts:
     for name, label in manifest.labels.items():
         facts += verify_label(name, label, members)
     return CohortFacts(manifest.name, str(folder), tuple(facts))
+
+
+def _union(folder: Path) -> Fact:
+    """Whether the members fit; they are verified for themselves where they lie."""
+    try:
+        cohort = load_cohort(folder)
+    except InputError as error:
+        return Fact("union", Check.MEMBERS, Weight.PROBLEM, str(error))
+    text = f"a union of {', '.join(cohort.members)}: verify them for themselves"
+    return Fact(
+        "union", Check.MEMBERS, Weight.FACT, text, len(cohort.complete()), len(cohort.patients),
+        "patients with both sides",
+    )  # fmt: skip
 
 
 def _partners(patients: Mapping[str, frozenset[str]]) -> list[Fact]:

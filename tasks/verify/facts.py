@@ -43,6 +43,7 @@ class Check(StrEnum):
     POLARITY = "polarity"
     COVARIATES = "covariates"
     CLASSES = "classes"
+    MEMBERS = "members"
 
 
 @dataclass(frozen=True)
