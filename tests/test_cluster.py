@@ -42,6 +42,10 @@ CLUSTER = {
 }
 
 
+METHODS = "contrastive,siglip,pca,constant"
+"""Long enough for both nodes to have work when one of them is killed."""
+
+
 def kill_all(process: "subprocess.Popen[bytes]") -> None:
     for pid in [process.pid, *descendants_of(process.pid)]:
         try:
@@ -96,7 +100,7 @@ def works(node: "subprocess.Popen[bytes]") -> bool:
 def test_a_node_that_is_killed_costs_no_record(tmp_path: Path) -> None:
     """The second node sees neither the results folder nor the driver's scratch folder."""
     alone, results, scratch = (tmp_path / name for name in ("alone", "results", "scratch"))
-    code, out, err = ended(start(command(alone, "--workers", "1")))
+    code, out, err = ended(start(command(alone, "--workers", "1", methods=METHODS)))
     assert code == 0, out + err
 
     results.mkdir()
@@ -111,10 +115,11 @@ def test_a_node_that_is_killed_costs_no_record(tmp_path: Path) -> None:
         nodes.enter_context(ray_node(*head, "--include-dashboard", "false"))
         wait_until(partial(listens, host, port))
         other = nodes.enter_context(ray_node("--address", f"{host}:{port}", blind_to=hidden))
-        words = command(results, "--address", f"{host}:{port}")
+        wait_until(lambda: workers_of(other.pid))  # it has joined
+        words = command(results, "--address", f"{host}:{port}", methods=METHODS)
         run = start(words, TMPDIR=str(scratch), **CLUSTER)
-        wait_until(partial(has_recorded, run, results, N_TRIALS // 3))
         wait_until(lambda: works(other) or run.poll() is not None)
+        wait_until(partial(has_recorded, run, results, N_TRIALS // 6))
         assert run.poll() is None, ended(run)
         kill_all(other)
         code, out, err = ended(run)
