@@ -12,7 +12,7 @@ from tests.planted import planted_folder
 
 PROGRAM = Path(sys.executable).with_name("mirror-bench")
 N_TRIALS = 4 * 5 * 3
-PATIENCE = 300.0
+PATIENCE = 600.0
 """Seconds; a busy machine needs most of a minute to start Ray's workers."""
 
 

@@ -31,7 +31,7 @@ from tests.sweeps import (
     workers_of,
 )
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 CLUSTER = {
     # As docs/cluster.md has it: a busy node answers late, and is not dead for that.
