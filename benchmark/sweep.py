@@ -38,6 +38,16 @@ TUNE_SETTINGS = {
 }
 
 
+_QUIET: dict[str, Any] = {
+    "log_to_driver": False,
+    "logging_level": logging.ERROR,
+    "configure_logging": True,
+}
+
+RAY_STARTS = 3
+"""How often Ray is started on this machine until its node is there within Ray's 30 s."""
+
+
 class _Worker(tune.Trainable):
     """A reused worker process: Tune's trial is a batch of ours, and each step one of them."""
 
@@ -222,23 +232,34 @@ def _ray(folder: Path, workers: int | None, address: str | None) -> Iterator[Non
     os.environ.update(TUNE_SETTINGS)
     os.chdir(folder)
     try:
-        try:
-            ray.init(
-                address=address,
-                num_cpus=None if address else workers,
-                include_dashboard=None if address else False,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                configure_logging=True,
-            )
-        except (ConnectionError, ValueError) as error:
-            if address is None:
-                raise
-            raise InputError(
-                f"--address: expected a Ray cluster that answers, found none at {address!r}; one "
-                "that was started with a token answers who has it and sets RAY_AUTH_MODE=token"
-            ) from error
+        if address is None:
+            _start(workers)
+        else:
+            _connect(address)
         yield
     finally:
         ray.shutdown()
         os.chdir(before)
+
+
+def _start(workers: int | None) -> None:
+    """Start Ray on this machine; on a busy one its node may be late for Ray's own patience."""
+    for number in range(RAY_STARTS):
+        try:
+            ray.init(num_cpus=workers, include_dashboard=False, **_QUIET)
+        except Exception:
+            ray.shutdown()
+            if number == RAY_STARTS - 1:
+                raise
+        else:
+            return
+
+
+def _connect(address: str) -> None:
+    try:
+        ray.init(address=address, **_QUIET)
+    except (ConnectionError, ValueError) as error:
+        raise InputError(
+            f"--address: expected a Ray cluster that answers, found none at {address!r}; one that "
+            "was started with a token answers who has it and sets RAY_AUTH_MODE=token"
+        ) from error
