@@ -246,7 +246,7 @@ def _start(workers: int | None) -> None:
     """Start Ray on this machine; on a busy one its node may be late for Ray's own patience."""
     for number in range(RAY_STARTS):
         try:
-            ray.init(num_cpus=workers, include_dashboard=False, **_QUIET)
+            ray.init("local", num_cpus=workers, include_dashboard=False, **_QUIET)
         except Exception:
             ray.shutdown()
             if number == RAY_STARTS - 1:

@@ -31,7 +31,8 @@ def start(words: list[str], **environment: str) -> "subprocess.Popen[str]":
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        env={**os.environ, **environment},
+        # Ray's workers give way to every other program, and what is waited for here is them.
+        env={**os.environ, "RAY_worker_niceness": "0", **environment},
     )
 
 

@@ -36,6 +36,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 CLUSTER = {
     # As docs/cluster.md has it: a busy node answers late, and is not dead for that.
     "RAY_health_check_timeout_ms": "60000",
+    "RAY_worker_niceness": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_AUTH_MODE": "token",
     "RAY_AUTH_TOKEN": uuid.uuid4().hex,
