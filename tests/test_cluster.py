@@ -93,6 +93,11 @@ def can_hide_folders() -> bool:
     return subprocess.run(words, capture_output=True, check=False).returncode == 0
 
 
+def has_joined(node: "subprocess.Popen[bytes]") -> bool:
+    assert node.poll() is None
+    return bool(workers_of(node.pid))
+
+
 def works(node: "subprocess.Popen[bytes]") -> bool:
     """Whether an actor of Tune lives on it; Ray's own processes begin otherwise."""
     return any(title(pid).startswith("ray::_") for pid in workers_of(node.pid))
@@ -113,10 +118,11 @@ def test_a_node_that_is_killed_costs_no_record(tmp_path: Path) -> None:
         # Not below tmp_path: the paths of Ray's sockets may have 107 characters.
         short = nodes.enter_context(tempfile.TemporaryDirectory(prefix="ray-"))
         head = ["--head", "--port", str(port), "--temp-dir", short]
-        nodes.enter_context(ray_node(*head, "--include-dashboard", "false"))
+        first = nodes.enter_context(ray_node(*head, "--include-dashboard", "false"))
         wait_until(partial(listens, host, port))
+        wait_until(partial(has_joined, first))
         other = nodes.enter_context(ray_node("--address", f"{host}:{port}", blind_to=hidden))
-        wait_until(lambda: workers_of(other.pid))  # it has joined
+        wait_until(partial(has_joined, other))
         words = command(results, "--address", f"{host}:{port}", methods=METHODS)
         run = start(words, TMPDIR=str(scratch), **CLUSTER)
         nodes.callback(run.kill)
