@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from benchmark.packing import pack_cohort
 from benchmark.terminal import open_console
@@ -50,7 +49,7 @@ def import_(
 
     Whoever is killed and starts again goes on where it was.
     """
-    pack_cohort(cohort, output, precision, Console(stderr=True))
+    pack_cohort(cohort, output, precision, open_console())
 
 
 @data_app.command("init")

@@ -77,7 +77,8 @@ def _pack(folder: Path, store: Path, precision: StoredPrecision, console: Consol
         TaskProgressColumn(),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=console, transient=True) as bar:
+    shown = console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=not shown) as bar:
         task = bar.add_task("")
 
         def progress(doing: str, done: int, total: int) -> None:
