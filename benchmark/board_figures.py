@@ -21,7 +21,7 @@ from benchmark.figures import (
 )
 from benchmark.leaderboard import STRICT, Leaderboard
 from benchmark.optimism import optimism as optimism_of
-from benchmark.patients import patient_intervals
+from benchmark.patients import Intervals
 from benchmark.settle import settle
 from benchmark.standings import standings
 
@@ -29,14 +29,14 @@ _FORESTS = "survival/*/os"
 
 
 def draw(
-    board: Leaderboard, records: pd.DataFrame, predictions: pd.DataFrame, folder: Path
+    board: Leaderboard, records: pd.DataFrame, intervals: Intervals, folder: Path
 ) -> list[Path]:
     """Write the figures as SVG and PNG.
 
     Args:
         board: What `render` made of the records.
         records: A row per (trial, task, metric).
-        predictions: A row per (trial, task, test patient).
+        intervals: Over patients.
         folder: Made if it is not there; figures that an earlier call left and this one does not
             draw go.
 
@@ -46,7 +46,7 @@ def draw(
     folder.mkdir(parents=True, exist_ok=True)
     written = [
         path
-        for name, figure in _figures(records, predictions)
+        for name, figure in _figures(records, intervals)
         for path in save(figure, folder, name, board.source)
     ]
     for path in drawn_by(folder):
@@ -56,9 +56,9 @@ def draw(
     return written
 
 
-def _figures(records: pd.DataFrame, predictions: pd.DataFrame) -> Iterator[tuple[str, Figure]]:
+def _figures(records: pd.DataFrame, intervals: Intervals) -> Iterator[tuple[str, Figure]]:
     settled = settle(records)
-    tables = standings(settled, patient_intervals(predictions))
+    tables = standings(settled, intervals)
     strict = [table for table in tables if table.protocol == STRICT]
     for title, embedded in (("real", False), ("planted", True)):
         chosen = [table for table in strict if table.embedded is embedded]

@@ -12,6 +12,7 @@ import typer
 from benchmark import board_files
 from benchmark.data import data_app
 from benchmark.leaderboard import render
+from benchmark.patients import patient_intervals
 from benchmark.plan import Control, Pruner, Tuning
 from benchmark.records import Store
 from benchmark.segments import UnwritableError
@@ -323,8 +324,8 @@ def leaderboard(
         )
         return
     folder = results / "tables"
-    predictions = store.predictions()
-    board = render(records, predictions, board_files.link(folder, output))
+    intervals = patient_intervals(store.predictions())
+    board = render(records, intervals, board_files.link(folder, output))
     if (tasks, methods, protocol) != (None, None, None):
         typer.echo(board.whole, nl=False)
         return
@@ -344,7 +345,7 @@ def leaderboard(
     if figures:
         from benchmark.board_figures import draw  # noqa: PLC0415
 
-        drawn = draw(board, records, predictions, results / "figures")
+        drawn = draw(board, records, intervals, results / "figures")
         typer.echo(f"wrote {len(drawn)} files in {results / 'figures'}")
 
 

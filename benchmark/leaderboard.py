@@ -2,7 +2,8 @@
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -15,7 +16,7 @@ from benchmark.gaps import Gap, gaps, whole
 from benchmark.markdown import escape, grid
 from benchmark.optimism import optimism_brief, optimism_section
 from benchmark.overview import overview, task_lines
-from benchmark.patients import RESAMPLES, patient_intervals
+from benchmark.patients import RESAMPLES, Intervals
 from benchmark.settle import settle
 from benchmark.standings import FEWEST_TASKS, REFERENCE, Standing, standings
 
@@ -23,6 +24,9 @@ FRONT_TASKS = 80
 """Tasks whose tables stand on the front page; of more, a browser of code shows a part of it."""
 
 STRICT = "strict"
+
+_FEW = 5
+"""Methods that are named one by one, however many others there are."""
 
 _PREAMBLE = f"""\
 # Leaderboard
@@ -89,13 +93,13 @@ class Leaderboard:
 
 
 def render(
-    records: pd.DataFrame, predictions: pd.DataFrame | None = None, folder: str = "results/tables"
+    records: pd.DataFrame, intervals: Intervals | None = None, folder: str = "results/tables"
 ) -> Leaderboard:
     """Write the leaderboard.
 
     Args:
         records: A row per (trial, task, metric), in any order.
-        predictions: A row per (trial, task, test patient), for the intervals over patients.
+        intervals: Over patients, if their predictions are at hand.
         folder: Where the tables will be, as the front page links to them.
 
     Returns:
@@ -104,7 +108,6 @@ def render(
     if records.empty:
         return Leaderboard(f"{_PREAMBLE}\nThere are no records.\n", {})
     settled = settle(records)
-    intervals = {} if predictions is None else patient_intervals(predictions)
     tables = standings(settled, intervals)
     controls = [table for table in tables if control_check.is_control(table)]
     main = [table for table in tables if table.protocol == STRICT]
@@ -131,7 +134,7 @@ def render(
     front += _elsewhere(pages, others, folder)
     missing = gaps(settled, tables)
     front += _foot(missing, tables, folder)
-    pages |= _page("missing", "What is missing, and why", _gap_table(missing))
+    pages |= _page("missing", "What is missing, and why", _gap_table(missing, tables))
     return Leaderboard("\n".join(front), dict(sorted(pages.items())))
 
 
@@ -271,7 +274,7 @@ def _elsewhere(pages: Mapping[str, str], others: Sequence[Standing], folder: str
 def _foot(missing: Sequence[Gap], tables: Sequence[Standing], folder: str) -> list[str]:
     """Whole scores that are not there; single metrics and ablations stand on their page."""
     shown = whole(missing, tables)
-    text = ["## What is missing, and why\n", *(_gap_table(shown) or ["Nothing.\n"])]
+    text = ["## What is missing, and why\n", *(_gap_table(shown, tables) or ["Nothing.\n"])]
     if len(shown) < len(missing):
         text.append(
             f"{len(missing) - len(shown)} more reasons concern single metrics or ablations:"
@@ -280,14 +283,17 @@ def _foot(missing: Sequence[Gap], tables: Sequence[Standing], folder: str) -> li
     return text
 
 
-def _gap_table(missing: Sequence[Gap]) -> list[str]:
+def _gap_table(missing: Sequence[Gap], tables: Sequence[Standing]) -> list[str]:
     if not missing:
         return []
+    run: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for table in tables:
+        run[table.protocol, table.budget] |= {row.method for row in table.rows}
     header = ("status", "methods", "protocol", "budget", "folds x seeds", "what", "tasks", "reason")
     cells = (
         (
             gap.status,
-            ", ".join(f"`{method}`" for method in gap.methods),
+            _named(gap.methods, run[gap.protocol, gap.budget]),
             gap.protocol,
             gap.budget,
             str(gap.cells),
@@ -299,3 +305,12 @@ def _gap_table(missing: Sequence[Gap]) -> list[str]:
     )
     right = tuple(name == "folds x seeds" for name in header)
     return [grid(header, cells, right)]
+
+
+def _named(methods: Sequence[str], run: Set[str]) -> str:
+    """The methods, or the few of those that were run that they are not."""
+    others = sorted(run - set(methods))
+    if len(methods) <= max(_FEW, len(others)):
+        return ", ".join(f"`{method}`" for method in methods)
+    but = f" but {', '.join(f'`{method}`' for method in others)}" if others else ""
+    return f"all {len(methods)} methods{but}"

@@ -24,7 +24,9 @@ def overview(tables: Sequence[Standing]) -> list[str]:
     rows = rankings(compared)
     text = _sentences(compared, rows)
     if len(compared) < len(tables):
-        text.append(f"{len(tables) - len(compared)} more have fewer than two methods to rank.")
+        text.append(
+            f"Not counted, with fewer than two methods to rank: {len(tables) - len(compared)}."
+        )
     return [" ".join(text) + "\n", _table((*rows, *placements(compared)), len(compared))]
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark.leaderboard import render
+from benchmark.patients import patient_intervals
 from tasks.seeds import generator
 
 SCHEMA = {
@@ -129,4 +130,5 @@ def _fake() -> pd.DataFrame:
 
 def said(frame: pd.DataFrame, predictions: pd.DataFrame | None = None) -> str:
     """Everything that the leaderboard says, its front page and all tables."""
-    return render(frame, predictions).whole
+    intervals = None if predictions is None else patient_intervals(predictions)
+    return render(frame, intervals).whole

@@ -7,6 +7,7 @@ import pandas as pd
 from benchmark import board_files
 from benchmark.board_figures import draw
 from benchmark.leaderboard import Leaderboard, render
+from benchmark.patients import patient_intervals
 from tests.frames import fake, records
 from tests.stores import write_store
 
@@ -27,12 +28,12 @@ def several() -> pd.DataFrame:
 def test_figures_are_drawn_checked_and_taken_away(tmp_path: Path) -> None:
     store = write_store(tmp_path / "results", several())
     folder, figures = tmp_path / "results" / "tables", tmp_path / "figures"
-    frame, predictions = store.records(), store.predictions()
-    board = render(frame, predictions)
-    written = {path.name for path in draw(board, frame, predictions, figures)}
+    frame, intervals = store.records(), patient_intervals(store.predictions())
+    board = render(frame, intervals)
+    written = {path.name for path in draw(board, frame, intervals, figures)}
     assert {"ablations-mirror.svg", "forest-survival-tcga-x-os.svg", "ranks-planted.png"} <= written
     before = {path.name: path.read_bytes() for path in figures.iterdir()}
-    draw(board, frame.sample(frac=1.0, random_state=0), predictions, figures)
+    draw(board, frame.sample(frac=1.0, random_state=0), intervals, figures)
     assert {path.name: path.read_bytes() for path in figures.iterdir()} == before
 
     output = tmp_path / "leaderboard.md"
@@ -40,10 +41,10 @@ def test_figures_are_drawn_checked_and_taken_away(tmp_path: Path) -> None:
     assert board_files.differing(board, output, folder, figures) == []
     (figures / "map-of-mine.svg").write_text("<svg/>")
     less = frame[frame["cohort"] != "TCGA-X"]
-    other = render(less, predictions)
+    other = render(less, intervals)
     board_files.write(other, output, folder)
     assert figures / "ranks-planted.svg" in board_files.differing(other, output, folder, figures)
-    draw(other, less, predictions, figures)
+    draw(other, less, intervals, figures)
     assert board_files.differing(other, output, folder, figures) == []
     assert not (figures / "forest-survival-tcga-x-os.png").exists()
     assert (figures / "map-of-mine.svg").exists()

@@ -10,12 +10,11 @@ import pytest
 from rich.console import Console
 
 from benchmark import cli
-from benchmark.leaderboard import render
 from benchmark.merge import merge
 from benchmark.records import Store
 from benchmark.segments import read_segments, write_segment
 from tasks.errors import InputError
-from tests.frames import fake, lose, records
+from tests.frames import fake, lose, records, said
 from tests.stores import write_store
 
 QUIET = Console(quiet=True)
@@ -24,7 +23,7 @@ FOLDS = [0.60, 0.62, 0.58, 0.64, 0.61]
 
 def board(folder: Path) -> str:
     store = Store(folder)
-    return render(store.records(), store.predictions()).whole
+    return said(store.records(), store.predictions())
 
 
 def halves(frame: pd.DataFrame, tmp_path: Path) -> tuple[Path, Path]:
@@ -106,7 +105,7 @@ def test_what_cannot_be_merged_is_one_line(tmp_path: Path, case: str) -> None:
 def test_command_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def said(*arguments: str) -> tuple[int, str]:
+    def ran(*arguments: str) -> tuple[int, str]:
         monkeypatch.setattr(sys, "argv", ["mirror-bench", *arguments])
         with pytest.raises(SystemExit) as end:
             cli.main()
@@ -114,11 +113,11 @@ def test_command_line(
 
     a, b = halves(records({"mirror": [FOLDS], "pca": [FOLDS]}), tmp_path)
     c = str(tmp_path / "c")
-    code, text = said("results", "merge", str(a), str(b), "--output", c)
+    code, text = ran("results", "merge", str(a), str(b), "--output", c)
     assert (code, "10 trials of 2 folders" in text) == (0, True)
-    code, text = said("results", "--results", c, "--format", "csv")
+    code, text = ran("results", "--results", c, "--format", "csv")
     assert code == 0
     assert len(text.splitlines()) == 11
     (first, *_) = read_segments(tmp_path / "c" / "records")
     assert json.dumps(first)
-    assert said("results", "--results", c, "--format", "json")[0] == 2
+    assert ran("results", "--results", c, "--format", "json")[0] == 2

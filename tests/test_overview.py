@@ -86,7 +86,7 @@ def test_tasks_with_one_method_to_rank_count_for_nothing() -> None:
     lonely = records({"mirror": [FOLDS]}, task="retention/C/x")
     front = render(pd.concat([several(), lonely])).front
     assert "**7 tasks, 2 ranked methods.**" in front
-    assert "1 more have fewer than two methods to rank." in front
+    assert "Not counted, with fewer than two methods to rank: 1." in front
 
 
 def permuted(scores: dict[str, list[float]]) -> pd.DataFrame:
@@ -159,7 +159,7 @@ def test_overview_goes_into_a_page_between_its_marks(tmp_path: Path) -> None:
     assert page.read_text() == once
     assert once.startswith("before\n<!-- leaderboard -->\n\n**7 tasks")
     assert once.endswith("\n\n<!-- /leaderboard -->\nafter\n")
-    assert "old" not in once
+    assert "\nold\n" not in once
     assert "| a | `mirror` |" in once
     page.write_text("without marks")
     with pytest.raises(InputError, match="expected the lines"):
