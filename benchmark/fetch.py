@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from benchmark.interrupt import first_interrupt_only
 from tasks.cohort import Cohort
 from tasks.errors import InputError
 from tasks.fetch.build import build_cohort
@@ -56,7 +57,7 @@ def fetch(
         raise InputError(f"--source: expected an address http(s)://..., found {source!r}")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _alone_in(folder), _scratch(folder) as scratch:
+        with first_interrupt_only(), _alone_in(folder), _scratch(folder) as scratch:
             return _fetch(catalogue, folder, source, scratch, console)
     except OSError as error:
         raise InputError(
