@@ -104,7 +104,8 @@ def embedding_products(which: Build) -> Products:
     tokens, width = SIZES["paper"]
     model = build(which, tokens, width).eval()
     # Inference mode would hide them inside the operations that make them.
-    with torch.no_grad(), Products() as products:
+    products = Products()
+    with torch.no_grad(), products:
         model.encode_wsi(torch.randn(1, tokens, PATCH_WIDTH))
     return products
 
