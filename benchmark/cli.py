@@ -15,7 +15,6 @@ from benchmark.leaderboard import render
 from benchmark.patients import patient_intervals
 from benchmark.plan import Control, Pruner, Tuning
 from benchmark.records import Store
-from benchmark.segments import UnwritableError
 from benchmark.settle import settle
 from benchmark.sheets import chosen, latex, sheet
 from benchmark.standings import standings
@@ -23,7 +22,7 @@ from benchmark.tables import TIDY
 from benchmark.terminal import open_console as _console
 from methods.base import Budget
 from tasks.base import Protocol
-from tasks.errors import InputError
+from tasks.errors import InputError, MachineError
 from tasks.splits import Dealing
 
 
@@ -424,7 +423,7 @@ def main() -> None:
         if message := " ".join(error.format_message().split()):
             typer.echo(f"error: {message}", err=True)
         sys.exit(2)
-    except UnwritableError as error:
+    except MachineError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(1)
     except typer.Abort:  # Ctrl-C where there is nothing to end

@@ -20,13 +20,13 @@ from benchmark.overrides import configured
 from benchmark.plan import Control, Request, Trial, Tuning, longest_first, make_plan
 from benchmark.records import Store
 from benchmark.screen import show
-from benchmark.segments import Line, Stamps, UnwritableError
+from benchmark.segments import Line, Stamps
 from methods.base import Budget, MethodSpec
 from methods.registry import registry, select_methods
 from tasks.base import Protocol, Status, Task
 from tasks.cache_dir import cache_dir
 from tasks.cohort import SIDES, Cohort
-from tasks.errors import InputError
+from tasks.errors import InputError, MachineError
 from tasks.load import find_cohorts, load_cohort
 from tasks.manifest import MANIFEST
 from tasks.registry import REENACTED, select_tasks, under
@@ -89,7 +89,8 @@ def run(options: RunOptions, console: Console) -> int:
 
     Raises:
         InputError: If the user's input is wrong; nothing has been computed then.
-        UnwritableError: If the disk took no more records, after the account of those it took.
+        MachineError: If the disk took no more records, after the account of those it took, or if
+            Ray did not start.
     """
     return run_methods(select_methods(options.methods), options, console)
 
@@ -156,7 +157,7 @@ def run_methods(methods: Sequence[MethodSpec], options: RunOptions, console: Con
                 else None
             )
         code = _account(store, request, console, interrupted=isinstance(ended, KeyboardInterrupt))
-    if isinstance(ended, UnwritableError):
+    if isinstance(ended, MachineError):
         raise ended
     return code
 
@@ -230,7 +231,7 @@ def _sweep(
     store: Store,
     last: str,
     console: Console,
-) -> KeyboardInterrupt | UnwritableError | None:
+) -> KeyboardInterrupt | MachineError | None:
     """Run the trials; what ended it early, if anything did.
 
     Records bear later times than `last`.
@@ -258,7 +259,7 @@ def _sweep(
     EmbeddingCache(cache).sweep_out()
     writer, stamps = store.writer(), Stamps(last)
     cohorts = {cohort.name: cohort for _, cohort in request.cohorts}
-    ended: KeyboardInterrupt | UnwritableError | None = None
+    ended: KeyboardInterrupt | MachineError | None = None
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -291,7 +292,7 @@ def _sweep(
                 device=options.device,
                 address=options.address,
             )
-        except (KeyboardInterrupt, UnwritableError) as error:
+        except (KeyboardInterrupt, MachineError) as error:
             ended = error
     tracker.close(60 if ended is None else 5)
     if tracker.lost:

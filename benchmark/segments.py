@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.lines import fault
-from tasks.errors import InputError
+from tasks.errors import InputError, MachineError
 
 Line = dict[str, Any]
 """One JSON line; `benchmark.trial` writes its fields."""
@@ -26,7 +26,7 @@ Line = dict[str, Any]
 PLAIN, COMPRESSED = ".jsonl", ".jsonl.gz"
 
 
-class UnwritableError(Exception):
+class UnwritableError(MachineError):
     """A record could not be written; every one before it is there, and nothing of this one."""
 
 

@@ -17,7 +17,7 @@ from benchmark.plan import Trial
 from benchmark.segments import Line
 from benchmark.trial import run_trial
 from methods.registry import all_methods
-from tasks.errors import InputError
+from tasks.errors import InputError, MachineError
 
 OnFinished = Callable[[Line, list[Line]], None]
 OnLost = Callable[[Trial], None]
@@ -247,10 +247,14 @@ def _start(workers: int | None) -> None:
     for number in range(RAY_STARTS):
         try:
             ray.init("local", num_cpus=workers, include_dashboard=False, **_QUIET)
-        except Exception:
+        except Exception as error:
             ray.shutdown()
             if number == RAY_STARTS - 1:
-                raise
+                words = str(error).split()
+                raise MachineError(
+                    f"Ray did not start on this machine in {RAY_STARTS} tries; if it is busy, try "
+                    f"the same command again later. Ray says: {' '.join(words)[:200]}"
+                ) from error
         else:
             return
 

@@ -1,4 +1,4 @@
-"""Errors a user can mend."""
+"""Errors that end a command in one line."""
 
 
 class InputError(Exception):
@@ -6,4 +6,11 @@ class InputError(Exception):
 
     The message is one line that names the file, the row or key, what was expected and what was
     found.
+    """
+
+
+class MachineError(Exception):
+    """The machine could not do what was asked; the message alone is shown, exit code 1.
+
+    What is recorded is whole, and the same command goes on from it.
     """

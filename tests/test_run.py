@@ -360,3 +360,13 @@ def test_list_is_stable_json(data: Path) -> None:
     assert "survival/PLANTED-VECTORS/os" in {row["name"] for row in tasks}
     cohorts = json.loads(bench("list", "cohorts", "--json", "--data", data).stdout)
     assert [row["name"] for row in cohorts] == ["PLANTED-VECTORS"]
+
+
+def test_a_ray_that_does_not_start_is_one_line(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_TMPDIR", "/proc/nowhere")
+    done = bench(*command(data, tmp_path / "results", methods="constant"))
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: Ray did not start on this machine")
+    assert done.stderr.count("\n") == 1
