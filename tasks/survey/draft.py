@@ -34,13 +34,9 @@ def needs(survey: Survey) -> tuple[str, ...]:
     if survey.clinical and survey.clinical[0].problem:
         found.append(f"[clinical]: {survey.clinical[0].problem}")
     if not survey.wsi:
-        found.append(
-            "[modalities.wsi]: no slide features were recognised; methods of two sides are skipped"
-        )
+        found.append("[modalities.wsi]: no slide features were recognised; `run` learns from pairs")
     if not survey.rna:
-        found.append(
-            "[modalities.rna]: no expression was recognised; methods of two sides are skipped"
-        )
+        found.append("[modalities.rna]: no expression was recognised; `run` learns from pairs")
     return tuple(found)
 
 

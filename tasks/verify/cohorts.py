@@ -60,7 +60,7 @@ def _union(folder: Path) -> Fact:
 def _partners(patients: Mapping[str, frozenset[str]]) -> list[Fact]:
     if len(patients) < 2:
         (name,) = patients
-        text = f"there is only {name}: methods of two sides are skipped"
+        text = f"there is only {name}: `run` learns from pairs and refuses such a cohort"
         return [Fact("patients", Check.PARTNERS, Weight.WARNING, text)]
     everybody = frozenset[str]().union(*patients.values())
     both = frozenset.intersection(*patients.values())
