@@ -90,6 +90,5 @@ def test_a_million_scores_within_thirty_seconds_and_two_gigabytes(tmp_path: Path
     print(found)
     assert found["rows"] >= 1_000_000
     assert found["front_kb"] < 300
-    # One thread: its own time is what it takes on a machine that does nothing else.
-    assert found["cpu"] < 30
+    assert found["seconds"] < 30
     assert found["mb"] < 2_000
