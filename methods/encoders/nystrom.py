@@ -162,20 +162,21 @@ class NystromAttention(TokenAttention):
         """
         if torch.is_grad_enabled():
             return super().first(x)
-        to_q, to_k, to_v = self.qkv.weight.unflatten(0, (3, self.heads, -1))
+        to_q, to_k, to_v = self.qkv.weight.unflatten(0, (3, -1))
         q_marks, k_marks, between = self._landmarks(x)
-        q = self._heads(functional.linear(x[:, :1], to_q.flatten(0, 1)))
-        row = self._softmax(q, k_marks)
+        row = self._softmax(self._heads(functional.linear(x[:, :1], to_q)), k_marks)
         row = row_times_pseudo_inverse(row, between, self.steps)
-        on_tokens = torch.cat(
-            [
-                self._on_tokens(part, marks, self._pad(functional.linear(x, weight)))
-                for part, marks, weight in zip(row.unbind(1), q_marks.unbind(1), to_k, strict=True)
-            ],
-            dim=1,
-        )
-        far = torch.einsum("bhw,hdw->bhd", on_tokens[..., -x.shape[1] :] @ x, to_v)
-        v = functional.linear(x[:, : 1 + self.kernel // 2], to_v.flatten(0, 1))
+        on_tokens = []
+        for heads in self._runs(x):
+            keys = self._heads(self._pad(functional.linear(x, to_k[self._columns(heads)])))
+            of_heads = (row[:, heads], q_marks[:, heads], keys)
+            on_tokens += [
+                self._on_tokens(*of_head)
+                for of_head in zip(*(part.unbind(1) for part in of_heads), strict=True)
+            ]
+        at_tokens = torch.cat(on_tokens, dim=1)[..., -x.shape[1] :] @ x
+        far = torch.einsum("bhw,hdw->bhd", at_tokens, to_v.unflatten(0, (self.heads, -1)))
+        v = functional.linear(x[:, : 1 + self.kernel // 2], to_v)
         near = self._convolve(v, slice(0, self.heads))[:, :1]
         output: Tensor = self.dropout(self.output(far.flatten(1).unsqueeze(1) + near))
         return output
@@ -199,7 +200,8 @@ class NystromAttention(TokenAttention):
 
     def _pad(self, x: Tensor) -> Tensor:
         """Zeros in front of tokens [B, n, ..], to a multiple of the landmarks."""
-        return functional.pad(x, (0, 0, -x.shape[1] % self.landmarks, 0))
+        zeros = x.new_zeros(x.shape[0], -x.shape[1] % self.landmarks, x.shape[2])
+        return torch.cat([zeros, x], dim=1)
 
 
 def padded_means(x: Tensor, count: int) -> Tensor:

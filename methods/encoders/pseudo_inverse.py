@@ -193,8 +193,8 @@ def _shifted_square(Y: Tensor) -> Tensor:
 
 def _factor(Y: Tensor, P: Tensor) -> Tensor:
     """p(Y) / 4."""
-    linear = (0.875 * P).sub_(Y, alpha=0.34375)
-    return _add_identity(_symmetric_product(Y, P, linear, beta=1, alpha=-0.25), 2.046875)
+    factor = _symmetric_product(Y, P, P, beta=0.875, alpha=-0.25).sub_(Y, alpha=0.34375)
+    return _add_identity(factor, 2.046875)
 
 
 def _derived_step(Y: Tensor, P: Tensor) -> Tensor:
