@@ -50,6 +50,9 @@ MethodsOption = Annotated[str, typer.Option(help="all, or names and globs betwee
 TasksOption = Annotated[str, typer.Option(help="all, KIND or KIND/COHORT/LABEL, globs allowed.")]
 CohortsOption = Annotated[str | None, typer.Option(help="Names between commas; default all.")]
 FoldsOption = Annotated[int, typer.Option(min=2, help="Outer folds.")]
+RepeatsOption = Annotated[
+    int, typer.Option(min=1, help="Deal the patients into folds so often, each time anew.")
+]
 SplitOption = Annotated[
     str | None,
     typer.Option(
@@ -83,6 +86,7 @@ def run(
     cohorts: CohortsOption = None,
     data: DataOption = None,
     folds: FoldsOption = 5,
+    repeats: RepeatsOption = 1,
     split: SplitOption = None,
     seeds: SeedsOption = "0,1,2",
     budget: BudgetOption = Budget.DEFAULT,
@@ -129,6 +133,7 @@ def run(
         budget=budget,
         control=control,
         tuning=_tuning(tune, pruner),
+        repeats=repeats,
         protocol=protocol,
         workers=workers,
         address=address,
@@ -165,7 +170,6 @@ def ablate(
 
     options = RunOptions(
         methods=method,
-        settings=(),
         tasks=tasks,
         cohorts=cohorts,
         data=data,
@@ -173,14 +177,8 @@ def ablate(
         split=Dealing.PATIENT,
         seeds=_seeds(seeds),
         budget=budget,
-        control=None,
-        protocol=Protocol.STRICT,
         workers=workers,
-        address=None,
         results=results,
-        tracking_uri=None,
-        overwrite=False,
-        retry_failed=False,
         device=device,
     )
     raise typer.Exit(run_ablations(method, _names(metrics), options, _console()))

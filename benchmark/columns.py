@@ -69,11 +69,13 @@ def directed(measure: Measure) -> str:
     return f"{measure.name} {'↑' if measure.higher_is_better else '↓'}"
 
 
-def _has_reference(table: Standing) -> bool:
+def has_reference(table: Standing) -> bool:
+    """Whether there is a method to compare with."""
     return table.has_reference
 
 
-def _has_patients(table: Standing) -> bool:
+def has_patients(table: Standing) -> bool:
+    """Whether any row has an interval over patients."""
     return any(not np.isnan(row.patients).any() for row in table.rows)
 
 
@@ -84,19 +86,19 @@ _BEFORE = (
 )
 _SCORE = (
     Column("95 % interval", lambda _, row: interval(row.score.low, row.score.high)),
-    Column("over patients", lambda _, row: interval(*row.patients), _has_patients),
+    Column("over patients", lambda _, row: interval(*row.patients), has_patients),
     Column(
         f"Δ to {REFERENCE}",
         lambda _, row: number(row.difference.mean, sign=True),
-        _has_reference,
+        has_reference,
     ),
     Column(
         "of Δ",
         lambda _, row: interval(row.difference.low, row.difference.high, sign=True),
-        _has_reference,
+        has_reference,
     ),
-    Column("p", lambda _, row: p_value(row.difference.p), _has_reference),
-    Column("could show", lambda _, row: number(row.smallest), _has_reference),
+    Column("p", lambda _, row: p_value(row.difference.p), has_reference),
+    Column("could show", lambda _, row: number(row.smallest), has_reference),
 )
 _AFTER = (
     Column("fit, s", lambda _, row: seconds(row.seconds)),
@@ -113,9 +115,9 @@ _BRIEF = (
     Column(
         f"Δ to {REFERENCE} (95 %)",
         lambda _, row: difference(row.difference),
-        _has_reference,
+        has_reference,
     ),
-    Column("p", lambda _, row: p_value(row.difference.p), _has_reference),
+    Column("p", lambda _, row: p_value(row.difference.p), has_reference),
 )
 
 
@@ -159,10 +161,9 @@ def conditions(table: Standing) -> str:
     fewest, most = table.n_patients
     patients = f"{most:,} patients" if fewest == most else f"{fewest:,} to {most:,} patients"
     events = "" if table.n_events is None else f", {table.n_events:,} events"
-    seeds = f"{len(table.seeds)} seed{'s' if len(table.seeds) > 1 else ''}"
     return (
         f"protocol {table.protocol} · budget {table.budget} · {table.cohort}: {patients}{events}"
-        f" · {table.n_folds} folds x {seeds}"
+        f" · {table.layout}"
     )
 
 

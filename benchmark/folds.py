@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmark.fold_names import folds_name
 from tasks.base import Split
 from tasks.cohort import Cohort
 from tasks.errors import InputError
@@ -17,18 +18,21 @@ class Folds:
     """The outer folds of a run.
 
     Attributes:
-        names: By cohort. Empty for folds of patients; otherwise what protocols are called after,
-            since numbers of other folds share no table: `site-folds`, or `folds-of-FILE`.
+        names: By cohort. As `folds_name` has them, or `folds-of-FILE`.
         splits: By cohort.
+        n_folds: By cohort; of one deal, where the patients are dealt repeatedly.
         notes: What was left out and why, a line each.
     """
 
     names: Mapping[str, str]
     splits: Mapping[str, tuple[Split, ...]]
+    n_folds: Mapping[str, int]
     notes: tuple[str, ...] = ()
 
 
-def outer_folds(split: str | None, n_folds: int, cohorts: Iterable[Cohort]) -> Folds:
+def outer_folds(
+    split: str | None, n_folds: int, cohorts: Iterable[Cohort], repeats: int = 1
+) -> Folds:
     """Deal, or read, the outer folds of cohorts.
 
     Args:
@@ -36,6 +40,7 @@ def outer_folds(split: str | None, n_folds: int, cohorts: Iterable[Cohort]) -> F
             patients, and of whole sites where a cohort is a union: project and site are confounded.
         n_folds: Number of folds; a split file has its own.
         cohorts: Those that are run.
+        repeats: How often the patients are dealt anew; a split file deals them once.
 
     Raises:
         InputError: The folds cannot be dealt, or the file is not as it should be.
@@ -48,19 +53,22 @@ def outer_folds(split: str | None, n_folds: int, cohorts: Iterable[Cohort]) -> F
         for cohort in cohorts:
             default = Dealing.SITE if cohort.members else Dealing.PATIENT
             dealing = default if split is None else Dealing(split)
-            names[cohort.name] = "" if dealing is Dealing.PATIENT else f"{dealing}-folds"
-            splits[cohort.name] = make_splits(cohort, n_folds, dealing)
+            names[cohort.name] = folds_name(dealing, repeats)
+            splits[cohort.name] = make_splits(cohort, n_folds, dealing, repeats)
             if cohort.members:
                 notes += member_notes(cohort, splits[cohort.name], whole=dealing is Dealing.SITE)
-        return Folds(names, splits, tuple(notes))
+        return Folds(names, splits, dict.fromkeys(splits, n_folds), tuple(notes))
     path = Path(split)
     if not path.exists():
         raise InputError(
             f"--split: expected {' or '.join(Dealing)}, or a split file, found {split!r}"
         )
+    if repeats > 1:
+        raise InputError(f"--repeats: expected 1 with the folds of {path}, found {repeats}")
     found = {cohort.name: splits_from_files(path, cohort) for cohort in cohorts}
     return Folds(
         dict.fromkeys(found, f"folds-of-{path.name}"),
         {name: files.splits for name, files in found.items()},
+        {name: len(files.splits) for name, files in found.items()},
         tuple(f"{name}: {note}" for name, files in found.items() for note in files.notes),
     )

@@ -41,7 +41,8 @@ names, marked **=** in its table. Do not rank such methods by their scores.
   and their penalties) sees training patients only, and every test patient is scored once. `paper`
   re-enacts a published protocol, leaks included. `+permuted-labels`: outcomes were dealt anew
   among the patients, so that whatever is above chance is wrong. `+site-folds`: folds of whole
-  tissue-source sites. Protocols and budgets never share a table.
+  tissue-source sites; `-x3`: the patients were dealt into folds three times. Protocols and budgets
+  never share a table.
 - **Set apart.** Only self-supervised methods are ranked. Floors and controls, and supervised
   references, which were told the training patients' outcomes, show the ranks that they would have,
   each alone among the ranked. Ablations are compared with their parent only.

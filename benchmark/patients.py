@@ -28,7 +28,8 @@ def patient_intervals(predictions: pd.DataFrame) -> Intervals:
     """Bootstrap the mean of C over folds and seeds, resampling the test patients of each fold.
 
     The methods stand as fitted: the interval holds the luck of testing, not that of training.
-    All seeds of a fold see the same resamples, as they share its patients.
+    All seeds of a fold see the same resamples, as they share its patients. Where the patients are
+    dealt repeatedly, each is drawn as often in every deal as it is in the first.
 
     Args:
         predictions: A row per (trial, task, patient), in any order.
@@ -41,7 +42,8 @@ def patient_intervals(predictions: pd.DataFrame) -> Intervals:
     scored = predictions.dropna(subset=sorted(_NEEDED)).sort_values([*_CELL, "patient"])
     found: Intervals = {}
     for key, rows in scored.groupby(_TABLE):
-        cells = [_resampled(str(key[0]), cell) for _, cell in rows.groupby(_CELL)]
+        drawn = _first_deal(str(key[0]), rows)
+        cells = [_resampled(cell, drawn) for _, cell in rows.groupby(_CELL)]
         found[key] = percentile_interval(np.mean(cells, axis=0))
     return found
 
@@ -52,11 +54,20 @@ def _counts(task: str, fold: int, n_patients: int) -> NDArray[np.int64]:
     return resample_counts(n_patients, RESAMPLES, generator("bootstrap", task, fold))
 
 
-def _resampled(task: str, cell: pd.DataFrame) -> NDArray[np.float64]:
+def _first_deal(task: str, rows: pd.DataFrame) -> dict[str, NDArray[np.int64]]:
+    """Patient -> how often it is drawn in each resample, from the first fold that tests it."""
+    tested = rows.drop_duplicates("patient")
+    drawn: dict[str, NDArray[np.int64]] = {}
+    for fold, patients in tested.groupby("fold")["patient"]:
+        drawn |= dict(zip(patients, _counts(task, int(str(fold)), len(patients)).T, strict=True))
+    return drawn
+
+
+def _resampled(cell: pd.DataFrame, drawn: dict[str, NDArray[np.int64]]) -> NDArray[np.float64]:
     """C of one fold and seed in every resample of its patients, shape [resamples]."""
     return bootstrap_concordance(
         cell["event"].to_numpy(),
         cell["time_months"].to_numpy(),
         cell["risk"].to_numpy(),
-        _counts(task, int(cell["fold"].iloc[0]), len(cell)),
+        np.stack([drawn[patient] for patient in cell["patient"]], axis=1),
     )

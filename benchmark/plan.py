@@ -102,7 +102,7 @@ class Trial:
         cohort: Name.
         folder: Where the cohort is read from; not part of the key.
         split: The outer fold's patients.
-        n_folds: Number of outer folds.
+        n_folds: Number of outer folds; of one deal, where the patients are dealt repeatedly.
         seed: The repeat; with method, cohort and fold it gives the seed of the fit.
         tasks: Names of the tasks to score, those already recorded left out.
         attempt: 1, or one more than the last attempt that is recorded.
@@ -252,7 +252,7 @@ def make_plan(
                             cohort=cohort.name,
                             folder=folder,
                             split=split,
-                            n_folds=len(splits),
+                            n_folds=request.folds.n_folds[cohort.name],
                             seed=seed,
                             tasks=tuple(sorted(missing)),
                             attempt=attempt,

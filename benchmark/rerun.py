@@ -10,6 +10,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from benchmark.fold_names import dealt_as
 from benchmark.folds import Folds, outer_folds
 from benchmark.overrides import recorded_config
 from benchmark.plan import Request, Trial, make_plan, read_protocol
@@ -24,7 +25,7 @@ from tasks.errors import InputError
 from tasks.load import find_cohorts, load_cohort
 from tasks.manifest import read_manifest
 from tasks.registry import all_tasks, under
-from tasks.splits import Dealing, split_fingerprint
+from tasks.splits import split_fingerprint
 from tasks.synthetic import embedded_cohorts
 
 
@@ -202,7 +203,7 @@ def _planned(recorded: Recorded, folder: Path, cohort: Cohort, split: str | None
     )
     plan = make_plan(request, {}, overwrite=False, retry_failed=False)
     trials = [t for t in plan.trials if t.split.fold == line["fold"]]
-    # A supervised reference has a trial for each task; recorded under this key is only one.
+    # A supervised reference has a trial for each label; under this key are the tasks of one.
     if not tasks or len(trials) != 1:
         raise InputError(
             f"{folder}: expected fold {line['fold']} of {line['n_folds']} and "
@@ -221,13 +222,15 @@ def _planned(recorded: Recorded, folder: Path, cohort: Cohort, split: str | None
 def _folds(line: Line, dealt: str, split: str | None, cohort: Cohort) -> Folds:
     """The outer folds of a name, the recorded ones if the record says which they are."""
     if split is None:
-        split = dealt.removesuffix("-folds") or Dealing.PATIENT.value
-        if split not in tuple(Dealing):
+        known = dealt_as(dealt)
+        if known is None:
             raise InputError(
                 f"{line['trial']}: expected --split FILE, whose folds it ran on ({dealt}), "
                 "found none"
             )
-    folds = outer_folds(split, line["n_folds"], (cohort,))
+        folds = outer_folds(known[0], line["n_folds"], (cohort,), known[1])
+    else:
+        folds = outer_folds(split, line["n_folds"], (cohort,))
     if (name := folds.names[cohort.name]) != dealt:
         raise InputError(
             f"--split {split}: expected the folds that trial {line['trial']} ran on, "

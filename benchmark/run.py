@@ -39,7 +39,6 @@ class RunOptions:
 
     Attributes:
         methods: `all`, or names and globs between commas.
-        settings: Changes of their configurations, each METHOD.FIELD=VALUE.
         tasks: `all`, kinds, or KIND/COHORT/LABEL globs between commas.
         cohorts: Names between commas, or None for all that are found.
         data: A folder of cohorts, or None for the embedded ones.
@@ -48,20 +47,21 @@ class RunOptions:
             whole sites of unions.
         seeds: Repeats of the initialisation.
         budget: Sizes and epochs.
+        workers: Trials at a time, None for all CPUs of this machine or of the cluster.
+        results: The results folder.
+        device: A torch device.
+        settings: Changes of the methods' configurations, each METHOD.FIELD=VALUE.
+        repeats: How often the patients are dealt into folds anew.
         control: What to break on purpose, None for an honest run.
         protocol: How to ask the tasks.
-        workers: Trials at a time, None for all CPUs of this machine or of the cluster.
+        tuning: Search before each fit, None for the default configuration unjudged.
         address: A Ray cluster, or None.
-        results: The results folder.
         tracking_uri: An MLflow server or database, or None for a file in `results`.
         overwrite: Do again what is there.
         retry_failed: Do again what failed.
-        device: A torch device.
-        tuning: Search before each fit, None for the default configuration unjudged.
     """
 
     methods: str
-    settings: tuple[str, ...]
     tasks: str
     cohorts: str | None
     data: Path | None
@@ -69,16 +69,18 @@ class RunOptions:
     split: str | None
     seeds: tuple[int, ...]
     budget: Budget
-    control: Control | None
-    protocol: Protocol
     workers: int | None
-    address: str | None
     results: Path
-    tracking_uri: str | None
-    overwrite: bool
-    retry_failed: bool
     device: str
+    settings: tuple[str, ...] = ()
+    repeats: int = 1
+    control: Control | None = None
+    protocol: Protocol = Protocol.STRICT
     tuning: Tuning | None = None
+    address: str | None = None
+    tracking_uri: str | None = None
+    overwrite: bool = False
+    retry_failed: bool = False
 
 
 def run(options: RunOptions, console: Console) -> int:
@@ -116,7 +118,10 @@ def run_methods(methods: Sequence[MethodSpec], options: RunOptions, console: Con
         if cohort.name in asked:
             _check_pairs(folder, cohort)
     folds = outer_folds(
-        options.split, options.folds, (cohort for _, cohort in cohorts if cohort.name in asked)
+        options.split,
+        options.folds,
+        (cohort for _, cohort in cohorts if cohort.name in asked),
+        options.repeats,
     )
     for note in folds.notes:
         console.print(f"  {note}", highlight=False, markup=False)
@@ -306,7 +311,7 @@ def _account(store: Store, request: Request, console: Console, *, interrupted: b
         records["task"].isin([task.name for task in request.tasks])
         & records["method"].isin([spec.name for spec in request.methods])
         & records["seed"].isin(list(request.seeds))
-        & records["n_folds"].isin([len(splits) for splits in request.folds.splits.values()])
+        & records["n_folds"].isin(list(request.folds.n_folds.values()))
         & (records["budget"] == request.budget)
     ]
     if request.tuning is not None:

@@ -69,6 +69,7 @@ def _line(table: Standing, row: Row) -> dict[str, object]:
         "n_patients": table.n_patients[1],
         "n_events": table.n_events,
         "n_folds": table.n_folds,
+        "n_repeats": table.repeats,
         "n_seeds": len(table.seeds),
         "method": row.method,
         "family": row.family,

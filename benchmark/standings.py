@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from benchmark.fold_names import repeats_of
 from benchmark.patients import METRIC, Intervals
 from benchmark.stats import Estimate, holm, nadeau_bengio, smallest_over_folds
 
@@ -105,6 +106,7 @@ class Standing:
         notes: What the cohort left out, a line each.
         circular: The modality that the label was called from, or empty.
         n_folds: Folds of the split.
+        repeats: How often the patients were dealt into so many folds.
         seeds: That any method was run with.
         n_patients: Fewest and most test patients over all folds that a method scored.
         n_events: Events among the most; None where the task has no events.
@@ -122,6 +124,7 @@ class Standing:
     notes: tuple[str, ...]
     circular: str
     n_folds: int
+    repeats: int
     seeds: tuple[int, ...]
     n_patients: tuple[int, int]
     n_events: int | None
@@ -142,7 +145,14 @@ class Standing:
     @property
     def cells(self) -> int:
         """Folds x seeds that a complete row has."""
-        return self.n_folds * len(self.seeds)
+        return self.n_folds * self.repeats * len(self.seeds)
+
+    @property
+    def layout(self) -> str:
+        """Folds x seeds, in words; the patients are dealt once unless it says so."""
+        dealt = f" x {self.repeats} repeats" if self.repeats > 1 else ""
+        seeds = f"{len(self.seeds)} seed{'s' if len(self.seeds) > 1 else ''}"
+        return f"{self.n_folds} folds{dealt} x {seeds}"
 
     @property
     def ranked(self) -> tuple[Row, ...]:
@@ -189,9 +199,12 @@ def _standing(table: pd.DataFrame, intervals: Intervals) -> Standing:
     (primary,) = metrics.loc[metrics["primary"], "metric"]
     others = tuple(name for name in measures if name != primary)
     cells = _Cells(table, (primary, *others))
+    n_folds, repeats = int(first["n_folds"]), repeats_of(str(first["protocol"]))
     scored = cells.n_patients > 0
-    of_fold = np.where(scored, cells.n_patients, np.nan)[:, scored.any(axis=0)]
-    events = np.where(scored, cells.n_events, np.nan)
+    # Of the first deal: another one has the same patients again.
+    once = cells.folds < n_folds if repeats > 1 else np.full(len(cells.folds), fill_value=True)
+    of_fold = np.where(scored, cells.n_patients, np.nan)[:, scored.any(axis=0) & once]
+    events = np.where(scored, cells.n_events, np.nan)[:, once]
     return Standing(
         task=str(first["task"]),
         cohort=str(first["cohort"]),
@@ -201,7 +214,8 @@ def _standing(table: pd.DataFrame, intervals: Intervals) -> Standing:
         licence=str(first["licence"]),
         notes=tuple(line for line in str(first["notes"]).split("\n") if line),
         circular=str(first["circular"]),
-        n_folds=int(first["n_folds"]),
+        n_folds=n_folds,
+        repeats=repeats,
         seeds=cells.seeds,
         n_patients=(
             int(np.nanmin(of_fold, axis=0).sum()) if of_fold.size else 0,
@@ -210,7 +224,7 @@ def _standing(table: pd.DataFrame, intervals: Intervals) -> Standing:
         n_events=None if np.isnan(events).all() else int(np.nansum(_highest(events, axis=0))),
         primary=measures[primary],
         others=tuple(measures[name] for name in others),
-        rows=_rows(table, cells, measures[primary], int(first["n_folds"]), intervals),
+        rows=_rows(table, cells, measures[primary], n_folds, intervals),
     )
 
 
@@ -224,6 +238,7 @@ class _Cells:
     Attributes:
         methods: By name.
         seeds: In their order.
+        folds: Their numbers; of a second deal they go on from the first's.
         scores: Shape [metrics, methods, folds, seeds]; NaN where there is none.
         n_patients: Most of any seed, [methods, folds]; NaN without a record.
         n_events: Likewise.
@@ -236,6 +251,7 @@ class _Cells:
         s, seeds = pd.factorize(table["seed"], sort=True)
         self.methods = tuple(str(name) for name in methods)
         self.seeds = tuple(int(seed) for seed in seeds)
+        self.folds = np.asarray(folds, dtype=np.int64)
         self._table = table
         self._place = (m, f, s)
         self._shape = (len(methods), len(folds), len(seeds))
@@ -282,7 +298,7 @@ def _rows(
     first = table.iloc[0]
     place = (str(first["task"]), str(first["protocol"]), str(first["budget"]), n_folds)
     sign = 1.0 if primary.higher_is_better else -1.0
-    whole = n_folds * len(cells.seeds)
+    whole = n_folds * repeats_of(place[1]) * len(cells.seeds)
     order = sorted(
         range(len(cells.methods)),
         key=lambda i: (

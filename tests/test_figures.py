@@ -411,6 +411,8 @@ def test_risk_groups_by_hand() -> None:
         assert found.time.tolist() == [5.0, 6.0, 7.0, 8.0, 9.0]
         assert found.event.tolist() == [True, False, True, False, True]
         assert (found.folds, found.seeds) == (2, 2)
+    again = frame.assign(fold=frame["fold"] + 2, risk=-frame["risk"])  # dealt a second time
+    assert np.array_equal(risk_groups(pd.concat([again, frame])).high, found.high)
 
 
 def test_kaplan_meier_is_lifelines() -> None:

@@ -3,12 +3,15 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from benchmark.fold_names import dealt_as, folds_name, repeats_of
 from benchmark.folds import outer_folds
 from benchmark.plan import Control, protocol_name
 from tasks.base import Protocol
 from tasks.errors import InputError
-from tasks.splits import make_splits
+from tasks.splits import Dealing, make_splits
 from tests.planted import planted
 
 
@@ -26,6 +29,26 @@ def test_folds_of_sites_keep_each_site_on_one_side() -> None:
     for split in folds.splits[cohort.name]:
         sides = [{p.split("-")[1] for p in part} for part in (split.train, split.test)]
         assert not sides[0] & sides[1]
+
+
+@given(st.sampled_from(Dealing), st.integers(1, 30))
+def test_the_name_of_folds_says_how_they_were_dealt(dealing: Dealing, repeats: int) -> None:
+    name = folds_name(dealing, repeats)
+    assert dealt_as(name) == (dealing, repeats)
+    assert repeats_of(protocol_name(Protocol.STRICT, name, Control.PERMUTED_LABELS)) == repeats
+    assert dealt_as(f"folds-of-{name}") is None
+    assert repeats_of(f"strict+folds-of-{name}") == 1
+
+
+def test_patients_dealt_twice_have_folds_of_their_own(tmp_path: Path) -> None:
+    cohort = planted(bags=False)
+    folds = outer_folds("patient", 3, [cohort], 2)
+    assert folds.names == {cohort.name: "patient-folds-x2"}
+    assert folds.n_folds == {cohort.name: 3}
+    assert folds.splits == {cohort.name: make_splits(cohort, 3, repeats=2)}
+    assert folds.splits[cohort.name][:3] == make_splits(cohort, 3)
+    with pytest.raises(InputError, match="--repeats: expected 1 with the folds of"):
+        outer_folds(str(tmp_path), 3, [cohort], 2)
 
 
 def test_folds_of_a_file_are_the_files(tmp_path: Path) -> None:

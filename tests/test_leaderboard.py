@@ -81,6 +81,19 @@ def test_seeds_are_averaged_within_folds() -> None:
     assert row.spread == pytest.approx(np.std([0.5, 0.6, 0.7] * 2, ddof=1))
 
 
+def test_patients_dealt_repeatedly_are_counted_once_and_share_their_folds() -> None:
+    values = {"mirror": [FOLDS * 3], "pca": [[x + 0.01 for x in FOLDS * 3]]}
+    frame = records(values, n_folds=5, protocol="strict+patient-folds-x3")
+    table = only(frame)
+    assert (table.cells, table.rows[0].cells) == (15, 15)
+    assert "200 patients, 60 events · 5 folds x 3 repeats x 1 seed" in said(frame)
+    # t(0.975, 14) sqrt((1/15 + 1/4) s²), s² = 0.006 / 14
+    half = 2.1447866879169273 * ((1 / 15 + 1 / 4) * 0.006 / 14) ** 0.5
+    assert table.rows[1].score.low == pytest.approx(0.61 - half, abs=1e-8)
+    incomplete = only(frame[frame["fold"] != 14])
+    assert incomplete.ranked == ()
+
+
 def test_direction_of_the_metric_orders_the_rows() -> None:
     values = {"a": [[0.1, 0.1]], "b": [[0.3, 0.3]]}
     up, down = only(records(values)), only(records(values, higher_is_better=False))
@@ -326,6 +339,14 @@ def test_interval_over_patients_is_a_bootstrap_within_folds() -> None:
         )  # fmt: skip
     assert found[key] == pytest.approx(np.quantile(means, [0.025, 0.975]), abs=0.03)
     assert found[key][1] < found["survival/PLANTED/os", "strict", BUDGET, 2, "pca"][0]
+
+
+def test_another_deal_of_the_same_patients_does_not_narrow_their_interval() -> None:
+    frame = predictions(1)
+    again = frame.assign(fold=frame["fold"] + 2)
+    found = patient_intervals(pd.concat([again, frame]))
+    for key, interval in patient_intervals(frame).items():
+        assert found[key] == pytest.approx(interval)
 
 
 def test_interval_over_patients_is_shown_where_there_are_predictions() -> None:

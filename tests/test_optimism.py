@@ -235,7 +235,6 @@ def test_a_paper_trial_takes_the_embeddings_of_a_strict_one(tmp_path: Path) -> N
 def options(tasks: str, results: Path) -> RunOptions:
     return RunOptions(
         methods="pca",
-        settings=(),
         tasks=tasks,
         cohorts="PLANTED-VECTORS",
         data=None,
@@ -243,14 +242,9 @@ def options(tasks: str, results: Path) -> RunOptions:
         split="patient",
         seeds=(0,),
         budget=Budget.SMOKE,
-        control=None,
         protocol=Protocol.PAPER,
         workers=1,
-        address=None,
         results=results,
-        tracking_uri=None,
-        overwrite=False,
-        retry_failed=False,
         device="cpu",
     )
 

@@ -65,6 +65,7 @@ def risk_groups(predictions: pd.DataFrame) -> RiskGroups:
         rows.groupby(["fold", "patient"])
         .agg(rank=("rank", "mean"), time=("time_months", "first"), event=("event", "first"))
         .reset_index()
+        .drop_duplicates("patient")  # dealt repeatedly, of the first deal
     )
     median = patients.groupby("fold")["rank"].transform("median")
     # Rounded, so that the last bit of a mean of ranks does not split equal risks.
@@ -73,7 +74,7 @@ def risk_groups(predictions: pd.DataFrame) -> RiskGroups:
         event=patients["event"].to_numpy(dtype=bool),
         time=patients["time"].to_numpy(dtype=np.float64),
         seeds=int(rows["seed"].nunique()),
-        folds=int(rows["fold"].nunique()),
+        folds=int(patients["fold"].nunique()),
     )
 
 

@@ -3,9 +3,15 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-
-from benchmark.columns import directed, mark, score, seconds, size
+from benchmark.columns import (
+    directed,
+    has_patients,
+    has_reference,
+    mark,
+    score,
+    seconds,
+    size,
+)
 from benchmark.markdown import NONE, interval, number, p_value
 from benchmark.report.grid import Cell, Header, said, valued
 from benchmark.report.names import method_page
@@ -42,14 +48,6 @@ def linked(row: Row) -> Cell:
     return said(row.method, method_page(row.method))
 
 
-def _has_reference(table: Standing) -> bool:
-    return table.has_reference
-
-
-def _has_patients(table: Standing) -> bool:
-    return any(not np.isnan(row.patients).any() for row in table.rows)
-
-
 def _number(
     header: str,
     cell: Callable[[Standing, Row], Cell],
@@ -68,19 +66,19 @@ _MARK = Column(Header("mark"), marked)
 _METHOD = Column(Header("method", "name"), lambda _, row: linked(row))
 _UNCERTAINTY = (
     _number("95 % interval", lambda _, row: _interval(row.score.low, row.score.high)),
-    _number("over patients", lambda _, row: _interval(*row.patients), _has_patients),
+    _number("over patients", lambda _, row: _interval(*row.patients), has_patients),
     _number(
         f"Δ to {REFERENCE}",
         lambda _, row: valued(number(row.difference.mean, sign=True), row.difference.mean),
-        _has_reference,
+        has_reference,
     ),
     _number(
         "95 % interval of Δ",
         lambda _, row: _interval(row.difference.low, row.difference.high, sign=True),
-        _has_reference,
+        has_reference,
     ),
     _number(
-        "p of Δ", lambda _, row: valued(p_value(row.difference.p), row.difference.p), _has_reference
+        "p of Δ", lambda _, row: valued(p_value(row.difference.p), row.difference.p), has_reference
     ),
     _number("folds x seeds", lambda table, row: valued(f"{row.cells}/{table.cells}", row.cells)),
 )

@@ -245,7 +245,7 @@ def _tasks(section: Section, setting: Setting) -> Grid:
                     valued(
                         "-" if table.n_events is None else f"{table.n_events:,}", table.n_events
                     ),
-                    valued(f"{table.n_folds} x {len(table.seeds)}", table.cells),
+                    valued(f"{table.n_folds * table.repeats} x {len(table.seeds)}", table.cells),
                     said(table.primary.name),
                     valued(number(best.score.mean), best.score.mean) if best else said("-"),
                     linked(best) if best else said("-"),
