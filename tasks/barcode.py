@@ -21,6 +21,10 @@ _BARCODE = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 
+# Other programmes whose samples stand beside TCGA's in joint matrices, as UCSC Xena's of TOIL.
+_ELSEWHERE = re.compile(r"(GTEX[-._]|TARGET[-._]\d{2}[-._]|K[-.]562[-._])", re.IGNORECASE)
+FROM_ELSEWHERE = "of GTEx or TARGET, not of TCGA"
+
 PRIMARY = frozenset({"01", "03", "05", "09"})
 OTHER_TUMOUR = frozenset({"02", "04", "06", "07", "08", "40"})
 
@@ -90,6 +94,12 @@ def parse_barcode(text: str, where: str) -> Barcode:
     match = found[0]
     name = match.group().upper().replace(match["sep"], "-")
     return Barcode(patients.pop(), match["site"].upper(), match["type"], name)
+
+
+def rows_of_tcga(names: Sequence[str]) -> list[int]:
+    """Positions of identifiers that are not those of other programmes; all, if none is left."""
+    rows = [row for row, name in enumerate(names) if not _ELSEWHERE.match(name)]
+    return rows or list(range(len(names)))
 
 
 @dataclass(frozen=True)

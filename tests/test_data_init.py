@@ -382,6 +382,9 @@ def test_what_cannot_be_used_is_named(folder: Path) -> None:
     (folder / "mine.csv").write_text("patient_id,x\nP001,1\n")
     (folder / "up").symlink_to("..")
     (folder / "data.json").write_text("[" * 5000)
+    (folder / "h5_files").mkdir()
+    for name in (PATIENTS[0], "slide-2"):
+        (folder / "h5_files" / f"{name}.h5").write_bytes(b"")
     text = draft(folder)
     for words in (
         "# features.tar.gz: an archive: unpack it first",
@@ -389,9 +392,18 @@ def test_what_cannot_be_used_is_named(folder: Path) -> None:
         "# broken.csv: expected text, found a zero byte",
         "# mine.csv: patient_id 'P001' is no TCGA barcode",
         "# data.json: JSON, but no list of cases",
+        "# h5_files: 1 of 2 files without a TCGA barcode, which `run` needs in every name: take\n"
+        "#   slide-2.h5 away, or rename\n",
     ):
         assert words in text
     assert load_cohort(folder).patients
+
+
+def test_a_disk_is_not_walked_whole(folder: Path) -> None:
+    for i in range(2001):
+        (folder / str(i)).mkdir()
+    with pytest.raises(InputError, match="one cohort's files, found more than 2000 folders in it"):
+        draft(folder)
 
 
 def test_the_command(

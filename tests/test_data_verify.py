@@ -242,6 +242,10 @@ PLANTED: list[tuple[str, Callable[[Path], None], str, str, int, str]] = [
         rna(cells([3, 4], "sample", f"{PATIENTS[4]}-11A")), "samples", "fact", 2, "normal tissue",
     ),
     (
+        "of another programme",
+        rna(cells(3, "sample", "GTEX-1117F-0226-SM-5GZZ7")), "samples", "fact", 1, "of GTEx or",
+    ),
+    (
         "reversed",
         cdr(lambda table: table.__setitem__("OS", 1 - table["OS"])),
         "polarity", "problem", 45, "events are reversed",

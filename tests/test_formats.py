@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import torch
 
+from tasks.audit.rows import table_rows
 from tasks.cohort import BagModality, Endpoint
 from tasks.errors import InputError
 from tasks.formats.bags import read_bags
@@ -89,6 +90,23 @@ def test_genes_in_rows_are_transposed_and_repeated_genes_averaged(tmp_path: Path
     assert modality.values.tolist() == [[2.0, 6.0], [2.0, 5.0]]  # noqa: PD011 - no pandas
     assert "rna: 1 samples left out: normal tissue" in notes
     assert "rna: 1 repeated features averaged" in notes
+
+
+def test_samples_of_other_programmes_are_left_out_and_counted(tmp_path: Path) -> None:
+    ids = f"GTEX-1117F-0226-SM-5GZZ7\t{A}-01\tTARGET-10-PANZPJ-09\tK-562-SM-26GMQ"
+    path = write(tmp_path / "x.tsv", f"sample\t{ids}\nG1\t9\t2\t9\t9\n")
+    source = vectors(path, Orientation.GENES, "sample")
+    modality, notes = read_vectors("rna", source)
+    assert modality.patients == (A,)
+    assert modality.values.tolist() == [[2.0]]  # noqa: PD011 - no pandas
+    assert "rna: 3 samples left out: of GTEx or TARGET, not of TCGA" in notes
+    assert table_rows(source).vectors.tolist() == [[2.0]]
+    write(path, path.read_text().replace("TARGET-10-PANZPJ-09", "C1"))
+    with pytest.raises(InputError, match=r"column 3: expected a TCGA barcode.*'C1'"):
+        read_vectors("rna", source)
+    write(path, "sample\tGTEX-1117F-0226-SM-5GZZ7\nG1\t9\n")
+    with pytest.raises(InputError, match="column 1: expected a TCGA barcode"):
+        read_vectors("rna", source)
 
 
 def test_rows_of_a_patient_are_averaged_whatever_their_order(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from tasks.barcode import rows_of_tcga
 from tasks.cohort import BagModality, VectorModality
 from tasks.formats.tables import is_missing, read_numeric_table
 from tasks.formats.vectors import barcodes_of
@@ -42,7 +43,10 @@ def table_rows(source: VectorSource) -> Rows:
     names = table.columns if by_genes else table.ids
     values = table.values.astype(np.float32)  # noqa: PD011 - a NumericTable is no frame
     values = values.T if by_genes else values
-    barcodes = barcodes_of(source.path, names, "column" if by_genes else "row")
+    rows = rows_of_tcga(names)
+    barcodes = barcodes_of(source.path, names, "column" if by_genes else "row", rows)
+    if len(rows) < len(names):
+        names, values = tuple(names[row] for row in rows), values[rows]
     contents = tuple(hashlib.sha256(row.tobytes()).hexdigest() for row in values)
     return Rows(names, tuple(barcode.patient for barcode in barcodes), contents, values)
 

@@ -6,7 +6,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.barcode import Barcode, parse_barcode, select_samples
+from tasks.barcode import (
+    FROM_ELSEWHERE,
+    Barcode,
+    parse_barcode,
+    rows_of_tcga,
+    select_samples,
+)
 from tasks.cohort import VectorModality
 from tasks.errors import InputError
 from tasks.formats.tables import NumericTable, read_numeric_table
@@ -35,11 +41,13 @@ def _average(
     return tuple(rows), np.stack(means)
 
 
-def barcodes_of(path: Path, ids: Sequence[str], place: str) -> list[Barcode]:
-    """The barcode in each id; `place` says what the ids are, `row` or `column`."""
+def barcodes_of(
+    path: Path, ids: Sequence[str], place: str, rows: Sequence[int] | None = None
+) -> list[Barcode]:
+    """The barcode in each id, or in those of `rows`; they are a `place`, `row` or `column`."""
     return [
-        parse_barcode(text, f"{path}: {place} {position}")
-        for position, text in enumerate(ids, start=1)
+        parse_barcode(ids[row], f"{path}: {place} {row + 1}")
+        for row in (range(len(ids)) if rows is None else rows)
     ]
 
 
@@ -63,13 +71,15 @@ def read_vectors(name: str, source: VectorSource) -> tuple[VectorModality, tuple
     if source.orientation is Orientation.GENES:
         table = NumericTable(table.columns, table.ids, table.values.T)
     place = "column" if source.orientation is Orientation.GENES else "row"
-    barcodes = barcodes_of(source.path, table.ids, f'orientation "{source.orientation}", {place}')
+    place = f'orientation "{source.orientation}", {place}'
+    rows = rows_of_tcga(table.ids)
+    barcodes = barcodes_of(source.path, table.ids, place, rows)
     selection = select_samples(barcodes)
     if not selection.kept:
         reasons = ", ".join(f"{n} of {reason}" for reason, n in selection.left_out.items())
         raise InputError(f"{source.path}: expected tumour samples, found {reasons}")
-    kept = list(selection.kept)
-    patients, values = _average(table.values[kept], [barcodes[i].patient for i in kept])
+    kept = [rows[i] for i in selection.kept]
+    patients, values = _average(table.values[kept], [barcodes[i].patient for i in selection.kept])
     features, columns = _average(values.T, table.columns)
     values = columns.T
     order = sorted(range(len(patients)), key=patients.__getitem__)
@@ -80,6 +90,8 @@ def read_vectors(name: str, source: VectorSource) -> tuple[VectorModality, tuple
         f"{name}: {len(table.ids)} samples in, {len(kept)} kept, {len(patients)} patients, "
         f"{modality.width} features"
     ]
+    if len(rows) < len(table.ids):
+        notes.append(f"{name}: {len(table.ids) - len(rows)} samples left out: {FROM_ELSEWHERE}")
     notes += [f"{name}: {n} samples left out: {why}" for why, n in selection.left_out.items()]
     if len(kept) > len(patients):
         notes.append(f"{name}: {len(kept) - len(patients)} further samples of a patient averaged")

@@ -34,7 +34,11 @@ def survey_slides(folder: Path, files: Sequence[Path]) -> Slides | Other:
     if None in barcodes:
         strange = [f.name for f, barcode in zip(files, barcodes, strict=True) if barcode is None]
         n = len(strange)
-        return Other(folder, f"{n} of {len(files)} files without a TCGA barcode: {strange[0]}")
+        return Other(
+            folder,
+            f"{n} of {len(files)} files without a TCGA barcode, which `run` needs in every name: "
+            f"take {strange[0]} away{' and the others' if n > 1 else ''}, or rename",
+        )
     widths, encoder = set(), ""
     for file in sorted({files[0], files[len(files) // 2], files[-1]}):
         try:

@@ -31,7 +31,7 @@ from tasks.survey.found import (
     Vectors,
 )
 from tasks.verify.genes import gene_names, looks_like_genes, plural
-from tasks.verify.scale import ScaleFacts, detect_scale
+from tasks.verify.scale import ScaleFacts, SeenScale, detect_scale
 
 _ROWS = 200  # looked at before a table is known
 _WIDE = 50  # more columns of numbers than these are a feature vector
@@ -175,6 +175,8 @@ def _vectors(
 
 def _looks(seen: ScaleFacts) -> str:
     """The scale in short; of a part of the genes no sum is worth a word."""
+    if seen.scale is SeenScale.UNKNOWN:
+        return "of a scale that its values do not show"
     return f"looks like {seen.text.partition(';')[0].partition(':')[0]}"
 
 

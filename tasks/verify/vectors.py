@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.barcode import FROM_ELSEWHERE, rows_of_tcga
 from tasks.errors import InputError
 from tasks.formats.tables import NumericTable, read_numeric_table
 from tasks.manifest import Orientation, VectorSource
@@ -33,7 +34,15 @@ def verify_vectors(part: str, source: VectorSource) -> tuple[list[Fact], frozens
         return [Fact(part, Check.FILES, Weight.PROBLEM, str(error))], frozenset()
     if source.orientation is Orientation.GENES:
         table = NumericTable(table.columns, table.ids, table.values.T)
+    elsewhere = []
+    rows = rows_of_tcga(table.ids)
+    if n := len(table.ids) - len(rows):
+        text = f"left out: {FROM_ELSEWHERE}"
+        elsewhere = [Fact(part, Check.SAMPLES, Weight.FACT, text, n, len(table.ids), "samples")]
+        ids = tuple(table.ids[row] for row in rows)
+        table = NumericTable(ids, table.columns, table.values[rows])
     barcodes, facts = barcodes_of(part, table.ids)
+    facts += elsewhere
     if not any(barcodes):
         if (
             sum(bool(found) for found in barcodes_of(part, table.columns)[0])
