@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmark.columns import conditions, directed, mark, score
-from benchmark.gaps import gaps
+from benchmark.gaps import gaps, whole
 from benchmark.markdown import interval, number, p_value
 from benchmark.settle import settle
 from benchmark.standings import REFERENCE, Measure, Row, Standing, standings
@@ -63,13 +63,23 @@ def show(records: pd.DataFrame, console: Console) -> None:
         width=width,
         highlight=False,
     )
-    for gap in gaps(settled, tables):
+    found = gaps(settled, tables)
+    told = whole(found, tables)
+    for gap in told:
         what = gap.metrics or "every metric"
         line = (
             f"{gap.status}: {', '.join(gap.methods)} on {', '.join(gap.tasks)},"
             f" {gap.cells} folds x seeds, {what} ({gap.protocol}, {gap.budget}): {gap.reason}"
         )
         console.print(f"[yellow]⚠[/] {escape(line)}", width=width, highlight=False)
+    if len(told) < len(found):
+        console.print(
+            f"{len(found) - len(told)} more reasons concern single metrics or ablations:"
+            " `mirror-bench leaderboard` writes them all into tables/missing.md",
+            style="dim",
+            width=width,
+            highlight=False,
+        )
 
 
 def _fit(table: Standing, console: Console, width: int) -> Table:
