@@ -300,7 +300,3 @@ class Cohort:
         for name, label in sorted(self.labels.items()):
             digest.update(repr((name, sorted(label.values.items()), label.classes)).encode())
         return digest.hexdigest()
-
-    def with_endpoints(self, endpoints: Mapping[str, Endpoint]) -> "Cohort":
-        """The same cohort with other endpoints, for example permuted ones."""
-        return replace(self, endpoints=endpoints)

@@ -6,18 +6,18 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.base import Metric, Outcome, Split, Task
+from tasks.base import Metric, Outcome, Split
 from tasks.cohort import Cohort
 from tasks.draws import SHOTS, drawing_orders, first_of_each
 from tasks.embeddings import Embeddings
 from tasks.heads.inputs import standardise
 from tasks.heads.logistic import fit_logistic
+from tasks.instances import OfLabels
 from tasks.metrics.classification import auroc_macro_each, balanced_accuracy
 from tasks.metrics.undefined import Undefined
 from tasks.scoring import (
     MIN_CLASSES,
     classified,
-    labels_with_classes,
     nothing,
     score,
 )
@@ -28,7 +28,7 @@ from tasks.scoring import (
 PENALTY = 0.01
 
 
-class FewShot(Task):
+class FewShot(OfLabels):
     """Logistic regression on the embeddings of k patients per class, one label of one cohort.
 
     For each k, ten sets of training patients are drawn without replacement, the same for
@@ -49,11 +49,6 @@ class FewShot(Task):
         *(Metric(f"balanced_accuracy_k{k}", higher_is_better=True) for k in SHOTS),
         *(Metric(f"auroc_macro_k{k}_sd", higher_is_better=False) for k in SHOTS),
     )
-
-    @classmethod
-    def instances(cls, cohort: Cohort) -> tuple[Task, ...]:
-        """One for each label of which two classes occur."""
-        return tuple(cls(cohort.name, name, default=True) for name in labels_with_classes(cohort))
 
     def evaluate(self, embeddings: Embeddings, cohort: Cohort, split: Split) -> Outcome:
         """Fit a head on every draw of training patients and score the test patients with each."""

@@ -6,16 +6,17 @@ from functools import cache, partial
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.base import Metric, Outcome, Split, Task
+from tasks.base import Metric, Outcome, Split
 from tasks.cohort import Cohort
 from tasks.draws import SHOTS, drawing_orders, first_of_each
 from tasks.embeddings import Embeddings
 from tasks.heads.cox import RiskSets, fit_path
 from tasks.heads.hazard import interval_edges
 from tasks.heads.inputs import Matrix, Vector, rotate, standardise
+from tasks.instances import OfEndpoints
 from tasks.metrics.survival import Outcomes, harrell_c
 from tasks.metrics.undefined import Undefined
-from tasks.scoring import endpoints_with_events, followed, score
+from tasks.scoring import followed, score
 
 # Per event and feature, of Cox regression on features standardised by the whole training fold: so
 # few patients cannot choose it. It was set by looking at test folds: C of PCA on three cohorts of
@@ -23,7 +24,7 @@ from tasks.scoring import endpoints_with_events, followed, score
 PENALTY = 0.1
 
 
-class FewShotSurvival(Task):
+class FewShotSurvival(OfEndpoints):
     """Ridge Cox regression on the embeddings of k patients per time bin, one endpoint.
 
     Bins are the quartiles of the training patients' event times, and patients fall into them by
@@ -43,14 +44,6 @@ class FewShotSurvival(Task):
         *(Metric(f"harrell_c_k{k}", higher_is_better=True) for k in SHOTS),
         *(Metric(f"harrell_c_k{k}_sd", higher_is_better=False) for k in SHOTS),
     )
-
-    @classmethod
-    def instances(cls, cohort: Cohort) -> tuple[Task, ...]:
-        """One for each endpoint that has an event; overall survival is the default."""
-        return tuple(
-            cls(cohort.name, label, default=label == "os")
-            for label in endpoints_with_events(cohort)
-        )
 
     def evaluate(self, embeddings: Embeddings, cohort: Cohort, split: Split) -> Outcome:
         """Fit on every draw of training patients and score the test patients with each."""

@@ -33,6 +33,8 @@ from tasks.scoring import (
     INNER_FOLDS,
     MIN_CLASSES,
     MIN_EVENTS,
+    endpoints_with_events,
+    labels_with_classes,
     score,
     skipped,
 )
@@ -68,13 +70,8 @@ class MissingModality(Task):
         """One for each endpoint with an event and label with two classes; os is the default."""
         if not has_pairs(cohort):
             return ()
-        endpoints = [name for name, end in cohort.endpoints.items() if end.event.any()]
-        labels = [
-            name
-            for name, label in cohort.labels.items()
-            if len(set(label.values.values())) >= MIN_CLASSES
-        ]
-        return tuple(cls(cohort.name, name, default=name == "os") for name in endpoints + labels)
+        asked = endpoints_with_events(cohort) + labels_with_classes(cohort)
+        return tuple(cls(cohort.name, name, default=name == "os") for name in asked)
 
     def evaluate(self, embeddings: Embeddings, cohort: Cohort, split: Split) -> Outcome:
         """Fit heads and completions on the training pairs and score the test pairs once."""

@@ -4,10 +4,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tasks.base import Metric, Outcome, Split, Task
+from tasks.base import Metric, Outcome, Split
 from tasks.cohort import Cohort
 from tasks.embeddings import Embeddings
 from tasks.heads.logistic import fit_ridge_logistic
+from tasks.instances import OfLabels
 from tasks.metrics.classification import (
     accuracy,
     auprc_macro,
@@ -22,14 +23,13 @@ from tasks.scoring import (
     INNER_FOLDS,
     MIN_CLASSES,
     classified,
-    labels_with_classes,
     nothing,
     score,
 )
 from tasks.splits import inner_folds
 
 
-class Subtyping(Task):
+class Subtyping(OfLabels):
     """Ridge logistic regression on frozen embeddings, one label of one cohort.
 
     Patients count if they have a joint embedding and one of the label's classes. A class with
@@ -51,11 +51,6 @@ class Subtyping(Task):
         Metric("brier", higher_is_better=False),
         Metric("ece", higher_is_better=False),
     )
-
-    @classmethod
-    def instances(cls, cohort: Cohort) -> tuple[Task, ...]:
-        """One for each label of which two classes occur."""
-        return tuple(cls(cohort.name, name, default=True) for name in labels_with_classes(cohort))
 
     def evaluate(self, embeddings: Embeddings, cohort: Cohort, split: Split) -> Outcome:
         """Fit the head on the training patients and score the test patients once."""

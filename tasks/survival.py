@@ -8,12 +8,13 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.base import Metric, Outcome, Split, Task
+from tasks.base import Metric, Outcome, Split
 from tasks.cohort import Cohort
 from tasks.embeddings import Embeddings
 from tasks.heads.cox import fit_ridge_cox
 from tasks.heads.hazard import fit_discrete_hazard
 from tasks.heads.inputs import Matrix, Vector
+from tasks.instances import OfEndpoints
 from tasks.metrics.calibration import d_calibration_p
 from tasks.metrics.survival import (
     Outcomes,
@@ -27,7 +28,7 @@ from tasks.metrics.survival import (
     time_grid,
     uno_c,
 )
-from tasks.scoring import INNER_FOLDS, endpoints_with_events, followed, score
+from tasks.scoring import INNER_FOLDS, followed, score
 from tasks.splits import inner_folds
 
 MONTHS = (12, 36, 60)  # of the time-dependent AUC and of the survival probabilities that are kept
@@ -49,7 +50,7 @@ class Head(Protocol):
         """Everything that was fitted, by name."""
 
 
-class TimeToEvent(Task):
+class TimeToEvent(OfEndpoints):
     """A survival head on frozen embeddings, one endpoint of one cohort.
 
     Patients count if they have a joint embedding and a known outcome. With fewer than
@@ -69,14 +70,6 @@ class TimeToEvent(Task):
         Metric("logrank_p", higher_is_better=False),
         Metric("d_calibration_p", higher_is_better=True),
     )
-
-    @classmethod
-    def instances(cls, cohort: Cohort) -> tuple[Task, ...]:
-        """One for each endpoint that has an event; overall survival is the default."""
-        return tuple(
-            cls(cohort.name, label, default=label == "os")
-            for label in endpoints_with_events(cohort)
-        )
 
     @abstractmethod
     def fit_head(self, X: Matrix, train: Outcomes, folds: NDArray[np.intp]) -> Head:

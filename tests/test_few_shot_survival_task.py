@@ -82,7 +82,7 @@ def test_test_patients_touch_nothing_that_is_fitted() -> None:
     os = cohort.endpoints["os"]
     time, event = os.time.copy(), os.event.copy()
     time[rows], event[rows] = 1e5, ~event[rows]
-    poisoned = cohort.with_endpoints({"os": replace(os, time=time, event=event)})
+    poisoned = replace(cohort, endpoints={"os": replace(os, time=time, event=event)})
     outcome = task_of(poisoned).evaluate(replace(embeddings, joint=joint), poisoned, split)
     assert set(clean.head) == {"edges", *(f"coefficients_k{k}" for k in SHOTS)}
     for name, fitted in clean.head.items():
@@ -101,7 +101,7 @@ def test_wide_embeddings_and_draws_without_events() -> None:
     cohort, embeddings = planted()
     os = cohort.endpoints["os"]
     rare = np.random.default_rng(1).random(300) < 0.1
-    cohort = cohort.with_endpoints({"os": replace(os, event=os.event & rare)})
+    cohort = replace(cohort, endpoints={"os": replace(os, event=os.event & rare)})
     wide = replace(embeddings, joint=np.tile(embeddings.joint, (1, 40)))
     outcome = task_of(cohort).evaluate(wide, cohort, make_splits(cohort, 5)[0])
     slopes = outcome.head["coefficients_k1"]
@@ -118,7 +118,7 @@ def test_reasons() -> None:
     assert few.predictions == {"patient": []}
     os = cohort.endpoints["os"]
     early = replace(os, event=os.event & (os.time < np.quantile(os.time, 0.15)))
-    hasty = cohort.with_endpoints({"os": early})
+    hasty = replace(cohort, endpoints={"os": early})
     outcome = task_of(hasty).evaluate(embeddings, hasty, split)
     skipped = {s.metric.name: s.reason for s in outcome.scores if s.reason}
     assert set(skipped) == {

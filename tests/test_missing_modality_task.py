@@ -276,7 +276,7 @@ def test_a_fold_without_events_is_skipped_and_keeps_its_predictions() -> None:
     event = os.event.copy()
     event[embeddings.rows(split.test)] = False
     outcome = evaluate(
-        cohort.with_endpoints({"os": replace(os, event=event)}), embeddings, split=split
+        replace(cohort, endpoints={"os": replace(os, event=event)}), embeddings, split=split
     )
     assert not values(outcome)
     assert "no comparable pair" in outcome.scores[0].reason

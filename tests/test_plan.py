@@ -51,7 +51,7 @@ def test_keys_change_with_data_budget_and_folds() -> None:
     assert not base & keys(replace(request("pca"), budget=Budget.DEFAULT))
     assert not base & keys(replace(request("pca"), folds=outer_folds("patient", 4, [COHORT])))
     endpoint = COHORT.endpoints["os"]
-    other = COHORT.with_endpoints({"os": replace(endpoint, time=endpoint.time + 1)})
+    other = replace(COHORT, endpoints={"os": replace(endpoint, time=endpoint.time + 1)})
     assert not base & keys(replace(request("pca"), cohorts=[(Path("somewhere"), other)]))
 
 

@@ -109,7 +109,7 @@ def test_test_patients_touch_nothing_that_is_fitted(kind: type[TimeToEvent]) -> 
     os = cohort.endpoints["os"]
     time, event = os.time.copy(), os.event.copy()
     time[poisoned_rows], event[poisoned_rows] = 1e5, ~event[poisoned_rows]
-    poisoned = cohort.with_endpoints({"os": replace(os, time=time, event=event)})
+    poisoned = replace(cohort, endpoints={"os": replace(os, time=time, event=event)})
     outcome = task_of(poisoned, kind=kind).evaluate(
         replace(embeddings, joint=joint), poisoned, split
     )
@@ -154,7 +154,7 @@ def test_patients_without_embedding_or_outcome_are_left_out() -> None:
     os = cohort.endpoints["os"]
     known = [i for i, patient in enumerate(os.patients) if patient != split.test[5]]
     shorter = Endpoint(tuple(os.patients[i] for i in known), os.time[known], os.event[known])
-    fewer = cohort.with_endpoints({"os": shorter})
+    fewer = replace(cohort, endpoints={"os": shorter})
     outcome = task_of(fewer).evaluate(replace(embeddings, joint=joint), fewer, split)
     assert outcome.predictions["patient"] == [*split.test[3:5], *split.test[6:]]
 
@@ -176,7 +176,7 @@ def test_a_test_fold_without_events_skips_what_needs_them() -> None:
     split = make_splits(cohort, 5)[0]
     event = os.event.copy()
     event[embeddings.rows(split.test)] = False
-    calm = cohort.with_endpoints({"os": replace(os, event=event)})
+    calm = replace(cohort, endpoints={"os": replace(os, event=event)})
     outcome = task_of(calm).evaluate(embeddings, calm, split)
     assert outcome.n_events == 0
     assert set(values(outcome).values()) == {None}

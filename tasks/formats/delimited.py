@@ -6,7 +6,7 @@ import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -69,20 +69,22 @@ def read_header(path: Path) -> tuple[str, ...]:
 
 def read_cells(path: Path, position: int) -> list[str]:
     """The cells of one column as text, without the others; raises what reading them raises."""
-    layout = _layout(path)
+    text = {"dtype": str, "keep_default_na": False, "na_filter": False}
+    frame = _parse(path, _layout(path), usecols=[position], **text)
+    return [str(cell) for cell in frame.iloc[:, 0]]
+
+
+def _parse(path: Path, layout: _Layout, **options: Any) -> pd.DataFrame:
     opened = gzip.open if layout.gzipped else open
     with opened(path, "rb") as file:
-        frame = pd.read_csv(
+        frame: pd.DataFrame = pd.read_csv(
             io.BufferedReader(_Watched(path, file), 1 << 20),
             sep=layout.separator,
             skiprows=layout.skip,
-            usecols=[position],
-            dtype=str,
-            keep_default_na=False,
-            na_filter=False,
             encoding="utf-8-sig",
+            **options,
         )
-    return [str(cell) for cell in frame.iloc[:, 0]]
+    return frame
 
 
 class _Watched(io.RawIOBase):
@@ -147,19 +149,15 @@ def read_delimited(
         rows: How many of the first rows to read; None: all.
     """
     layout = _layout(path)
-    opened = gzip.open if layout.gzipped else open
-    with opened(path, "rb") as file:
-        frame = pd.read_csv(
-            io.BufferedReader(_Watched(path, file), 1 << 20),
-            sep=layout.separator,
-            skiprows=layout.skip,
-            dtype=str if text_columns is None else dict.fromkeys(text_columns, str),
-            keep_default_na=text_columns is not None,
-            na_filter=text_columns is not None,
-            low_memory=False,
-            encoding="utf-8-sig",
-            nrows=rows,
-        )
+    frame = _parse(
+        path,
+        layout,
+        dtype=str if text_columns is None else dict.fromkeys(text_columns, str),
+        keep_default_na=text_columns is not None,
+        na_filter=text_columns is not None,
+        low_memory=False,
+        nrows=rows,
+    )
     if frame.shape[1] != len(layout.header) or not isinstance(frame.index, pd.RangeIndex):
         raise InputError(
             f"{path}: expected rows of {len(layout.header)} cells as in the header, found more"

@@ -7,10 +7,11 @@ from typing import ClassVar
 import numpy as np
 from scipy.special import softmax
 
-from tasks.base import Outcome, Split, Task
+from tasks.base import Outcome, Split
 from tasks.cohort import Cohort
 from tasks.draws import SHOTS, drawing_orders
 from tasks.heads.inputs import Matrix
+from tasks.instances import OfLabels
 from tasks.metrics.classification import auroc_macro_each
 from tasks.paper.departures import Departures, Probes, Reenacted
 from tasks.paper.probe import SUBTYPING_RATE, SmoothedCrossEntropy, Trained, train
@@ -27,7 +28,6 @@ from tasks.paper.switches import (
 from tasks.scoring import (
     MIN_CLASSES,
     classified,
-    labels_with_classes,
     nothing,
     score,
 )
@@ -36,7 +36,7 @@ from tasks.seeds import generator
 K = SHOTS[0]
 
 
-class PaperFewShot(Reenacted):
+class PaperFewShot(OfLabels, Reenacted):
     """MIRROR's 10-shot subtyping on the embeddings, folds and draws of the `few-shot` task.
 
     The probe of `tasks.paper.subtyping` on ten patients of each class; macro AUROC, the mean over
@@ -57,11 +57,6 @@ class PaperFewShot(Reenacted):
         Switch.WITH_REPLACEMENT,
     )
     metrics = measured(f"auroc_macro_k{K}", switches)
-
-    @classmethod
-    def instances(cls, cohort: Cohort) -> tuple[Task, ...]:
-        """One for each label of which two classes occur."""
-        return tuple(cls(cohort.name, name, default=True) for name in labels_with_classes(cohort))
 
     def reenact(self, departures: Departures, cohort: Cohort, split: Split) -> Outcome:
         """Train on every draw, with and without replacement, and score every setting."""

@@ -7,9 +7,10 @@ from typing import ClassVar
 import numpy as np
 from scipy.special import softmax
 
-from tasks.base import Outcome, Split, Task
+from tasks.base import Outcome, Split
 from tasks.cohort import Cohort
 from tasks.heads.inputs import Matrix
+from tasks.instances import OfLabels
 from tasks.metrics.classification import auroc_macro_each
 from tasks.paper.departures import Departures, Probes, Reenacted
 from tasks.paper.probe import SUBTYPING_RATE, SmoothedCrossEntropy, Trained, train
@@ -27,13 +28,12 @@ from tasks.scoring import (
     INNER_FOLDS,
     MIN_CLASSES,
     classified,
-    labels_with_classes,
     nothing,
     score,
 )
 
 
-class PaperSubtyping(Reenacted):
+class PaperSubtyping(OfLabels, Reenacted):
     """MIRROR's subtyping probe on the embeddings and folds of the `subtyping` task.
 
     A linear layer to the logits of the classes, trained by Adam on smoothed labels; macro AUROC.
@@ -54,11 +54,6 @@ class PaperSubtyping(Reenacted):
     )
     metrics = measured("auroc_macro", switches)
     supervises = True
-
-    @classmethod
-    def instances(cls, cohort: Cohort) -> tuple[Task, ...]:
-        """One for each label of which two classes occur."""
-        return tuple(cls(cohort.name, name, default=True) for name in labels_with_classes(cohort))
 
     def reenact(self, departures: Departures, cohort: Cohort, split: Split) -> Outcome:
         """Train on the training patients and score every setting."""

@@ -7,9 +7,10 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.base import Outcome, Split, Task
+from tasks.base import Outcome, Split
 from tasks.cohort import Cohort
 from tasks.heads.inputs import Matrix
+from tasks.instances import OfEndpoints
 from tasks.metrics.survival import Outcomes, harrell_c_each
 from tasks.paper.departures import Departures, Probes, Reenacted
 from tasks.paper.probe import (
@@ -32,7 +33,6 @@ from tasks.paper.switches import (
     settings,
 )
 from tasks.scoring import (
-    endpoints_with_events,
     followed,
     labels_with_classes,
     outcomes,
@@ -40,7 +40,7 @@ from tasks.scoring import (
 )
 
 
-class PaperSurvival(Reenacted):
+class PaperSurvival(OfEndpoints, Reenacted):
     """MIRROR's survival probe on the embeddings and folds of the `survival` task.
 
     A linear layer to the hazards of four time bins, trained by Adam; Harrell's C of its risks. The
@@ -66,14 +66,6 @@ class PaperSurvival(Reenacted):
     )
     metrics = measured("harrell_c", switches)
     supervises = True
-
-    @classmethod
-    def instances(cls, cohort: Cohort) -> tuple[Task, ...]:
-        """One for each endpoint that has an event; overall survival is the default."""
-        return tuple(
-            cls(cohort.name, label, default=label == "os")
-            for label in endpoints_with_events(cohort)
-        )
 
     def gene_label(self, cohort: Cohort) -> str:
         """The first label of the cohort; empty if it has none."""
