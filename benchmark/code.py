@@ -3,7 +3,7 @@
 import ast
 import hashlib
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -46,11 +46,24 @@ def _imports(module: str) -> Iterator[str]:
     path = _source(module)
     if path is None:
         return
+    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
     for node in ast.walk(ast.parse(path.read_bytes())):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
+        if isinstance(node, ast.ImportFrom):
+            name = "." * node.level + (node.module or "")
+            found = importlib.util.resolve_name(name, package)
+            yield found
+            yield from _submodules(found, [alias.name for alias in node.names])
         elif isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
+
+
+def _submodules(package: str, names: Sequence[str]) -> Iterator[str]:
+    """Which of the names that are imported from a package are modules in it."""
+    spec = importlib.util.find_spec(package)
+    for folder in (spec and spec.submodule_search_locations) or ():
+        for name in names:
+            if (Path(folder) / f"{name}.py").is_file() or (Path(folder) / name).is_dir():
+                yield f"{package}.{name}"
 
 
 @cache

@@ -136,11 +136,12 @@ def _deal_sites(cohort: Cohort, n_folds: int, repeat: int) -> list[set[str]]:
             f"{cohort.name}: folds by site: expected {n_folds} tissue-source sites or more, "
             f"found {len(by_site)}: {', '.join(sorted(by_site))}"
         )
-    # largest first, so that small ones even out; equal ones in an order that repeats shuffle
+    # Largest first, so that small ones even out. That order leads to one balance only: a repeat
+    # begins with another.
     sites = sorted(
         by_site,
         key=lambda site: (
-            -len(by_site[site]),
+            0 if repeat else -len(by_site[site]),
             derive_seed("sites", cohort.name, n_folds, repeat, site),
         ),
     )
