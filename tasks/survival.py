@@ -137,7 +137,7 @@ class SurvivalDiscrete(TimeToEvent):
     """Time to an event by ridge logistic hazards in intervals, as the field's probes have it."""
 
     kind = "survival-discrete"
-    version = 2
+    version = 3
 
     def fit_head(self, X: Matrix, train: Outcomes, folds: NDArray[np.intp]) -> Head:
         """Ridge logistic hazards in quartiles of the training event times."""

@@ -58,8 +58,12 @@ def person_periods(
 
 @pytest.mark.parametrize("tick", [0.0, 10.0], ids=["distinct", "tied"])
 @pytest.mark.parametrize("penalty", [0.5, 20.0])
-def test_slopes_equal_scikit_learn_on_person_periods(tick: float, penalty: float) -> None:
+@pytest.mark.parametrize("n_at_zero", [0, 20])
+def test_slopes_equal_scikit_learn_on_person_periods(
+    tick: float, penalty: float, n_at_zero: int
+) -> None:
     X, time, event = planted(200, 6, tick=tick)
+    time[:n_at_zero] = 0.0  # seen on the day of diagnosis alone
     Z, _, _ = standardise(X)
     edges = interval_edges(time, event)
     slopes, intercepts = fit_path(Z, Periods.of(time, event, edges), [penalty])[0]

@@ -45,6 +45,7 @@ class Periods:
         start, T = np.append(0.0, edges[:-1]), time[:, None]
         middle = (start + edges) / 2
         inside = (start < T) & (edges >= T)
+        inside[:, 0] |= time == 0  # died on the day of diagnosis: the first interval has its ends
         died = inside & event[:, None]
         survived = (edges < T) | (inside & ~event[:, None] & (middle <= T))
         return cls(died | survived, died)
@@ -161,7 +162,7 @@ def fit_discrete_hazard(
 
     Args:
         X: Training features [n, p], finite.
-        time: Months, more than zero, [n].
+        time: Months, not negative, [n].
         event: [n]; every fold's complement must have an event.
         folds: Inner fold of each patient, [n].
         penalties: Candidates per event of an interval and feature, falling.

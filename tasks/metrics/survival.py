@@ -32,7 +32,7 @@ class Outcomes:
     """What happened to some patients.
 
     Attributes:
-        time: float64 [n], months, more than zero.
+        time: float64 [n], months, not negative.
         event: bool [n], False where censored.
     """
 
