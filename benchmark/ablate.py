@@ -1,6 +1,7 @@
 """`mirror-bench ablate`: what each part of a method is worth, on each task, with its interval."""
 
 from collections.abc import Sequence
+from difflib import get_close_matches
 
 from rich.console import Console
 from rich.table import Table
@@ -12,6 +13,8 @@ from benchmark.run import RunOptions, run_methods
 from benchmark.standings import ALPHA
 from methods.registry import variants
 from tasks.base import Protocol
+from tasks.errors import InputError
+from tasks.registry import KINDS
 
 
 def ablate(parent: str, metrics: Sequence[str], options: RunOptions, console: Console) -> int:
@@ -25,6 +28,12 @@ def ablate(parent: str, metrics: Sequence[str], options: RunOptions, console: Co
     Raises:
         InputError: If the user's input is wrong; nothing has been computed then.
     """
+    known = {metric.name for kind in KINDS for metric in kind.metrics}
+    if unknown := [name for name in metrics if name not in known]:
+        near = get_close_matches(unknown[0], known, n=3) or sorted(known)
+        raise InputError(
+            f"--metrics: expected metrics of tasks, such as {', '.join(near)}, found {unknown[0]!r}"
+        )
     code = run_methods(variants(parent), options, console)
     records = Store(options.results).records()
     asked = records[

@@ -1,5 +1,6 @@
 """The command line."""
 
+import errno
 import json
 import sys
 from collections.abc import Sequence
@@ -312,6 +313,13 @@ def leaderboard(
 
     A selection, csv and LaTeX go to the screen.
     """
+    selected = (tasks, methods, protocol) != (None, None, None)
+    whole = {"--check": check, "--figures": figures, "--excerpt": excerpt is not None}
+    asked = [option for option, given in whole.items() if given]
+    if asked and (selected or form is not Form.MARKDOWN):
+        raise InputError(
+            f"{asked[0]}: expected the whole board in markdown, found a selection of it"
+        )
     store = _existing(results)
     records = chosen(store.records(), tasks, methods, protocol)
     if form is not Form.MARKDOWN:
@@ -323,7 +331,7 @@ def leaderboard(
     folder = results / "tables"
     intervals = patient_intervals(store.predictions())
     board = render(records, intervals, board_files.link(folder, output))
-    if (tasks, methods, protocol) != (None, None, None):
+    if selected:
         typer.echo(board.whole, nl=False)
         return
     if check:
@@ -409,6 +417,9 @@ def predictions_table(results: ResultsOption = Path("results"), form: FormatOpti
     _existing(results).predictions().to_csv(sys.stdout, index=False)
 
 
+_FAILING_MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
+
+
 def main() -> None:
     """Entry point: a wrong input or option is one line on standard error and exit code 2."""
     try:
@@ -428,6 +439,11 @@ def main() -> None:
         sys.exit(130)
     except BrokenPipeError:
         sys.exit(0)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        typer.echo(f"error: {_one_line(f'{error.filename}: {error.strerror}')}", err=True)
+        sys.exit(1 if error.errno in _FAILING_MACHINE else 2)
 
 
 def _one_line(message: str) -> str:

@@ -7,9 +7,10 @@ from itertools import groupby
 import pandas as pd
 
 from benchmark.markdown import interval, number, p_value
+from benchmark.over_folds import over_folds
 from benchmark.settle import settle
 from benchmark.standings import CELL, TABLE
-from benchmark.stats import Estimate, holm, nadeau_bengio
+from benchmark.stats import Estimate, holm
 
 
 @dataclass(frozen=True)
@@ -73,10 +74,9 @@ def _table(table: pd.DataFrame, parent: str) -> Iterator[Delta]:
     found = {}
     for method in sorted(set(cells.columns) - {parent}):
         paired = (cells[method] - cells[parent]).dropna()
-        folds = paired.groupby(level="fold").mean()
-        if len(folds):
-            estimate = nadeau_bengio(folds.to_numpy(), 1.0 / max(1, n_folds - 1))
-            found[method] = (paired.index.get_level_values("seed").nunique(), len(folds), estimate)
+        if len(paired):
+            folds, seeds = (paired.index.get_level_values(axis).nunique() for axis in CELL)
+            found[method] = (seeds, folds, over_folds(paired, n_folds))
     adjusted = holm([estimate.p for _, _, estimate in found.values()])
     rows = table.drop_duplicates("method").set_index("method")
     patients = table.groupby(["method", "fold"])["n_patients"].max().groupby("method").sum()

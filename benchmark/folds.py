@@ -1,10 +1,10 @@
 """`--split`: which outer folds a run is made of."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmark.fold_names import folds_name
+from benchmark.fold_names import folds_name, folds_of_file
 from tasks.base import Split
 from tasks.cohort import Cohort
 from tasks.errors import InputError
@@ -18,9 +18,10 @@ class Folds:
     """The outer folds of a run.
 
     Attributes:
-        names: By cohort. As `folds_name` has them, or `folds-of-FILE`.
+        names: By cohort, as `folds_name` or `folds_of_file` has them.
         splits: By cohort.
-        n_folds: By cohort; of one deal, where the patients are dealt repeatedly.
+        n_folds: By cohort: how many folds test every patient once. There may be more splits, which
+            deal the patients again; the correction for shared training patients needs this.
         notes: What was left out and why, a line each.
     """
 
@@ -55,6 +56,12 @@ def outer_folds(
             dealing = default if split is None else Dealing(split)
             names[cohort.name] = folds_name(dealing, repeats)
             splits[cohort.name] = make_splits(cohort, n_folds, dealing, repeats)
+            if len({split.test for split in splits[cohort.name]}) < n_folds * repeats:
+                raise InputError(
+                    f"{cohort.name}: --repeats {repeats}: expected folds that differ, found that "
+                    f"its sites can hardly be dealt into {n_folds} folds in another way; "
+                    "--split patient, or fewer repeats"
+                )
             if cohort.members:
                 notes += member_notes(cohort, splits[cohort.name], whole=dealing is Dealing.SITE)
         return Folds(names, splits, dict.fromkeys(splits, n_folds), tuple(notes))
@@ -67,8 +74,17 @@ def outer_folds(
         raise InputError(f"--repeats: expected 1 with the folds of {path}, found {repeats}")
     found = {cohort.name: splits_from_files(path, cohort) for cohort in cohorts}
     return Folds(
-        dict.fromkeys(found, f"folds-of-{path.name}"),
+        {name: folds_of_file(path.name, files.splits) for name, files in found.items()},
         {name: files.splits for name, files in found.items()},
-        {name: len(files.splits) for name, files in found.items()},
+        {name: _folds_of_one_deal(files.splits) for name, files in found.items()},
         tuple(f"{name}: {note}" for name, files in found.items() for note in files.notes),
     )
+
+
+def _folds_of_one_deal(splits: Sequence[Split]) -> int:
+    """As many as there are, if nobody is tested twice; else as many as test everybody once."""
+    n_tested = sum(len(split.test) for split in splits)
+    if len(splits) > 1 and n_tested == len({p for split in splits for p in split.test}):
+        return len(splits)
+    n_in_all = sum(len(split.train) + len(split.test) for split in splits)
+    return max(2, round(n_in_all / n_tested))

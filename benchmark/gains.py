@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from benchmark.markdown import interval, number
-from benchmark.stats import Estimate, nadeau_bengio
+from benchmark.over_folds import over_folds
+from benchmark.stats import Estimate
 
 
 @dataclass(frozen=True)
@@ -44,11 +45,9 @@ def gains(records: pd.DataFrame, tuned: str, plain: str) -> Iterator[Gain]:
             continue
         sign = 1 if rows["higher_is_better"].iloc[0] else -1
         paired = (sign * (cells[tuned] - cells[plain])).dropna()
-        folds = paired.groupby(level="fold").mean()
-        if folds.empty:
+        if paired.empty:
             continue
-        n_folds = int(rows["n_folds"].iloc[0])
-        estimate = nadeau_bengio(folds.to_numpy(), 1.0 / max(1, n_folds - 1))
+        estimate = over_folds(paired, int(rows["n_folds"].iloc[0]))
         yield Gain(str(task), str(method), str(rows["metric"].iloc[0]), len(paired), estimate)
 
 

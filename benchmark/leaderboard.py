@@ -160,7 +160,7 @@ def _pages(
     found: dict[str, str] = {}
     for (name, title), group in groupby(sorted(tables, key=place), key=place):
         on_page = tuple(group)
-        text = [] if on_page[0].protocol == STRICT else _over_tasks(on_page)
+        text = [] if on_page[0].protocol == STRICT else _apart(on_page)
         for table in on_page:
             text += _full(table)
         found |= _page(name, title, text)
@@ -202,6 +202,19 @@ def _section(
         if at_a_glance:
             text += [_at_a_glance(table) for table in chosen]
     return text
+
+
+def _apart(tables: Sequence[Standing]) -> list[str]:
+    """The methods over all tasks: real and planted cohorts, and other folds, do not mix."""
+    text: list[str] = []
+    for (embedded, folds), group in groupby(sorted(tables, key=_sort), key=_sort):
+        cohorts = "planted" if embedded else "real"
+        text += [f"## Over tasks: {cohorts} cohorts, {folds} folds\n", *_over_tasks(tuple(group))]
+    return text
+
+
+def _sort(table: Standing) -> tuple[bool, int]:
+    return table.embedded, table.n_folds
 
 
 def _over_tasks(tables: Sequence[Standing]) -> list[str]:

@@ -23,6 +23,8 @@ _ENDS = (PLAIN, COMPRESSED)
 
 Scores = dict[str, float | None]
 
+_Name = tuple[Path, str, str]
+
 
 @dataclass(frozen=True)
 class Contradiction:
@@ -49,9 +51,9 @@ class _Entry:
 
     Attributes:
         folder: Where it is.
-        line: Its number among the lines of the folder.
+        trial: Its key.
         attempt: As recorded there.
-        finished: When.
+        finished: When; with the folder and the trial it names the line, even if the folder grows.
         method: Of the trial.
         result: What came out, whatever it cost and whenever it was.
         scores: Task name -> its scores, of the tasks that succeeded.
@@ -59,13 +61,18 @@ class _Entry:
     """
 
     folder: Path
-    line: int
+    trial: str
     attempt: int
     finished: str
     method: str
     result: str
     scores: dict[str, Scores]
     tasks: tuple[str, ...]
+
+    @property
+    def name(self) -> _Name:
+        """What tells the line from all others."""
+        return self.folder, self.trial, self.finished
 
 
 def merge(folders: Sequence[Path], output: Path, console: Console) -> int:
@@ -101,15 +108,15 @@ def merge(folders: Sequence[Path], output: Path, console: Console) -> int:
         _show(found, console)
         return 1
     kept = {
-        (entry.folder, entry.line): attempt
+        entry.name: attempt
         for entries in trials.values()
         for attempt, entry in enumerate(_kept(entries), start=1)
     }
     attempts = {
-        (entry.folder, trial, task, entry.attempt): kept[entry.folder, entry.line]
+        (entry.folder, trial, task, entry.attempt): kept[entry.name]
         for trial, entries in trials.items()
         for entry in entries
-        if (entry.folder, entry.line) in kept
+        if entry.name in kept
         for task in entry.tasks
     }
     _write(folders, output, kept, attempts)
@@ -125,12 +132,12 @@ def merge(folders: Sequence[Path], output: Path, console: Console) -> int:
 def _read(folders: Sequence[Path]) -> dict[str, list[_Entry]]:
     trials: dict[str, list[_Entry]] = defaultdict(list)
     for folder in folders:
-        for number, line in enumerate(read_segments(folder / "records")):
-            trials[line["trial"]].append(_entry(folder, number, line))
+        for line in read_segments(folder / "records"):
+            trials[line["trial"]].append(_entry(folder, line))
     return trials
 
 
-def _entry(folder: Path, number: int, line: Line) -> _Entry:
+def _entry(folder: Path, line: Line) -> _Entry:
     scores = {
         task["task"]: {score["metric"]: score["value"] for score in task["scores"]}
         for task in line["tasks"]
@@ -147,7 +154,7 @@ def _entry(folder: Path, number: int, line: Line) -> _Entry:
     ]
     return _Entry(
         folder,
-        number,
+        line["trial"],
         line["attempt"],
         line["finished"],
         line["method"],
@@ -174,22 +181,23 @@ def _contradictions(trial: str, entries: Sequence[_Entry]) -> Iterator[Contradic
 def _kept(entries: Sequence[_Entry]) -> list[_Entry]:
     """One entry of each result, those that stand last: the last attempt of a task is read."""
     first: dict[str, _Entry] = {}
-    for entry in sorted(entries, key=lambda e: (e.finished, e.attempt, e.line)):
+    for entry in sorted(entries, key=lambda e: (e.finished, e.attempt)):
         first.setdefault(entry.result, entry)
-    return sorted(first.values(), key=lambda e: (bool(e.scores), e.attempt, e.finished))
+    return sorted(first.values(), key=lambda e: (len(e.scores), e.attempt, e.finished))
 
 
 def _write(
     folders: Sequence[Path],
     output: Path,
-    kept: dict[tuple[Path, int], int],
+    kept: dict[_Name, int],
     attempts: dict[tuple[Path, str, str, int], int],
 ) -> None:
     def records() -> Iterator[Line]:
         for folder in folders:
-            for number, line in enumerate(read_segments(folder / "records")):
-                if (folder, number) in kept:
-                    yield line | {"attempt": kept[folder, number]}
+            for line in read_segments(folder / "records"):
+                name = (folder, line["trial"], line["finished"])
+                if name in kept:
+                    yield line | {"attempt": kept[name]}
 
     def predictions() -> Iterator[Line]:
         for folder in folders:

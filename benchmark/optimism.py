@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 
 from benchmark.markdown import NONE, grid, interval, number, p_value
+from benchmark.over_folds import over_folds
 from benchmark.standings import CELL, REFERENCE, ROLES, Measure
-from benchmark.stats import Estimate, nadeau_bengio
+from benchmark.stats import Estimate
 from tasks.base import Protocol
 from tasks.paper.switches import HONEST, Switch
 
@@ -125,8 +126,8 @@ def _table(table: pd.DataFrame) -> Iterator[Optimism]:
             strict=float(cells[Protocol.STRICT].mean()),
             honest=float(honest.mean()),
             paper=float(cells[metric].mean()),
-            to_strict=_over_folds(cells[metric] - cells[Protocol.STRICT], n_folds),
-            gap=_over_folds(cells[metric] - honest, n_folds),
+            to_strict=over_folds(cells[metric] - cells[Protocol.STRICT], n_folds),
+            gap=over_folds(cells[metric] - honest, n_folds),
             switches=tuple(_alone(cells, metric, n_folds)),
         )
 
@@ -139,13 +140,7 @@ def _alone(cells: pd.DataFrame, metric: str, n_folds: int) -> Iterator[tuple[Swi
         if set(names) <= set(cells.columns):
             difference = cells[names[0]] - cells[names[1]]
             if difference.notna().any():
-                yield switch, _over_folds(difference, n_folds)
-
-
-def _over_folds(differences: pd.Series, n_folds: int) -> Estimate:
-    """Seeds are averaged within a fold first: they share its patients."""
-    folds = differences.groupby(level="fold").mean().dropna()
-    return nadeau_bengio(folds.to_numpy(), 1.0 / max(1, n_folds - 1))
+                yield switch, over_folds(difference, n_folds)
 
 
 EXPLAINED = f"""\

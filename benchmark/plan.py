@@ -19,6 +19,7 @@ from methods.base import Budget, MethodSpec, Role
 from tasks.base import Protocol, Split, Status, Task
 from tasks.cohort import Cohort
 from tasks.expression import label_told
+from tasks.registry import all_tasks
 from tasks.splits import split_fingerprint
 
 
@@ -219,9 +220,11 @@ def make_plan(
                     "seed": seed,
                 }
                 axes |= _told(request, spec, cohort, group[0])
-                search = Search(request.tuning, group[0].name) if request.tuning else None
-                if search is not None:
-                    axes |= {"search": asdict(search) | {"version": group[0].version}}
+                search = None
+                if request.tuning is not None:
+                    criterion = _criterion(spec, cohort, group[0])
+                    search = Search(request.tuning, criterion.name)
+                    axes |= {"search": asdict(search) | {"version": criterion.version}}
                 key = trial_key(axes | {"protocol": request.protocol_of(cohort.name)})
                 missing, attempt = [], 1
                 for task in group:
@@ -269,6 +272,17 @@ def _told(request: Request, spec: MethodSpec, cohort: Cohort, task: Task) -> dic
     if spec.role is Role.SUPERVISED:
         return {"protocol": told, "label": task.label if task.supervises else None}
     return {"protocol": told} if label_told(cohort) else {}
+
+
+def _criterion(spec: MethodSpec, cohort: Cohort, task: Task) -> Task:
+    """What judges configurations, whichever tasks are asked: the first that the cohort allows.
+
+    Of a supervised reference, the first that tells it the label it is fitted to.
+    """
+    available = all_tasks((cohort,))
+    if spec.role is Role.SUPERVISED and task.supervises:
+        available = tuple(t for t in available if t.supervises and t.label == task.label)
+    return available[0]
 
 
 def _by_target(tasks: Sequence[Task]) -> list[list[Task]]:

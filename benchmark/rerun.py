@@ -83,8 +83,8 @@ def rerun(trial: str, results: Path, data: Path | None, split: str | None, conso
     folder, cohort = _cohort(line, data)
     again = _planned(recorded, folder, cohort, split)
     console.print(
-        f"{line['trial']}: {line['method']} on {line['cohort']}, fold {line['fold']} of "
-        f"{line['n_folds']}, seed {line['seed']}, {line['protocol']}, budget {line['budget']}",
+        f"{line['trial']}: {line['method']} on {line['cohort']}, fold {line['fold']}, "
+        f"seed {line['seed']}, {line['protocol']}, budget {line['budget']}",
         highlight=False,
     )
     device = line["device"] or "cpu"  # a lost worker's device is not known
@@ -206,8 +206,8 @@ def _planned(recorded: Recorded, folder: Path, cohort: Cohort, split: str | None
     # A supervised reference has a trial for each label; under this key are the tasks of one.
     if not tasks or len(trials) != 1:
         raise InputError(
-            f"{folder}: expected fold {line['fold']} of {line['n_folds']} and "
-            f"{', '.join(sorted(recorded.tasks))}, found {len(folds.splits[cohort.name])} folds "
+            f"{folder}: expected fold {line['fold']} and "
+            f"{', '.join(sorted(recorded.tasks))}, found {len(folds.splits[cohort.name])} splits "
             f"and {len(tasks)} of these tasks"
         )
     (trial,) = trials

@@ -318,6 +318,8 @@ def _account(store: Store, request: Request, console: Console, *, interrupted: b
         _show_searches(store, asked, request, request.tuning, console)
     asked = asked[asked["protocol"].isin(request.protocols)]
     show(asked, console)
+    if not interrupted:
+        _say_superseded(asked, request, console)
     if interrupted:
         console.print(
             "Interrupted. What is finished is recorded; the same command goes on from it."
@@ -330,6 +332,17 @@ def _account(store: Store, request: Request, console: Console, *, interrupted: b
             console.print(f"  {method} ({len(group)}): {reason}", markup=False)
         return 1
     return 0
+
+
+def _say_superseded(asked: pd.DataFrame, request: Request, console: Console) -> None:
+    """Of a method, what ran last stands: going back to what it was before has to be asked for."""
+    plan = make_plan(request, {}, overwrite=False, retry_failed=False).trials
+    if n := len({trial.key for trial in plan} - set(asked["trial"])):
+        console.print(
+            f"{n} of {len(plan)} trials asked for are recorded, but their methods, data or tasks"
+            " have since run in another configuration or version, which is what the table shows;"
+            " --overwrite does them again."
+        )
 
 
 def _show_searches(

@@ -45,10 +45,14 @@ def chosen(
             )
         return found
 
-    filters = {"task": tasks, "method": methods, "protocol": protocol}
-    for column, patterns in filters.items():
+    filters = {
+        "--tasks": ("task", tasks),
+        "--methods": ("method", methods),
+        "--protocol": ("protocol", protocol),
+    }
+    for option, (column, patterns) in filters.items():
         if patterns is not None:
-            found = matching(f"--{column}", records[column].unique().tolist(), patterns)
+            found = matching(option, records[column].unique().tolist(), patterns)
             records = records[records[column].isin(found)]
     return records
 
@@ -69,7 +73,7 @@ def _line(table: Standing, row: Row) -> dict[str, object]:
         "n_patients": table.n_patients[1],
         "n_events": table.n_events,
         "n_folds": table.n_folds,
-        "n_repeats": table.repeats,
+        "n_splits": table.n_splits,
         "n_seeds": len(table.seeds),
         "method": row.method,
         "family": row.family,

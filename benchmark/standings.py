@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from benchmark.fold_names import repeats_of
+from benchmark.fold_names import n_splits
+from benchmark.over_folds import share_tested
 from benchmark.patients import METRIC, Intervals
 from benchmark.stats import Estimate, holm, nadeau_bengio, smallest_over_folds
 
@@ -105,8 +106,8 @@ class Standing:
         licence: Of those data.
         notes: What the cohort left out, a line each.
         circular: The modality that the label was called from, or empty.
-        n_folds: Folds of the split.
-        repeats: How often the patients were dealt into so many folds.
+        n_folds: Folds that test every patient once.
+        n_splits: As many, or more where the patients were dealt repeatedly.
         seeds: That any method was run with.
         n_patients: Fewest and most test patients over all folds that a method scored.
         n_events: Events among the most; None where the task has no events.
@@ -124,7 +125,7 @@ class Standing:
     notes: tuple[str, ...]
     circular: str
     n_folds: int
-    repeats: int
+    n_splits: int
     seeds: tuple[int, ...]
     n_patients: tuple[int, int]
     n_events: int | None
@@ -145,14 +146,20 @@ class Standing:
     @property
     def cells(self) -> int:
         """Folds x seeds that a complete row has."""
-        return self.n_folds * self.repeats * len(self.seeds)
+        return self.n_splits * len(self.seeds)
 
     @property
     def layout(self) -> str:
         """Folds x seeds, in words; the patients are dealt once unless it says so."""
-        dealt = f" x {self.repeats} repeats" if self.repeats > 1 else ""
-        seeds = f"{len(self.seeds)} seed{'s' if len(self.seeds) > 1 else ''}"
-        return f"{self.n_folds} folds{dealt} x {seeds}"
+        folds = f"{self.n_folds} folds"
+        if self.n_splits != self.n_folds:
+            repeats, rest = divmod(self.n_splits, self.n_folds)
+            folds = (
+                f"{self.n_splits} splits, each testing one in {self.n_folds}"
+                if rest
+                else f"{folds} x {repeats} repeats"
+            )
+        return f"{folds} x {len(self.seeds)} seed{'s' if len(self.seeds) > 1 else ''}"
 
     @property
     def ranked(self) -> tuple[Row, ...]:
@@ -199,12 +206,12 @@ def _standing(table: pd.DataFrame, intervals: Intervals) -> Standing:
     (primary,) = metrics.loc[metrics["primary"], "metric"]
     others = tuple(name for name in measures if name != primary)
     cells = _Cells(table, (primary, *others))
-    n_folds, repeats = int(first["n_folds"]), repeats_of(str(first["protocol"]))
+    n_folds = int(first["n_folds"])
     scored = cells.n_patients > 0
     # Of the first deal: another one has the same patients again.
-    once = cells.folds < n_folds if repeats > 1 else np.full(len(cells.folds), fill_value=True)
-    of_fold = np.where(scored, cells.n_patients, np.nan)[:, scored.any(axis=0) & once]
-    events = np.where(scored, cells.n_events, np.nan)[:, once]
+    of_fold = np.where(scored, cells.n_patients, np.nan)[:, :n_folds]
+    of_fold = of_fold[:, scored[:, :n_folds].any(axis=0)]
+    events = np.where(scored, cells.n_events, np.nan)[:, :n_folds]
     return Standing(
         task=str(first["task"]),
         cohort=str(first["cohort"]),
@@ -215,7 +222,7 @@ def _standing(table: pd.DataFrame, intervals: Intervals) -> Standing:
         notes=tuple(line for line in str(first["notes"]).split("\n") if line),
         circular=str(first["circular"]),
         n_folds=n_folds,
-        repeats=repeats,
+        n_splits=n_splits(str(first["protocol"]), n_folds),
         seeds=cells.seeds,
         n_patients=(
             int(np.nanmin(of_fold, axis=0).sum()) if of_fold.size else 0,
@@ -238,7 +245,6 @@ class _Cells:
     Attributes:
         methods: By name.
         seeds: In their order.
-        folds: Their numbers; of a second deal they go on from the first's.
         scores: Shape [metrics, methods, folds, seeds]; NaN where there is none.
         n_patients: Most of any seed, [methods, folds]; NaN without a record.
         n_events: Likewise.
@@ -251,7 +257,6 @@ class _Cells:
         s, seeds = pd.factorize(table["seed"], sort=True)
         self.methods = tuple(str(name) for name in methods)
         self.seeds = tuple(int(seed) for seed in seeds)
-        self.folds = np.asarray(folds, dtype=np.int64)
         self._table = table
         self._place = (m, f, s)
         self._shape = (len(methods), len(folds), len(seeds))
@@ -298,7 +303,7 @@ def _rows(
     first = table.iloc[0]
     place = (str(first["task"]), str(first["protocol"]), str(first["budget"]), n_folds)
     sign = 1.0 if primary.higher_is_better else -1.0
-    whole = n_folds * repeats_of(place[1]) * len(cells.seeds)
+    whole = n_splits(place[1], n_folds) * len(cells.seeds)
     order = sorted(
         range(len(cells.methods)),
         key=lambda i: (
@@ -363,17 +368,12 @@ def _folds(cells: NDArray[np.float64]) -> NDArray[np.float64]:
     return folds[~np.isnan(folds)]
 
 
-def _share(n_folds: int) -> float:
-    """Test patients over training patients."""
-    return 1.0 / (n_folds - 1) if n_folds > 1 else np.inf
-
-
 def _estimate(cells: NDArray[np.float64], n_folds: int) -> Estimate:
     """Mean and corrected interval over the folds of [folds, seeds]."""
     folds = _folds(cells)
     if folds.size == 0:
         return _NO_ESTIMATE
-    found = nadeau_bengio(folds, _share(n_folds))
+    found = nadeau_bengio(folds, share_tested(n_folds))
     return Estimate(*(round(x, DIGITS) for x in (found.mean, found.low, found.high, found.p)))
 
 
@@ -384,7 +384,7 @@ def _smallest(scores: Mapping[str, NDArray[np.float64]], method: str, n_folds: i
     folds = _folds(scores[method] - scores[REFERENCE])
     if folds.size < 2:
         return np.nan
-    return round(smallest_over_folds(folds, _share(n_folds)), DIGITS)
+    return round(smallest_over_folds(folds, share_tested(n_folds)), DIGITS)
 
 
 def _differences(

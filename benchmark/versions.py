@@ -1,4 +1,4 @@
-"""Which results stand: the last attempt of a trial, and of data and methods the last version."""
+"""Which results stand: a trial's last attempt, of data, tasks and methods the last version."""
 
 import json
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
@@ -20,7 +20,7 @@ class Version:
         finished: When, as the store stamped it.
         table: What the pairs of one table share: task, protocol, budget, number of folds.
         method: Its name.
-        data: Fingerprint of the cohort.
+        asked: Fingerprint of the cohort, and the task's version.
         code: The method's source and configuration.
     """
 
@@ -28,7 +28,7 @@ class Version:
     finished: str
     table: tuple[str, str, str, int]
     method: str
-    data: str
+    asked: str
     code: str
 
 
@@ -47,19 +47,19 @@ def version_of(
         trial["finished"],
         once((task["task"], trial["protocol"], trial["budget"], trial["n_folds"])),
         once(trial["method"]),
-        once(trial["data"]),
+        once(f"{trial['data']}-{task['version']}"),
         once(json.dumps([trial["code"], trial["config"]], sort_keys=True)),
     )
 
 
 def standing(pairs: Mapping[Key, Version]) -> set[Key]:
-    """The pairs that stand: results of older data or of an older method are superseded.
+    """The pairs that stand: results of older data, tasks or methods are superseded.
 
-    Of a task (with its protocol, budget and number of folds) the data that were scored last
-    stand, and of a method its configuration and source that ran last: numbers of two versions
-    are never mixed in one table.
+    Of a task (with its protocol, budget and number of folds) the data and the version that were
+    scored last stand, and of a method its configuration and source that ran last: numbers of two
+    versions are never mixed in one table.
     """
-    of_data = _newest(pairs, {key: (v.table, v.data) for key, v in pairs.items()})
+    of_data = _newest(pairs, {key: (v.table, v.asked) for key, v in pairs.items()})
     left = {key: pairs[key] for key in of_data}
     return _newest(left, {key: ((v.table, v.method), v.code) for key, v in left.items()})
 

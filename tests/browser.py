@@ -62,7 +62,7 @@ class Browser:
         """Go to a page and wait until it is loaded."""
         self._call("POST", "/url", {"url": url})
         # ChromeDriver has been seen to answer while a page from the disk was not yet parsed.
-        there = f"location.href.split('#')[0] === {json.dumps(url.split('#')[0])}"
+        there = f"location.href.split('#')[0] === {json.dumps(url.split('#', maxsplit=1)[0])}"
         self.wait(f"{there} && document.readyState === 'complete'")
 
     def run(self, script: str, *arguments: object) -> Any:

@@ -1,11 +1,18 @@
 """Ablations: paired differences to the parent, with their interval and their n."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 from scipy import stats
 
+from benchmark.ablate import ablate
 from benchmark.deltas import deltas, markdown
+from benchmark.run import RunOptions
+from methods.base import Budget
+from tasks.errors import InputError
 from tests.frames import lose, records
 
 PARENT = [[0.60, 0.62, 0.58, 0.64], [0.61, 0.60, 0.59, 0.66]]
@@ -19,6 +26,25 @@ def frame() -> pd.DataFrame:
     found.loc[child, "parent"] = "mirror"
     found.loc[child, "role"] = "ablation"
     return found
+
+
+def test_a_metric_that_no_task_has_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    options = RunOptions(
+        methods="mirror",
+        tasks="survival",
+        cohorts=None,
+        data=None,
+        folds=3,
+        split=None,
+        seeds=(0,),
+        budget=Budget.SMOKE,
+        workers=1,
+        results=tmp_path,
+        device="cpu",
+    )
+    with pytest.raises(InputError, match=r"--metrics: expected .*auroc_macro.*found 'auroc_macr'"):
+        ablate("mirror", ["auroc_macr"], options, Console(quiet=True))
+    assert not any(tmp_path.iterdir())
 
 
 def test_a_difference_is_paired_and_its_interval_corrected() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from rich.console import Console
 from benchmark import cli
 from benchmark.merge import merge
 from benchmark.records import Store
-from benchmark.segments import read_segments, write_segment
+from benchmark.segments import Line, read_segments, write_segment
 from tasks.errors import InputError
 from tests.frames import fake, lose, records, said
 from tests.stores import write_store
@@ -90,6 +91,39 @@ def test_a_success_stands_over_a_failure_of_another_machine(tmp_path: Path) -> N
     table = Store(tmp_path / "c").records()
     assert table["value"].tolist() == FOLDS
     assert len(Store(tmp_path / "c").predictions()) == len(Store(tmp_path / "whole").predictions())
+
+
+def test_a_task_that_failed_later_hides_no_success_of_its_trial(tmp_path: Path) -> None:
+    risk = records({"mirror": [FOLDS]})
+    subtype = records({"mirror": [FOLDS]}, task="subtyping/PLANTED/pam50", metric="auroc_macro")
+    frame = pd.concat([risk, subtype], ignore_index=True)
+    lost = frame.copy()
+    lose(lost, lost["task"] == "subtyping/PLANTED/pam50", "failed", "killed")
+    write_store(tmp_path / "a", frame)
+    write_store(tmp_path / "b", lost, finished="2026-02-02T00:00:00.000+00:00")
+    for order in ("ab", "ba"):
+        merge([tmp_path / name for name in order], tmp_path / order, QUIET)
+        assert Store(tmp_path / order).records()["value"].notna().all()
+
+
+def test_a_folder_that_grows_meanwhile_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame = records({"mirror": [FOLDS], "pca": [FOLDS]})
+    write_store(tmp_path / "a", frame)
+    before = sorted(line["trial"] for line in read_segments(tmp_path / "a" / "records"))
+    grown = tmp_path / "a" / "records" / "000.jsonl.gz"
+
+    def read(folder: Path) -> Iterator[Line]:
+        yield from read_segments(folder)
+        if not grown.exists():  # a running sweep's segment may sort before what was read
+            lines = list(read_segments(tmp_path / "a" / "records"))
+            write_segment(grown, [line | {"trial": line["trial"] + "x"} for line in lines])
+
+    monkeypatch.setattr("benchmark.merge.read_segments", read)
+    merge([tmp_path / "a"], tmp_path / "c", QUIET)
+    kept = list(read_segments(tmp_path / "c" / "records"))
+    assert sorted(line["trial"] for line in kept) == before
 
 
 @pytest.mark.parametrize("case", ["missing", "twice", "full"])

@@ -99,6 +99,24 @@ def permuted(scores: dict[str, list[float]]) -> pd.DataFrame:
     )  # fmt: skip
 
 
+def test_permuted_labels_are_a_check_on_any_folds() -> None:
+    frame = permuted({"mirror": [0.55, 0.45], "pca": [0.50, 0.52]})
+    again = frame.assign(protocol="strict+site-folds+permuted-labels")
+    assert {len(one.scores) for one in checked(standings(pd.concat([frame, again])))} == {4}
+    board = render(again)
+    assert "Means of **2 of 2 methods** lie within 0.5 ± 0.06" in board.front
+    assert "mean rank" not in board.whole.split("How to read the numbers")[1].split("</details>")[1]
+
+
+def test_other_folds_and_planted_cohorts_are_tables_over_tasks_of_their_own() -> None:
+    five = several().assign(protocol="strict+site-folds")
+    three = five.assign(n_folds=3)[five["fold"] < 3]
+    three["trial"] += "/3"
+    page = render(pd.concat([five, three])).tables["strict-site-folds-default.md"]
+    assert page.count("**7 tasks, 2 ranked methods.**") == 2
+    assert "folds\n" in page
+
+
 def test_permuted_labels_are_a_check_and_no_ranking() -> None:
     frame = permuted({"mirror": [0.55, 0.45], "leaky": [0.60, 0.54], "low": [0.40, 0.44]})
     found = {c.method: c for c in checked(standings(settle(frame)))}

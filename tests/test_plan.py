@@ -3,11 +3,12 @@
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmark.folds import outer_folds
-from benchmark.plan import Request, longest_first, make_plan, trial_key
+from benchmark.plan import Request, Tuning, longest_first, make_plan, trial_key
 from benchmark.records import Attempt
 from methods.base import Budget
 from methods.registry import all_methods
@@ -65,6 +66,18 @@ def test_a_supervised_reference_is_fitted_once_a_label() -> None:
     kinds = sorted(sorted({name.split("/")[0] for name in tasks}) for tasks in both.values())
     assert kinds == [["retention", "retrieval"], ["survival", "survival-discrete"]]
     assert plan("survival").keys() | plan("retention").keys() == both.keys()
+
+
+@pytest.mark.parametrize("method", ["pca", "snn"])
+def test_configurations_are_judged_by_the_same_task_whichever_are_asked(method: str) -> None:
+    def criteria(tasks: str) -> dict[str, str]:
+        asked = replace(request(method), tasks=select_tasks(tasks, [COHORT]), tuning=Tuning(2))
+        trials = make_plan(asked, {}, overwrite=False, retry_failed=False).trials
+        return {trial.key: trial.search.criterion for trial in trials if trial.search}
+
+    alone, both = criteria("survival-discrete"), criteria("survival-discrete,survival")
+    assert set(alone.values()) == {f"survival/{COHORT.name}/os"}
+    assert alone == both
 
 
 def test_what_is_recorded_is_not_planned_again() -> None:

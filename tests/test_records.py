@@ -127,6 +127,16 @@ def test_an_edited_method_supersedes_what_it_was_before(tmp_path: Path) -> None:
     assert len(store.history().attempts) == 2
 
 
+def test_a_task_of_a_later_version_supersedes_what_it_was_for_every_method(tmp_path: Path) -> None:
+    store = opened(tmp_path)
+    other = record("c" * 16, value=0.5) | {"method": "cca"}
+    corrected = record("b" * 16, value=0.7, finished="2026-01-02T00:00:00.000+00:00")
+    corrected["tasks"][0]["version"] = 2
+    for line in (other, record("a" * 16, value=0.6), corrected):
+        store.writer().append(line, [])
+    assert store.records()["value"].tolist() == [0.7]
+
+
 def test_a_clock_that_was_set_back_lets_no_older_version_win(tmp_path: Path) -> None:
     future = "2200-01-01T00:00:00.000+00:00"
     store = opened(tmp_path)

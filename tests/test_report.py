@@ -323,7 +323,8 @@ def test_command_is_one_that_the_program_takes(tmp_path: Path) -> None:
     frame = records({"mirror": [[0.6, 0.7]]}, source="my lab", protocol="strict+folds-of-my.csv")
     (one, _) = trials(write_store(tmp_path, frame).results())["mirror"]
     text = command(one)
-    assert text == (f"mirror-bench rerun {one.key} --data FOLDER-OF-COHORTS --split SPLIT-FILE")
+    words = "--results RESULTS --data FOLDER-OF-COHORTS --split SPLIT-FILE"
+    assert text == f"mirror-bench rerun {one.key} {words}"
     program: Any = typer.main.get_command(app)
     parsed = program.commands["rerun"].make_context("rerun", shlex.split(text)[2:]).params
     assert parsed["trial"] == one.key
@@ -331,10 +332,11 @@ def test_command_is_one_that_the_program_takes(tmp_path: Path) -> None:
 
 def test_command_quotes(tmp_path: Path, store: Store) -> None:
     plain = trials(store.results())["pca"][0]
-    assert command(plain) == f"mirror-bench rerun {plain.key}"
+    assert command(plain) == f"mirror-bench rerun {plain.key} --results RESULTS"
     frame = records({"pca": [[0.6]]}, source="planted by mirror-bench (synthetic)")
     odd = write_store(tmp_path, frame, trial="a b; rm -rf $HOME")
-    assert command(trials(odd.results())["pca"][0]) == "mirror-bench rerun 'a b; rm -rf $HOME'"
+    expected = "mirror-bench rerun 'a b; rm -rf $HOME' --results RESULTS"
+    assert command(trials(odd.results())["pca"][0]) == expected
 
 
 def test_tasks_of_a_trial_stay_together(tmp_path: Path) -> None:

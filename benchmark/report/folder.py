@@ -125,7 +125,7 @@ def _sections(tables: Sequence[Standing], root: Path) -> list[Section]:
     for title, embedded in (("Real cohorts", False), ("Planted cohorts", True)):
         section = [t for t in tables if t.embedded is embedded and not is_control(t)]
         settings = sorted(
-            {(table.protocol, table.budget) for table in section},
+            {(table.protocol, table.budget, table.n_folds) for table in section},
             key=lambda setting: (setting[0] != "strict", setting),
         )
         if section:
@@ -136,12 +136,13 @@ def _sections(tables: Sequence[Standing], root: Path) -> list[Section]:
 
 
 def _setting(
-    title: str, section: Sequence[Standing], protocol: str, budget: str, root: Path
+    title: str, section: Sequence[Standing], protocol: str, budget: str, n_folds: int, root: Path
 ) -> Setting:
-    chosen = tuple(t for t in section if (t.protocol, t.budget) == (protocol, budget))
-    drawing = drawings.over_tasks(chosen, root, title, protocol, budget)
+    place = (protocol, budget, n_folds)
+    chosen = tuple(t for t in section if (t.protocol, t.budget, t.n_folds) == place)
+    drawing = drawings.over_tasks(chosen, root, title, protocol, budget, str(n_folds))
     compared = [table for table in chosen if len(table.ranked) > 1]
-    return Setting(protocol, budget, chosen, rankings(compared), drawing)
+    return Setting(protocol, budget, n_folds, chosen, rankings(compared), drawing)
 
 
 def _write(root: Path, path: str, text: str) -> None:

@@ -31,6 +31,7 @@ class Setting:
     Attributes:
         protocol: Of all tables.
         budget: Likewise.
+        n_folds: Likewise.
         tables: A task each.
         ranking: Of the methods over them.
         drawing: The critical-difference diagram, where there can be one.
@@ -38,6 +39,7 @@ class Setting:
 
     protocol: str
     budget: str
+    n_folds: int
     tables: tuple[Standing, ...]
     ranking: tuple[Ranking, ...]
     drawing: Drawing | None
@@ -245,7 +247,7 @@ def _tasks(section: Section, setting: Setting) -> Grid:
                     valued(
                         "-" if table.n_events is None else f"{table.n_events:,}", table.n_events
                     ),
-                    valued(f"{table.n_folds * table.repeats} x {len(table.seeds)}", table.cells),
+                    valued(f"{table.n_splits} x {len(table.seeds)}", table.cells),
                     said(table.primary.name),
                     valued(number(best.score.mean), best.score.mean) if best else said("-"),
                     linked(best) if best else said("-"),

@@ -72,7 +72,7 @@ def command(trial: Trial) -> str:
     Where the records cannot know a place on the reader's disk, a word in capitals stands for it.
     """
     line = trial.line
-    words = ["mirror-bench", "rerun", shlex.quote(trial.key)]
+    words = ["mirror-bench", "rerun", shlex.quote(trial.key), "--results", "RESULTS"]
     if not str(line["source"]).startswith(EMBEDDED):
         words += ["--data", "FOLDER-OF-COHORTS"]
     if _FOLDS_OF_FILE in str(line["protocol"]):

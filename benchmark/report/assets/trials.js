@@ -98,17 +98,17 @@
     const heading = element("h1", { tabIndex: -1 }, `Trial ${trial.key}`);
     const back = element("p", {}, element("a", { href: "#trials" }, `← All of ${method.dataset.method}`));
     const losses = mirrorBench.curves.panels([trial]);
-    const { fold, n_folds: folds, seed } = trial.facts;
+    const { fold, seed } = trial.facts;
     article.replaceChildren(
       back, heading,
-      element("p", { className: "verdict" }, `${method.dataset.method} on ${trial.facts.cohort}, fold ${fold} (of ${folds}, from 0), seed ${seed}`),
+      element("p", { className: "verdict" }, `${method.dataset.method} on ${trial.facts.cohort}, fold ${fold} (from 0), seed ${seed}`),
       list(trial.facts, "facts"),
       element("section", {}, element("h2", {}, "Scores and predictions"), ...trial.tasks.map(ofTask)),
       ...(losses.length
         ? [element("section", {}, element("h2", {}, "Losses"), element("div", { className: "panels" }, ...losses))]
         : []),
       element("section", {}, element("h2", {}, "Do it again"),
-        element("p", {}, "In the folder of the results; it compares every score with the recorded one, to the last bit."),
+        element("p", {}, "RESULTS is the folder of the results. It compares every score with the recorded one, to the last bit."),
         element("pre", { tabIndex: 0, role: "region", "aria-label": "Command" }, trial.command), copying(trial.command)),
       ...(trial.search ? [searched(trial.search)] : []),
       element("section", {}, element("h2", {}, trial.search ? "Configuration that the search began with" : "Configuration"), list(trial.config, "settings")),
