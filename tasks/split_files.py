@@ -40,6 +40,7 @@ _TRUE, _FALSE = frozenset({"true", "1", "1.0"}), frozenset({"false", "0", "0.0"}
 _FOLD_COLUMN = re.compile(r"(?:fold|split)[ _-]?([0-9]{1,3})", re.IGNORECASE)
 _FOLD_FILE = re.compile(r"(?:splits?|folds?|k|cv)[ _=-]?([0-9]{1,3})(?:_bool)?$", re.IGNORECASE)
 _SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
+_COUNTS = "_descriptor.csv"
 _HIGHEST_FOLD = 999
 _LONGEST_HEADER = 2_000_000
 
@@ -129,8 +130,13 @@ def owner(text: str) -> str:
 
 
 def is_split_file(path: Path) -> bool:
-    """Whether a file's header is that of a split file."""
-    return path.name.lower().endswith(_SUFFIXES) and _layout(_header(path)) is not None
+    """Whether a file's header is that of a split file; CLAM's counts of one, beside it, are none."""
+    name = path.name.lower()
+    return (
+        name.endswith(_SUFFIXES)
+        and not name.endswith(_COUNTS)
+        and _layout(_header(path)) is not None
+    )
 
 
 def read_split_sets(path: Path) -> tuple[SplitSet, ...]:

@@ -117,7 +117,7 @@ def test_a_folder_is_one_set_a_level_and_others_are_ignored(tmp_path: Path) -> N
         for fold in (1, 0, 10):
             write(tmp_path / task / f"splits_{fold}.csv", f",train,val\n0,{A},{B}\n")
     write(tmp_path / "one" / "splits_0_bool.csv", f",train,val\n{A},True,False\n{B},False,True\n")
-    write(tmp_path / "one" / "splits_0_descriptor.csv", ",n\nIDC,3\n")
+    write(tmp_path / "one" / "splits_0_descriptor.csv", ",train,val\nIDC,3,1\nILC,2,0\n")
     write(tmp_path / "notes.txt", "train,val\n")
     sets = read_split_sets(tmp_path)
     assert [found.path.name for found in sets] == ["one", "two"]
