@@ -11,6 +11,7 @@
 
 import gzip
 import re
+import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -269,7 +270,7 @@ def _header(path: Path) -> tuple[str, ...]:
         opened = gzip.open if path.suffix.lower() == ".gz" else open
         with opened(path, "rt", encoding="utf-8-sig") as file:
             line = file.readline(_LONGEST_HEADER).rstrip("\r\n")
-    except (OSError, EOFError, UnicodeDecodeError):
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError):
         return ()
     return tuple(cell.strip(' "') for cell in line.split("\t" if "\t" in line else ","))
 

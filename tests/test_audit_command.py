@@ -1,5 +1,6 @@
 """`mirror-bench audit` as a whole: every kind of path, exit codes, the JSON's keys."""
 
+import gzip
 import io
 import json
 import os
@@ -236,7 +237,8 @@ def test_what_is_nothing_of_the_kind(tmp_path: Path) -> None:
     (tmp_path / "binary.csv").write_bytes(bytes(range(256)))
     broken = write_cohort(tmp_path / "broken")
     (broken / "cohort.toml").write_text("name =")
-    for path in ("absent", "empty", "noise.csv", "binary.csv", "broken"):
+    (tmp_path / "damaged.csv.gz").write_bytes(gzip.compress(b"")[:10] + b"\xff" * 40)
+    for path in ("absent", "empty", "noise.csv", "binary.csv", "broken", "damaged.csv.gz"):
         out = io.StringIO()
         with pytest.raises(InputError, match=path) as error:
             audit(tmp_path / path, True, Console(file=out))

@@ -379,6 +379,9 @@ def test_what_cannot_be_used_is_named(folder: Path) -> None:
     (folder / "features.tar.gz").write_bytes(b"\x1f\x8b")
     (folder / "splits_0.csv").write_text(f",train,val\n0,{PATIENTS[0]},{PATIENTS[1]}\n")
     (folder / "broken.csv").write_bytes(b"a,b\0\n1,2\n")
+    damaged = gzip.compress(b"")[:10] + b"\xff" * 40
+    (folder / "damaged.csv.gz").write_bytes(damaged)
+    (folder / "damaged").write_bytes(damaged)
     (folder / "mine.csv").write_text("patient_id,x\nP001,1\n")
     (folder / "up").symlink_to("..")
     (folder / "data.json").write_text("[" * 5000)
@@ -390,6 +393,7 @@ def test_what_cannot_be_used_is_named(folder: Path) -> None:
         "# features.tar.gz: an archive: unpack it first",
         "# splits_0.csv: a split file: give it to `run` as --split",
         "# broken.csv: expected text, found a zero byte",
+        "# damaged.csv.gz: expected a table, found: Error -3 while decompressing",
         "# mine.csv: patient_id 'P001' is no TCGA barcode",
         "# data.json: JSON, but no list of cases",
         "# h5_files: 1 of 2 files without a TCGA barcode, which `run` needs in every name: take\n"

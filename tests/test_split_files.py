@@ -169,6 +169,8 @@ def test_a_file_that_is_no_split(tmp_path: Path) -> None:
     assert not is_split_file(write(tmp_path / "empty.csv", ""))
     (tmp_path / "noise.csv").write_bytes(bytes(range(128, 256)))
     assert not is_split_file(tmp_path / "noise.csv")
+    (tmp_path / "damaged.csv.gz").write_bytes(gzip.compress(b"")[:10] + b"\xff" * 40)
+    assert not is_split_file(tmp_path / "damaged.csv.gz")
 
 
 # Splits of a cohort

@@ -4,6 +4,7 @@ import gzip
 import json
 import math
 import re
+import zlib
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import replace
@@ -74,7 +75,7 @@ def is_text(path: Path) -> bool:
             packed = file.read(2) == b"\x1f\x8b"
         with (gzip.open if packed else open)(path, "rb") as file:
             start = file.read(4096)
-    except (OSError, EOFError):
+    except (OSError, EOFError, zlib.error):
         return False
     return b"\0" not in start and (b"\t" in start or b"," in start)
 
