@@ -131,7 +131,7 @@ def owner(text: str) -> str:
 
 
 def is_split_file(path: Path) -> bool:
-    """Whether a file's header is that of a split file; CLAM's counts of one, beside it, are none."""
+    """Whether a file's header is that of a split file; CLAM's counts of one are none."""
     name = path.name.lower()
     return (
         name.endswith(_SUFFIXES)

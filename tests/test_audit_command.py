@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +160,16 @@ def test_rows_that_contradict_each_other_keep_a_cohort_from_loading(tmp_path: Pa
     (loading,) = [check for check in report["checks"] if check["check"] == "loading"]
     assert loading["outcome"] == "skipped"
     assert "expected one outcome" in loading["reason"]
+
+
+def test_an_identifier_that_no_column_is_called(tmp_path: Path) -> None:
+    folder = write_cohort(tmp_path / "brca")
+    head, label = (folder / "cohort.toml").read_text().split("[labels.histology]")
+    label = label.replace("clinical.csv", "labels.csv").replace('"case_id"', '"case"')
+    (folder / "cohort.toml").write_text(f"{head}[labels.histology]{label}")
+    shutil.copy(folder / "clinical.csv", folder / "labels.csv")
+    with pytest.raises(InputError, match=r"labels\.csv: expected a column 'case', found .*_id"):
+        run(folder)
 
 
 def test_a_folder_of_cohorts(tmp_path: Path) -> None:

@@ -121,8 +121,9 @@ def _contradictions(manifest: Manifest, cohort: Cohort | None) -> list[Checked]:
             id_columns[clinical.path] = columns.id
     checks = []
     for path in sorted(used):
-        table = read_text_table(path, sheet="TCGA-CDR")
-        id_column = id_columns[path] if path in id_columns else identifier(path, table)
+        declared = [id_columns[path]] if path in id_columns else []
+        table = read_text_table(path, declared, sheet="TCGA-CDR")
+        id_column = declared[0] if declared else identifier(path, table)
         where = f"{manifest.name}: {path.name}"
         checks.append(audit_rows(where, table, id_column, used[path], patients))
         if clinical is not None and path == clinical.path and cohort and "os" in cohort.endpoints:
