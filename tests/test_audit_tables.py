@@ -163,6 +163,34 @@ def test_event_polarity_of_each_layout(layout: str, flipped: bool, tmp_path: Pat
     assert severities == ({Severity.LEAK} if flipped else set())
 
 
+@pytest.mark.parametrize(
+    ("header", "name", "twice"),
+    [
+        ("patient_id,event,time,time", "P", "time"),
+        ("patient_id,event,time,time", "TCGA-AA-000", "time"),
+        ("patient_id,event,time,event", "P", "event"),
+        ("case_id,censorship,survival_months,censorship", "P", "censorship"),
+        ("bcr_patient_barcode,OS,OS.time,OS", "TCGA-AA-000", "OS"),
+    ],
+)
+def test_an_outcome_of_two_columns_is_refused(
+    header: str, name: str, twice: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(f"{header}\n" + "".join(f"{name}{i},{i % 2},{i + 3},1\n" for i in range(9)))
+    with pytest.raises(InputError, match=f"t.csv: expected one column '{twice}', found 2"):
+        audit_table(path)
+
+
+def test_two_columns_of_vital_status_are_not_read(tmp_path: Path) -> None:
+    table = clinical()
+    table.insert(1, "again", table["vital_status"])
+    checks = audit_table(write(tmp_path / "t.csv", table.rename(columns={"again": "vital_status"})))
+    assert [c.skipped for c in checks if c.check is Check.ENDPOINT_ORDER] == [
+        "there are several columns vital_status"
+    ]
+
+
 def test_contradicting_outcomes_of_a_clinical_table(tmp_path: Path) -> None:
     table = clinical()
     table.loc[149, "bcr_patient_barcode"] = "TCGA-A1-0000"

@@ -272,6 +272,19 @@ def test_clinical_tables(tmp_path: Path, rows: str, message: str) -> None:
     refused(lambda: read_endpoints(cdr(path), {A, B}), path, message)
 
 
+@pytest.mark.parametrize("twice", ["OS", "OS.time", "gender", "Redaction"])
+def test_a_clinical_column_twice(tmp_path: Path, twice: str) -> None:
+    path = tmp_path / "cdr.csv"
+    header = f"bcr_patient_barcode,OS,OS.time,gender,Redaction,{twice}"
+    path.write_text(f"{header}\n{A},1,30,MALE,,1\n{B},0,40,MALE,,1\n")
+
+    def read() -> None:
+        read_endpoints(cdr(path), {A, B})
+        read_covariates(cdr(path), {A, B})
+
+    refused(read, path, f"expected one column '{twice}', found 2 of that name")
+
+
 def test_a_short_clinical_row_is_missing_and_counted(tmp_path: Path) -> None:
     path = tmp_path / "cdr.csv"
     path.write_text(f"bcr_patient_barcode,OS,OS.time\n{A},1,30\n{B},1\n")

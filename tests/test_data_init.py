@@ -382,6 +382,8 @@ def test_what_cannot_be_used_is_named(folder: Path) -> None:
     damaged = gzip.compress(b"")[:10] + b"\xff" * 40
     (folder / "damaged.csv.gz").write_bytes(damaged)
     (folder / "damaged").write_bytes(damaged)
+    twice = f"sample,_PATIENT,OS,OS,OS.time\n{PATIENTS[0]}-01,{PATIENTS[0]},1,1,9\n"
+    (folder / "xena.csv").write_text(twice)
     (folder / "mine.csv").write_text("patient_id,x\nP001,1\n")
     (folder / "up").symlink_to("..")
     (folder / "data.json").write_text("[" * 5000)
@@ -394,6 +396,7 @@ def test_what_cannot_be_used_is_named(folder: Path) -> None:
         "# splits_0.csv: a split file: give it to `run` as --split",
         "# broken.csv: expected text, found a zero byte",
         "# damaged.csv.gz: expected a table, found: Error -3 while decompressing",
+        "# xena.csv: expected one column 'OS', found 2 of that name",
         "# mine.csv: patient_id 'P001' is no TCGA barcode",
         "# data.json: JSON, but no list of cases",
         "# h5_files: 1 of 2 files without a TCGA barcode, which `run` needs in every name: take\n"

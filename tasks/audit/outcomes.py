@@ -11,7 +11,7 @@ from tasks.audit.polarity import audit_polarity
 from tasks.cohort import DAYS_PER_MONTH, Endpoint
 from tasks.errors import InputError
 from tasks.formats.clinical import read_endpoints
-from tasks.formats.tables import is_missing
+from tasks.formats.tables import is_missing, require_columns
 from tasks.manifest import ClinicalFormat, ClinicalSource, DeclaredColumns, TimeUnit
 from tasks.split_files import find_barcode, owner
 
@@ -46,7 +46,7 @@ def audit_outcomes(
         Nothing if the table has no columns of time and event.
 
     Raises:
-        InputError: A time or status is not what the layout allows.
+        InputError: A time or status is not what the layout allows, or there are two columns of it.
     """
     where = str(path)
     source = _layout(path, table, id_column)
@@ -80,6 +80,8 @@ def audit_vital_status(where: str, table: pd.DataFrame, id_column: str, os: Endp
     where = f"{where}: os and vital status"
     if column is None:
         return Checked(Check.ENDPOINT_ORDER, where, skipped="there is no column vital_status")
+    if list(table.columns).count(column) > 1:
+        return Checked(Check.ENDPOINT_ORDER, where, skipped=f"there are several columns {column}")
     event = dict(zip(os.patients, os.event, strict=True))
     wrong, n = [], 0
     for name, cell in zip(table[id_column], table[column], strict=True):
@@ -124,6 +126,7 @@ def _layout(path: Path, table: pd.DataFrame, id_column: str) -> ClinicalSource |
     if "case_id" in names:
         for known_time, known_event, unit in _PORPOISE:
             if {known_time, known_event} <= names:
+                require_columns(path, table, (known_time, known_event))
                 # declared as well for patients without barcodes
                 columns = DeclaredColumns("case_id", known_time, unit, known_event, "0")
                 return ClinicalSource(path, ClinicalFormat.PORPOISE, columns)
@@ -131,6 +134,7 @@ def _layout(path: Path, table: pd.DataFrame, id_column: str) -> ClinicalSource |
     time = _one_of(names, TIME_COLUMNS)
     if event is None or time is None:
         return None
+    require_columns(path, table, (time, event))
     cells = {_spelled(cell) for cell in table[event] if not is_missing(cell)}
     median = pd.to_numeric(table[time], errors="coerce").median()
     if not cells or not cells <= {"0.0", "1.0"} or pd.isna(median):

@@ -19,7 +19,7 @@ from tasks.formats.cells import number, shown
 from tasks.formats.endpoints import FollowUp, build_endpoint
 from tasks.formats.gdc import read_gdc_cases
 from tasks.formats.layouts import ClinicalTable, open_clinical
-from tasks.formats.tables import is_missing, near
+from tasks.formats.tables import is_missing, near, require_columns
 from tasks.manifest import ClinicalFormat, ClinicalSource, DeclaredColumns, TimeUnit
 
 
@@ -115,6 +115,7 @@ def _present(path: Path, table: pd.DataFrame, known: Mapping[str, Columns]) -> d
                 f"{near(absent, names)}"
             )
         if there:
+            require_columns(path, table, there)
             found[name] = columns
     if not found:
         first = next(iter(known.values()))

@@ -12,7 +12,7 @@ from tasks.cohort import VectorModality
 from tasks.errors import InputError
 from tasks.formats.cells import number, shown
 from tasks.formats.layouts import ClinicalTable, open_clinical
-from tasks.formats.tables import is_missing
+from tasks.formats.tables import is_missing, require_columns
 from tasks.manifest import ClinicalFormat, ClinicalSource, DeclaredColumns
 
 FEATURES = ("age", "male", "stage")
@@ -149,6 +149,7 @@ def _read(table: ClinicalTable, covariate: Covariate, patients: Collection[str])
     found: dict[str, set[float]] = defaultdict(set)
     unread: dict[str, set[str]] = defaultdict(set)
     columns = [column for column in covariate.columns if column in table.rows]
+    require_columns(table.path, table.rows, columns)
     for patient, *cells in zip(table.owners, *(table.rows[c] for c in columns), strict=True):
         if patient not in patients:
             continue

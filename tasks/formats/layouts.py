@@ -9,7 +9,7 @@ import pandas as pd
 from tasks.barcode import parse_barcode
 from tasks.errors import InputError
 from tasks.formats.gdc import read_gdc_diagnoses
-from tasks.formats.tables import read_text_table
+from tasks.formats.tables import read_text_table, require_columns
 from tasks.manifest import ClinicalFormat, ClinicalSource
 
 
@@ -54,6 +54,7 @@ def open_clinical(source: ClinicalSource, columns: Sequence[str] = ()) -> Clinic
                 f"{path}: expected a column 'PATIENT_ID' (study file) or 'Patient ID' (download), "
                 f"found {', '.join(map(str, rows.columns[:8]))}"
             )
+        require_columns(path, rows, [id_column])
     elif source.format is ClinicalFormat.TCGA_CDR:
         id_column = "bcr_patient_barcode"
         rows = read_text_table(path, (id_column, *columns), sheet="TCGA-CDR")
@@ -70,6 +71,7 @@ def open_clinical(source: ClinicalSource, columns: Sequence[str] = ()) -> Clinic
         for i, cell in enumerate(rows[id_column], start=1)
     )
     if source.format is ClinicalFormat.TCGA_CDR and "Redaction" in rows:
+        require_columns(path, rows, ["Redaction"])
         dropped = (rows["Redaction"].str.strip().str.casefold() == "redacted").to_numpy()
         redacted = frozenset(p for p, gone in zip(owners, dropped, strict=True) if gone)
         owners = tuple(p for p, gone in zip(owners, dropped, strict=True) if not gone)

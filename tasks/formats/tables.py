@@ -75,8 +75,12 @@ def _is_parquet(path: Path) -> bool:
         return file.read(4) == b"PAR1"
 
 
-def _columns(path: Path, frame: pd.DataFrame, wanted: Sequence[str]) -> None:
-    """Check that each column is there, once."""
+def require_columns(path: Path, frame: pd.DataFrame, wanted: Iterable[str]) -> None:
+    """Check that each column is there, once.
+
+    Raises:
+        InputError: One is not, or there are several of its name.
+    """
     names = [str(name) for name in frame.columns]
     for column in wanted:
         if names.count(column) == 1:
@@ -116,7 +120,7 @@ def read_text_table(
             frame = frame.astype(object).where(frame.notna(), "").astype(str)
         else:
             frame = read_delimited(path, None, rows)
-    _columns(path, frame, columns)
+    require_columns(path, frame, columns)
     return frame[(frame != "").any(axis=1)].reset_index(drop=True)
 
 
@@ -130,10 +134,10 @@ def read_column(path: Path, name: str) -> tuple[str, ...]:
     with reading(path, "a table"):
         if _is_parquet(path):
             frame = _read_parquet(path)
-            _columns(path, frame, [name])
+            require_columns(path, frame, [name])
             return tuple(map(str, frame[name]))
         header = read_header(path)
-        _columns(path, pd.DataFrame(columns=list(header)), [name])
+        require_columns(path, pd.DataFrame(columns=list(header)), [name])
         return tuple(read_cells(path, header.index(name)))
 
 
@@ -186,7 +190,7 @@ def read_numeric_table(path: Path, id_column: str) -> NumericTable:
             # pandas names a blank header cell by its position
             blank = [f"Unnamed: {i}" for i, n in enumerate(read_header(path)) if n == ""]
             frame = read_delimited(path, blank[:1] if id_column == "" else [id_column])
-    _columns(path, frame, [id_column])
+    require_columns(path, frame, [id_column])
     names = [str(name) for name in frame.columns]
     position = names.index(id_column)
     id_cells = frame.iloc[:, position]

@@ -19,7 +19,7 @@ from tasks.audit.tables import identifier
 from tasks.errors import InputError
 from tasks.formats.cells import number, shown
 from tasks.formats.clinical import read_endpoints, recognise
-from tasks.formats.tables import is_missing, read_column, read_text_table
+from tasks.formats.tables import is_missing, read_column, read_text_table, require_columns
 from tasks.manifest import ClinicalFormat, ClinicalSource, Orientation
 from tasks.split_files import find_barcode, is_split_file
 from tasks.survey.found import (
@@ -117,6 +117,7 @@ def _rows(path: Path, head: pd.DataFrame) -> list[Found]:
     """A row a patient, a sample or a slide."""
     known = recognise(head)
     id_column = known[1] if known else identifier(path, head)
+    require_columns(path, head, [id_column])
     first = [cell for cell in head[id_column] if not is_missing(cell)]
     strange = [cell for cell in first if find_barcode(cell) is None]
     if strange or not first:
@@ -206,16 +207,19 @@ def _clinical(
                 Other(path, f"{expression} columns of expression (_rnaseq) in it: write them into "
                       "a table of their own, beside the identifier")
             )  # fmt: skip
-    elif columns := _columns(table, id_column, owners):
+    elif columns := _columns(path, table, id_column, owners):
         found.append(Clinical(path, ClinicalFormat.TABLE, patients, ("os",), columns))
     return found + _classes(path, table, id_column, owners)
 
 
-def _columns(table: pd.DataFrame, id_column: str, owners: Sequence[str]) -> TableColumns | None:
+def _columns(
+    path: Path, table: pd.DataFrame, id_column: str, owners: Sequence[str]
+) -> TableColumns | None:
     """Columns that may be time and status; their names do not say what 1 means."""
     names = [name for name in map(str, table.columns) if name != id_column]
     if {"sample", "_PATIENT", "OS", "OS.time"} <= {id_column, *names}:
         # Xena's copy of the TCGA Clinical Data Resource
+        require_columns(path, table, ("OS", "OS.time"))
         told = Statuses("OS", _by_value(table["OS"], table["OS.time"], owners))
         return TableColumns(id_column, ("OS.time",), (told,), "1")
     times, events = [], []
