@@ -297,7 +297,8 @@ def _file_number(path: Path) -> int | None:
 
 def _read(path: Path) -> tuple[FileFold, ...]:
     """The folds of one file; the fold of a file without a number is 0."""
-    table = read_text_table(path)
+    # columns of parts are as long as their parts, and some write no separators for what lacks
+    table = read_text_table(path, ragged=_layout(_header(path)) is _Layout.PARTS)
     table.columns = pd.Index([str(column).strip() for column in table.columns])
     twice = table.columns[table.columns.duplicated()]
     if len(twice):

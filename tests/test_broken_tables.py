@@ -263,6 +263,8 @@ def test_xlsx(tmp_path: Path, content: bytes, message: str) -> None:
         (f"{A},1,10\n{A},0,10\n", "expected one outcome"),
         (f"{A},1,{'7' * 5000}\n", "expected a number, found '777"),
         ("nobody,1,10\n", "expected a TCGA barcode"),
+        (f"{A},1,30\n{B},1\n", "row 2: expected 3 cells as in the header, found 2"),
+        (f"{A}1,30\n{B},1,40\n", "row 1: expected 3 cells as in the header, found 2"),
         (f"{A},1,10,4,5\n", "expected rows of 3 cells|saw 5|found"),
     ],
 )
@@ -285,9 +287,9 @@ def test_a_clinical_column_twice(tmp_path: Path, twice: str) -> None:
     refused(read, path, f"expected one column '{twice}', found 2 of that name")
 
 
-def test_a_short_clinical_row_is_missing_and_counted(tmp_path: Path) -> None:
+def test_a_clinical_row_without_a_time_is_counted(tmp_path: Path) -> None:
     path = tmp_path / "cdr.csv"
-    path.write_text(f"bcr_patient_barcode,OS,OS.time\n{A},1,30\n{B},1\n")
+    path.write_text(f"bcr_patient_barcode,OS,OS.time\n{A},1,30\n{B},1,\n")
     endpoints, notes = read_endpoints(cdr(path), {A, B})
     assert endpoints["os"].patients == (A,)
     assert "os: 1 patients left out: no time or no status" in notes

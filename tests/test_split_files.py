@@ -48,7 +48,7 @@ def parts(path: Path, fold: int = 0) -> dict[str, set[str]]:
 
 
 def test_a_column_a_part_is_ragged(tmp_path: Path) -> None:
-    path = write(tmp_path / "splits_3.csv", f",train,val\n0,{A},{B}\n1,{C},\n2,{D},\n")
+    path = write(tmp_path / "splits_3.csv", f",train,val\n0,{A},{B}\n1,{C},\n2,{D}\n")
     assert parts(path, 3) == {"train": {A, C, D}, "val": {B}}
 
 
@@ -148,6 +148,7 @@ def test_files_of_many_folds_or_no_number_are_sets_of_their_own(tmp_path: Path) 
         ({"s.csv": f"case_id,split\n{A},train\n{B},tset\n"}, r"row 2.*'tset' \(did you mean test"),
         ({"s.csv": f"case_id,fold\n{A},0\n{B},one\n"}, "row 2, column 'fold': expected a fold's"),
         ({"s.csv": f"case_id,fold_0\n{A},train\n,test\n"}, "row 2, column 'case_id': expected an"),
+        ({"s.csv": f"case_id,fold_0,fold_1\n{A},train\n"}, "row 1: expected 3 cells .* found 2"),
         ({"s.csv": f",train,train,val\n0,{A},{B},{C}\n"}, "expected one column 'train', found"),
         ({"s.csv": "fold_0,fold_1\ntrain,test\n"}, "expected a column of identifiers"),
     ],

@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,7 +117,7 @@ class _Watched(io.RawIOBase):
         return len(data)
 
 
-def _refuse_short_rows(path: Path, layout: _Layout) -> None:
+def _refuse_short_rows(path: Path, layout: _Layout, n_rows: int | None) -> None:
     """Find a row of fewer cells than the header: the file was cut, or lost a separator.
 
     The parser fills such a row with missing cells, so it is looked at only where the last are.
@@ -128,7 +129,8 @@ def _refuse_short_rows(path: Path, layout: _Layout) -> None:
         limit = csv.field_size_limit(_LONGEST_HEADER)
         try:
             rows = csv.reader(lines, delimiter=layout.separator)
-            for position, row in enumerate(rows):
+            last = None if n_rows is None else n_rows + 1
+            for position, row in enumerate(itertools.islice(rows, last)):
                 if row and len(row) < len(layout.header):
                     raise InputError(
                         f"{path}: row {position}: expected {len(layout.header)} cells as in the "
@@ -139,7 +141,11 @@ def _refuse_short_rows(path: Path, layout: _Layout) -> None:
 
 
 def read_delimited(
-    path: Path, text_columns: Iterable[str] | None, rows: int | None = None
+    path: Path,
+    text_columns: Iterable[str] | None,
+    rows: int | None = None,
+    *,
+    ragged: bool = False,
 ) -> pd.DataFrame:
     """Read a csv or tsv; columns are the header as written, repeated names included.
 
@@ -147,6 +153,7 @@ def read_delimited(
         path: The file.
         text_columns: Columns to keep as text, the rest being typed by pandas; None: all text.
         rows: How many of the first rows to read; None: all.
+        ragged: Whether a row may be shorter than the header; the cells it lacks are missing.
     """
     layout = _layout(path)
     frame = _parse(
@@ -163,6 +170,7 @@ def read_delimited(
             f"{path}: expected rows of {len(layout.header)} cells as in the header, found more"
         )
     frame.columns = pd.Index(layout.header)
-    if text_columns is not None and frame.iloc[:, -1].isna().any():
-        _refuse_short_rows(path, layout)
+    last = frame.iloc[:, -1]
+    if not ragged and (last.isna() | (last == "")).any():
+        _refuse_short_rows(path, layout, rows)
     return frame

@@ -98,7 +98,12 @@ def require_columns(path: Path, frame: pd.DataFrame, wanted: Iterable[str]) -> N
 
 
 def read_text_table(
-    path: Path, columns: Sequence[str] = (), sheet: str = "", rows: int | None = None
+    path: Path,
+    columns: Sequence[str] = (),
+    sheet: str = "",
+    rows: int | None = None,
+    *,
+    ragged: bool = False,
 ) -> pd.DataFrame:
     """Read a table as text; missing cells are empty text or words that `is_missing` knows.
 
@@ -107,6 +112,7 @@ def read_text_table(
         columns: Columns that must be there.
         sheet: The sheet to read of an xlsx.
         rows: How many of the first rows to read; None: all.
+        ragged: Whether a row may be shorter than the header.
 
     Raises:
         InputError: If the file cannot be read or a column is not there.
@@ -119,7 +125,7 @@ def read_text_table(
             frame = _read_parquet(path)[:rows]
             frame = frame.astype(object).where(frame.notna(), "").astype(str)
         else:
-            frame = read_delimited(path, None, rows)
+            frame = read_delimited(path, None, rows, ragged=ragged)
     require_columns(path, frame, columns)
     return frame[(frame != "").any(axis=1)].reset_index(drop=True)
 
