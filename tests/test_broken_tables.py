@@ -287,6 +287,23 @@ def test_a_clinical_column_twice(tmp_path: Path, twice: str) -> None:
     refused(read, path, f"expected one column '{twice}', found 2 of that name")
 
 
+@pytest.mark.parametrize("separator", [",", "\t"])
+def test_a_quote_that_is_no_quote_swallows_nobody(tmp_path: Path, separator: str) -> None:
+    path = tmp_path / "cdr.csv"
+    rows = [("bcr_patient_barcode", "note", "OS", "OS.time"), (A, '"in situ', "1", "30")]
+    rows += [(B, "", "1", "40"), ("TCGA-AA-0003", '"left" breast', "0", "50")]
+    path.write_text("\n".join(separator.join(row) for row in rows))
+    refused(
+        lambda: read_endpoints(cdr(path), {A, B}),
+        path,
+        "row 1, column 'note': expected a cell, found 3 lines of cells between two quotes",
+    )
+    # a note of two lines is one cell
+    path.write_text(path.read_text().replace('"in situ', '"in\nsitu"').replace('"left"', "left"))
+    endpoints, _ = read_endpoints(cdr(path), {A, B})
+    assert endpoints["os"].event.tolist() == [True, True]
+
+
 def test_a_clinical_row_without_a_time_is_counted(tmp_path: Path) -> None:
     path = tmp_path / "cdr.csv"
     path.write_text(f"bcr_patient_barcode,OS,OS.time\n{A},1,30\n{B},1,\n")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from tasks.errors import InputError
+from tasks.formats.cells import shown
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -140,6 +141,28 @@ def _refuse_short_rows(path: Path, layout: _Layout, n_rows: int | None) -> None:
             csv.field_size_limit(limit)
 
 
+def _refuse_swallowed_rows(path: Path, layout: _Layout, frame: pd.DataFrame) -> None:
+    """Find a cell that holds the end of one row and the start of another.
+
+    A quote that is meant as a character opens a cell, the next one closes it, and the patients
+    between them are gone without a word.
+    """
+    separators = len(layout.header) - 1
+    for name, cells in frame.items():
+        if not separators or pd.api.types.is_numeric_dtype(cells):
+            continue
+        for row, cell in enumerate(cells, start=1):
+            if (
+                isinstance(cell, str)
+                and "\n" in cell
+                and cell.count(layout.separator) >= separators
+            ):
+                raise InputError(
+                    f"{path}: row {row}, column {str(name)[:40]!r}: expected a cell, found "
+                    f"{cell.count(chr(10)) + 1} lines of cells between two quotes: {shown(cell)}"
+                )
+
+
 def read_delimited(
     path: Path,
     text_columns: Iterable[str] | None,
@@ -170,6 +193,7 @@ def read_delimited(
             f"{path}: expected rows of {len(layout.header)} cells as in the header, found more"
         )
     frame.columns = pd.Index(layout.header)
+    _refuse_swallowed_rows(path, layout, frame)
     last = frame.iloc[:, -1]
     if not ragged and (last.isna() | (last == "")).any():
         _refuse_short_rows(path, layout, rows)
