@@ -225,6 +225,11 @@ PLANTED: list[tuple[str, Callable[[Path], None], str, str, int, str]] = [
     ("constant", rna(cells(slice(None), "GENE5", 1.0)), "values", "warning", 1, "one value"),
     ("infinite", rna(cells(3, "GENE5", np.inf)), "files", "problem", 0, "finite number"),
     ("a word", rna(cells(3, "GENE5", "x")), "files", "problem", 0, "expected a number"),
+    (
+        "summary",
+        rna(lambda table: table.insert(9, "__no_feature", 1e9)),
+        "genes", "fact", 1, "an aligner's summary",
+    ),
     ("dates", rna(renamed(GENE5="2-Sep", GENE6="1-Mar")), "genes", "warning", 2, "SEPT2 becomes"),
     (
         "versions",

@@ -285,6 +285,25 @@ def test_scales_become_logarithms(
     np.testing.assert_allclose(found.values, expected(TABLE), rtol=1e-6)
 
 
+@pytest.mark.parametrize("summary", ["N_noFeature", "N_multimapping", "__alignment_not_unique"])
+@pytest.mark.parametrize("orientation", ["samples", "genes"])
+def test_an_aligners_summary_is_of_no_genes(tmp_path: Path, summary: str, orientation: str) -> None:
+    folder = small(tmp_path, f'scale = "counts"\norientation = "{orientation}"')
+    lines = (folder / "rna.csv").read_text().splitlines()
+    rows = [
+        [*line.split(","), more] for line, more in zip(lines, (summary, 900, 80, 7), strict=True)
+    ]
+    written = zip(*rows, strict=True) if orientation == "genes" else rows
+    (folder / "rna.csv").write_text("\n".join(",".join(map(str, row)) for row in written))
+    cohort = load_cohort(folder)
+    found = cohort.modalities["rna"]
+    assert isinstance(found, VectorModality)
+    per_million = 1e6 * TABLE / TABLE.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(found.values, np.log2(per_million + 1), rtol=1e-6)
+    note = "rna: 1 features left out: rows of an aligner's summary, which are no genes"
+    assert note in cohort.notes
+
+
 TABLE = np.array([[0.0, 3.0, 10.0], [7.0, 0.0, 1.0], [1.0, 1.0, 2.0]])
 
 

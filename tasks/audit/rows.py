@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from tasks.barcode import rows_of_tcga
 from tasks.cohort import BagModality, VectorModality
-from tasks.formats.tables import is_missing, read_numeric_table
-from tasks.formats.vectors import barcodes_of
+from tasks.formats.tables import is_missing
+from tasks.formats.vectors import barcodes_of, open_vectors
 from tasks.manifest import Orientation, VectorSource
 from tasks.split_files import owner
 
@@ -38,11 +38,10 @@ def table_rows(source: VectorSource) -> Rows:
     Raises:
         InputError: As `tasks.formats.vectors.read_vectors`.
     """
-    table = read_numeric_table(source.path, source.id)
+    table, _ = open_vectors(source)
     by_genes = source.orientation is Orientation.GENES
-    names = table.columns if by_genes else table.ids
+    names = table.ids
     values = table.values.astype(np.float32)  # noqa: PD011 - a NumericTable is no frame
-    values = values.T if by_genes else values
     rows = rows_of_tcga(names)
     barcodes = barcodes_of(source.path, names, "column" if by_genes else "row", rows)
     if len(rows) < len(names):

@@ -1,5 +1,6 @@
 """A table of vectors on disk -> one vector per patient."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +18,13 @@ from tasks.cohort import VectorModality
 from tasks.errors import InputError
 from tasks.formats.tables import NumericTable, read_numeric_table
 from tasks.manifest import Orientation, TruthSource, VectorSource
+
+# STAR and HTSeq write these among the genes; a million counts with them in it is of no genes.
+_SUMMARIES = re.compile(
+    r"N_(unmapped|multimapping|noFeature|ambiguous)"
+    r"|__(no_feature|ambiguous|too_low_aQual|not_aligned|alignment_not_unique)"
+)
+SUMMARIES = "rows of an aligner's summary, which are no genes"
 
 
 def _mean(rows: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -51,6 +59,28 @@ def barcodes_of(
     ]
 
 
+def open_vectors(source: VectorSource) -> tuple[NumericTable, tuple[str, ...]]:
+    """Open a table of vectors, a row a sample whatever its orientation.
+
+    Returns:
+        The table without the lines of an aligner's summary, and their names.
+
+    Raises:
+        InputError: If the table is not readable or not numeric, or has nothing but a summary.
+    """
+    table = read_numeric_table(source.path, source.id)
+    if source.orientation is Orientation.GENES:
+        table = NumericTable(table.columns, table.ids, table.values.T)
+    summaries = tuple(name for name in table.columns if _SUMMARIES.fullmatch(name))
+    if not summaries:
+        return table, ()
+    kept = [j for j, name in enumerate(table.columns) if name not in summaries]
+    if not kept:
+        raise InputError(f"{source.path}: expected genes, found {', '.join(summaries)}")
+    columns = tuple(table.columns[j] for j in kept)
+    return NumericTable(table.ids, columns, table.values[:, kept]), summaries
+
+
 def read_vectors(name: str, source: VectorSource) -> tuple[VectorModality, tuple[str, ...]]:
     """Read a table as one vector per patient.
 
@@ -67,9 +97,7 @@ def read_vectors(name: str, source: VectorSource) -> tuple[VectorModality, tuple
     Raises:
         InputError: If the table is not readable, not numeric, or an id holds no TCGA barcode.
     """
-    table = read_numeric_table(source.path, source.id)
-    if source.orientation is Orientation.GENES:
-        table = NumericTable(table.columns, table.ids, table.values.T)
+    table, summaries = open_vectors(source)
     place = "column" if source.orientation is Orientation.GENES else "row"
     place = f'orientation "{source.orientation}", {place}'
     rows = rows_of_tcga(table.ids)
@@ -90,6 +118,8 @@ def read_vectors(name: str, source: VectorSource) -> tuple[VectorModality, tuple
         f"{name}: {len(table.ids)} samples in, {len(kept)} kept, {len(patients)} patients, "
         f"{modality.width} features"
     ]
+    if summaries:
+        notes.append(f"{name}: {len(summaries)} features left out: {SUMMARIES}")
     if len(rows) < len(table.ids):
         notes.append(f"{name}: {len(table.ids) - len(rows)} samples left out: {FROM_ELSEWHERE}")
     notes += [f"{name}: {n} samples left out: {why}" for why, n in selection.left_out.items()]

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from tasks.barcode import FROM_ELSEWHERE, rows_of_tcga
 from tasks.errors import InputError
-from tasks.formats.tables import NumericTable, read_numeric_table
-from tasks.manifest import Orientation, VectorSource
+from tasks.formats.tables import NumericTable
+from tasks.formats.vectors import SUMMARIES, open_vectors
+from tasks.manifest import VectorSource
 from tasks.verify.facts import Check, Fact, Weight, some
 from tasks.verify.genes import gene_names, looks_like_genes, plural
 from tasks.verify.outliers import far_from_others
@@ -29,11 +30,9 @@ def verify_vectors(part: str, source: VectorSource) -> tuple[list[Fact], frozens
         What is so, and the patients that have a tumour in it.
     """
     try:
-        table = read_numeric_table(source.path, source.id)
+        table, summaries = open_vectors(source)
     except InputError as error:
         return [Fact(part, Check.FILES, Weight.PROBLEM, str(error))], frozenset()
-    if source.orientation is Orientation.GENES:
-        table = NumericTable(table.columns, table.ids, table.values.T)
     elsewhere = []
     rows = rows_of_tcga(table.ids)
     if n := len(table.ids) - len(rows):
@@ -65,6 +64,12 @@ def verify_vectors(part: str, source: VectorSource) -> tuple[list[Fact], frozens
             f"{len(table.columns):,} features",
         ),
     )
+    if summaries:
+        n_features = len(table.columns) + len(summaries)
+        facts.append(
+            Fact(part, Check.GENES, Weight.FACT, f"left out: {SUMMARIES}", len(summaries),
+                 n_features, "features", some(summaries))
+        )  # fmt: skip
     facts += tissues(part, known)
     contents = [hashlib.sha256(table.values[i].tobytes()).hexdigest() for i in there]
     facts += duplicates(part, [table.ids[i] for i in there], known, contents)
