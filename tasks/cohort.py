@@ -13,6 +13,9 @@ DAYS_PER_MONTH = 365.25 / 12
 SIDES = ("wsi", "rna")
 """The two modalities of a pair: slides and expression."""
 
+ENDPOINTS = ("os", "dss", "dfi", "pfi")
+"""Overall and disease-specific survival, disease-free and progression-free interval."""
+
 
 class Kind(StrEnum):
     """How a modality is shaped: a bag of instances per patient, or one vector per patient."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from tasks.cohort import Kind
+from tasks.cohort import ENDPOINTS, Kind
 from tasks.formats.files import reading, require_file
 from tasks.formats.tables import near
 from tasks.section import NAME, Section
@@ -361,7 +361,11 @@ def read_manifest(folder: Path) -> Manifest:
         return Manifest(name, {}, None, {}, None, source, licence, note, members)
     modalities = _modalities(root)
     clinical = _clinical(root.section("clinical"))
-    labels = {key: _label(part, modalities) for key, part in root.sections("labels").items()}
+    sections = root.sections("labels")
+    # a task finds what it is asked of by its name alone
+    if mixed := [key for key in ENDPOINTS if key in sections]:
+        raise root.fail(f"labels.{mixed[0]}", "another name than an endpoint's", repr(mixed[0]))
+    labels = {key: _label(part, modalities) for key, part in sections.items()}
     rna = modalities.get("rna")
     selection = rna.genes.selection if isinstance(rna, VectorSource) else None
     if selection is not None and selection.label not in labels:

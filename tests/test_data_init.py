@@ -337,7 +337,9 @@ def test_two_clinical_files_and_labels(folder: Path) -> None:
     values("1").to_csv(folder / "rna.csv")
     study(folder)
     cdr().to_csv(folder / "cdr.csv", index=False)
-    calls = pd.DataFrame({"case_id": PATIENTS, "PAM50": ["LumA", "LumB"] * 20})
+    calls = pd.DataFrame(
+        {"case_id": PATIENTS, "PAM50": ["LumA", "LumB"] * 20, "OS": ["dead", "alive"] * 20}
+    )
     calls.to_csv(folder / "subtypes.csv", index=False)
     text = draft(folder)
     assert text.index('\npath = "cdr.csv"') < text.index('# path = "data_clinical_patient.txt"')
@@ -355,6 +357,7 @@ def test_two_clinical_files_and_labels(folder: Path) -> None:
     assert {name: len(label.values) for name, label in found.items()} == {
         "oncotree-code": 40,
         "pam50": 40,
+        "os-2": 40,
     }
 
 

@@ -104,6 +104,8 @@ def test_everything_is_typed(folder: Path) -> None:
         ('["A", "B"]', '["A", "A"]', "classes: expected a list of two or more"),
         ('derived_from = "rna"', 'derived_from = "rn"', "derived_from: expected one of wsi, rna"),
         ('[truth]\npath = "t.csv"', '[truth]\nfile = "t.csv"', r"truth\.path"),
+        ("[labels.histology]", "[labels.os]", "labels.os: expected another name .*, found 'os'"),
+        ("[labels.histology]", "[labels.pfi]", "labels.pfi: expected another name than an"),
         ("[clinical]", "[[clinical]]", r"\[clinical\]: expected a table"),
     ],
 )

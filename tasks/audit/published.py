@@ -9,9 +9,8 @@ days. A test with the real file computes both tables again.
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from tasks.cohort import ENDPOINTS
 from tasks.split_files import find_barcode
-
-ENDPOINTS = ("os", "dss", "dfi", "pfi")
 
 _KNOWN_SITES = 0.9
 

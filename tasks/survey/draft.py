@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from tasks.cohort import ENDPOINTS
 from tasks.errors import InputError
 from tasks.manifest import MANIFEST, ClinicalFormat, Orientation
 from tasks.survey.found import Classes, Clinical, Slides, TableColumns, Vectors
@@ -215,7 +216,7 @@ def _labels(survey: Survey) -> Iterator[str]:
         "Columns of classes. Take away the comments of those that are to be told apart, and the "
         "classes that are not meant."
     )
-    taken: set[str] = set()
+    taken = set(ENDPOINTS)  # a label may not be called so
     for found in survey.classes:
         name = _label_name(found, taken)
         taken.add(name)
