@@ -571,6 +571,25 @@ def test_declared_table(tmp_path: Path, value: str, happened: str, censored: str
 
 
 @pytest.mark.parametrize(
+    ("value", "statuses", "expected"),
+    [
+        ("Dead", "Dead,Unknown,Not Reported", {A: True}),
+        ("Dead", "Dead,Alive,unknown", {A: True, B: False}),
+        ("1", "1,0,Not Available", {A: True, B: False}),
+        ("Unknown", "Unknown,Alive,Alive", {A: True, B: False, C: False}),
+    ],
+)
+def test_a_status_that_nobody_knows_is_missing(
+    tmp_path: Path, value: str, statuses: str, expected: dict[str, bool]
+) -> None:
+    rows = "".join(f"{p},9,{s}\n" for p, s in zip((A, B, C), statuses.split(","), strict=True))
+    path = write(tmp_path / "t.csv", f"id,t,e\n{rows}")
+    found, notes = endpoints(path, ClinicalFormat.TABLE, declared(value))
+    assert {p: event for p, (_, event) in outcomes(found["os"]).items()} == expected
+    assert len(expected) == 3 or "no time or no status" in " ".join(notes)
+
+
+@pytest.mark.parametrize(
     ("value", "statuses", "message"),
     [
         ("1", "1,2", f"patient {B}, column 'e': expected 0 or 1, found '2'"),

@@ -19,7 +19,7 @@ from tasks.formats.cells import number, shown
 from tasks.formats.endpoints import FollowUp, build_endpoint
 from tasks.formats.gdc import read_gdc_cases
 from tasks.formats.layouts import ClinicalTable, open_clinical
-from tasks.formats.tables import is_missing, near, require_columns
+from tasks.formats.tables import is_missing, is_unknown, near, require_columns
 from tasks.manifest import ClinicalFormat, ClinicalSource, DeclaredColumns, TimeUnit
 
 
@@ -31,14 +31,15 @@ class Columns:
         time: Column of the times.
         per_month: How many of the column's units make a month.
         event: Column of the status.
-        status: Whether the event happened, by a status cell; raises KeyError for an unknown one.
+        status: Whether the event happened, by a status cell, None if it says that nobody knows;
+            raises KeyError for another word.
         expected: What a status may be, for the error.
     """
 
     time: str
     per_month: float
     event: str
-    status: Callable[[str], bool]
+    status: Callable[[str], bool | None]
     expected: str
 
 
@@ -210,7 +211,11 @@ def _same(cell: str) -> str:
 def _declared(path: Path, table: pd.DataFrame, columns: DeclaredColumns) -> dict[str, Columns]:
     """A table whose columns the manifest declares; any of its values but two is an error."""
     event = _same(columns.event_value)
-    words = {_same(cell): cell for cell in table[columns.event] if not is_missing(cell)}
+
+    def unknown(cell: str) -> bool:
+        return is_missing(cell) or (is_unknown(cell) and _same(cell) != event)
+
+    words = {_same(cell): cell for cell in table[columns.event] if not unknown(cell)}
     if event in ("0.0", "1.0"):
         known = {"0.0", "1.0"}
         expected = "0 or 1"
@@ -230,7 +235,9 @@ def _declared(path: Path, table: pd.DataFrame, columns: DeclaredColumns) -> dict
                 f"{path}: column {columns.event!r}: expected {expected}, found {listed}"
             )
 
-    def status(cell: str) -> bool:
+    def status(cell: str) -> bool | None:
+        if unknown(cell):
+            return None
         word = _same(cell)
         if word not in known:
             raise KeyError(cell)

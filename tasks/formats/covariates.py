@@ -12,7 +12,7 @@ from tasks.cohort import VectorModality
 from tasks.errors import InputError
 from tasks.formats.cells import number, shown
 from tasks.formats.layouts import ClinicalTable, open_clinical
-from tasks.formats.tables import is_missing, require_columns
+from tasks.formats.tables import is_missing, is_unknown, require_columns
 from tasks.manifest import ClinicalFormat, ClinicalSource, DeclaredColumns
 
 FEATURES = ("age", "male", "stage")
@@ -25,7 +25,6 @@ DAYS_PER_YEAR = 365.25
 _STAGE = re.compile(r"(?:stage\s*)?(?P<stage>iv|i{1,3}|[1-4])(?:\.0|[a-e]\d?)?")
 _STAGES = {"i": 1.0, "ii": 2.0, "iii": 3.0, "iv": 4.0}
 _SEXES = {"male": 1.0, "m": 1.0, "female": 0.0, "f": 0.0}
-_UNKNOWN = frozenset({"unknown", "not reported", "unspecified", "not applicable", "not available"})
 
 
 @dataclass(frozen=True)
@@ -155,7 +154,7 @@ def _read(table: ClinicalTable, covariate: Covariate, patients: Collection[str])
             continue
         for column, cell in zip(columns, cells, strict=True):
             word = cell.strip()
-            if is_missing(word) or word.casefold() in _UNKNOWN:
+            if is_missing(word) or is_unknown(word):
                 continue
             try:
                 value = covariate.read(word)

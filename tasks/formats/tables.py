@@ -17,6 +17,7 @@ from tasks.formats.delimited import read_cells, read_delimited, read_header
 from tasks.formats.files import reading, require_file
 
 _MISSING = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "none", "--", "'--"})
+_UNKNOWN = frozenset({"unknown", "not reported", "unspecified", "not applicable", "not available"})
 # An archive may unpack to more than a memory holds, out of next to nothing.
 _LARGEST_BOOK = 256 << 20
 _MOST_CELLS = 1 << 31
@@ -26,6 +27,11 @@ def is_missing(cell: str) -> bool:
     """Whether a cell says that nothing is known; TCGA brackets such words: `[Not Available]`."""
     text = cell.strip()
     return text.casefold() in _MISSING or (text.startswith("[") and text.endswith("]"))
+
+
+def is_unknown(cell: str) -> bool:
+    """Whether a cell of a clinical table says in words that nothing is known."""
+    return cell.strip().casefold() in _UNKNOWN
 
 
 def near(word: str, known: Iterable[str]) -> str:
