@@ -339,7 +339,7 @@ def _parts(path: Path, table: pd.DataFrame) -> dict[str, tuple[Entry, ...]]:
     """A column a part, with identifiers in the cells or flags beside one column of them."""
     names = map(str, table.columns)
     columns = {name: _PARTS[name.casefold()] for name in names if name.casefold() in _PARTS}
-    cells = {cell.casefold() for column in columns for cell in table[column]} - {""}
+    cells = {cell.strip().casefold() for column in columns for cell in table[column]} - {""}
     parts: dict[str, list[Entry]] = {part: [] for part in columns.values()}
     if not cells <= _TRUE | _FALSE:
         for column, part in columns.items():
@@ -351,7 +351,7 @@ def _parts(path: Path, table: pd.DataFrame) -> dict[str, tuple[Entry, ...]]:
         parts[part] += [
             entry
             for entry, cell in zip(entries, table[column], strict=True)
-            if cell.casefold() in _TRUE
+            if cell.strip().casefold() in _TRUE
         ]
     return {part: tuple(found) for part, found in parts.items() if found}
 

@@ -353,7 +353,7 @@ def test_a_census_table_or_a_list_is_kept_whatever_is_selected(tmp_path: Path) -
     assert isinstance(rna, VectorModality)
     assert rna.selection == Selection("type", ("ENSG00000000003.14",))
     assert any("1 of the 2 genes in census.csv are not here" in note for note in cohort.notes)
-    (tmp_path / "census.csv").write_text("# mine\nENSG00000000005\nTP53\n")
+    (tmp_path / "census.csv").write_text("# mine, 2021\nENSG00000000005\nTP53\n")
     rna = load_cohort(tmp_path).modalities["rna"]
     assert isinstance(rna, VectorModality)
     assert rna.selection == Selection("type", ("ENSG00000000005.6", "TP53"))

@@ -381,6 +381,17 @@ def test_broken_cache_is_no_obstacle(tmp_path: Path, content: str) -> None:
     assert [entry.name for entry in (tmp_path / "cache").iterdir()] == ["slides.json"]
 
 
+@pytest.mark.parametrize("wrong", [{"n_instances": None}, {"width": "4"}, {"content": 1}, {"x": 1}])
+def test_a_cached_scan_of_other_types_is_no_scan(tmp_path: Path, wrong: dict[str, object]) -> None:
+    hdf5(tmp_path / "h5" / f"{A}-01Z-00-DX1.h5", FEATURES)
+    first = bags(tmp_path / "h5").fingerprint()
+    cache = tmp_path / "cache" / "slides.json"
+    known = json.loads(cache.read_text())
+    cache.write_text(json.dumps({path: entry | wrong for path, entry in known.items()}))
+    assert bags(tmp_path / "h5").fingerprint() == first
+    assert json.loads(cache.read_text()) == known
+
+
 def test_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hdf5(tmp_path / "h5" / f"{A}-01Z-00-DX1.h5", FEATURES)
     # a file where the folder should be refuses even root, whom permissions do not stop

@@ -62,6 +62,8 @@ def test_slides_belong_to_patients(tmp_path: Path) -> None:
 
 
 def test_flags(tmp_path: Path) -> None:
+    spaced = f"slide_id, train, val\n{A}, True, False\n{B}, False, True\n"
+    assert parts(write(tmp_path / "spaced.csv", spaced)) == {"train": {A}, "val": {B}}
     text = f",train,val,test\n{A},True,False,False\n{B},False,True,False\n{C},False,False,True\n"
     assert parts(write(tmp_path / "splits_0_bool.csv", text)) == {
         "train": {A},

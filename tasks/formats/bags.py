@@ -16,6 +16,8 @@ from tasks.manifest import BagSource
 from tasks.store.layout import read_contents
 from tasks.store.reading import stored_slides
 
+_FACTS = {"n_instances": int, "width": int, "content": str}
+
 
 class Scans:
     """Scans by file, kept in one JSON between runs; a file that changed is scanned again."""
@@ -41,10 +43,10 @@ class Scans:
         stamp: dict[str, int | str] = {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
         known = self._known.get(str(path))
         if isinstance(known, dict) and stamp.items() <= known.items():
-            try:
-                return Scan(**{k: v for k, v in known.items() if k not in stamp})  # type: ignore[arg-type]
-            except TypeError:
-                pass  # written by another version
+            facts = {k: v for k, v in known.items() if k not in stamp}
+            # else written by another version, or by something else
+            if {k: type(v) for k, v in facts.items()} == _FACTS:
+                return Scan(**facts)  # type: ignore[arg-type]
         scan = scan_slide(path)
         self._new[str(path)] = stamp | asdict(scan)
         return scan

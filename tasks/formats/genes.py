@@ -51,7 +51,7 @@ def read_gene_list(path: Path) -> tuple[str, ...]:
         InputError: If the file cannot be read, names no gene, or has several columns and not that.
     """
     lines = _lines(path, "a list of genes")
-    header = lines[0] if lines else ""
+    header = next((line for line in lines if not line.startswith("#")), "")
     if "\t" in header or "," in header or header.strip() == CENSUS_COLUMN:
         cells: Iterable[str] = read_text_table(path, (CENSUS_COLUMN,))[CENSUS_COLUMN]
     else:
