@@ -25,6 +25,7 @@ from tasks.base import Split
 from tasks.cohort import Cohort
 from tasks.errors import InputError
 from tasks.formats.cells import number, shown
+from tasks.formats.clinical import recognise
 from tasks.formats.tables import is_missing, near, read_text_table
 
 PATIENT_COLUMNS = frozenset(
@@ -138,6 +139,13 @@ def is_split_file(path: Path) -> bool:
         and not name.endswith(_COUNTS)
         and _layout(_header(path)) is not None
     )
+
+
+def is_clinical_too(path: Path) -> bool:
+    """Whether a split file is a clinical table of a known layout with a column of its own."""
+    header = _header(path)
+    table = pd.DataFrame(columns=list(header))
+    return _layout(header) in (_Layout.PART, _Layout.FOLD) and recognise(table) is not None
 
 
 def read_split_sets(path: Path) -> tuple[SplitSet, ...]:

@@ -237,6 +237,33 @@ def test_a_table(tmp_path: Path) -> None:
     assert (code, report["target"], report["findings"]) == (0, "table", [])
 
 
+@pytest.mark.parametrize(
+    ("column", "train", "test"), [("split", "train", "test"), ("fold", "0", "1")]
+)
+def test_a_clinical_table_that_holds_a_split_is_both(
+    tmp_path: Path, column: str, train: str, test: str
+) -> None:
+    rng = generator("both")
+    table = pd.DataFrame(
+        {
+            "case_id": [f"P{i}" for i in range(40)] + ["P0"],
+            "survival_months": [*rng.exponential(30, 40), 9.0],
+            "censorship": [*(np.arange(40) % 2), 0],
+            column: [train] * 30 + [test] * 11,
+        }
+    )
+    table.to_csv(tmp_path / "clinical.csv", index=False)
+    code, report = run(tmp_path / "clinical.csv")
+    assert (code, report["target"]) == (1, "splits")
+    assert report["folds"][0]["leaked_patients"] == 1
+    assert {("contradicting-rows", "leak"), ("shared-patients", "leak")} <= kinds(report)
+    edit(tmp_path / "clinical.csv", lambda table: table.__setitem__(column, "soon"))
+    code, report = run(tmp_path / "clinical.csv")
+    assert (code, report["target"], report["folds"]) == (1, "table", [])
+    (unread,) = [check for check in report["checks"] if check["check"] == "loading"]
+    assert "found 'soon'" in unread["reason"]
+
+
 def test_the_cohort_file_means_its_folder(tmp_path: Path) -> None:
     folder = write_cohort(tmp_path / "brca")
     assert run(folder / "cohort.toml")[1]["target"] == "cohort"

@@ -259,6 +259,12 @@ def porpoise(folder: Path) -> None:
     (folder / "tcga_brca_all_clean.csv").write_text("\n".join(lines) + "\n")
 
 
+def porpoise_with_a_split(folder: Path) -> None:
+    lines = ["case_id,slide_id,survival_months,censorship,split"]
+    lines += [f"{p},{p}-01Z.svs,{m},{1 - e},{'test' if e else 'train'}" for p, m, e in ROWS]
+    (folder / "clinical.csv").write_text("\n".join(lines) + "\n")
+
+
 def gdc(folder: Path) -> None:
     cases = [
         {
@@ -289,6 +295,8 @@ CLINICAL: list[tuple[str, Callable[[Path], None], str]] = [
     ("cBioPortal study", study, 'format = "cbioportal"\npath = "data_clinical_patient.txt"'),
     ("cBioPortal website", website, 'format = "cbioportal"\npath = "brca_tcga_clinical_data.tsv"'),
     ("PORPOISE", porpoise, 'format = "porpoise"'),
+    ("PORPOISE with a split", porpoise_with_a_split, 'format = "porpoise"'),
+    ("PORPOISE, the split", porpoise_with_a_split, "clinical.csv: a split file"),
     ("GDC", gdc, 'format = "gdc"'),
     ("TCGA-CDR workbook", workbook, 'format = "tcga-cdr"'),
     ("TCGA-CDR csv", lambda f: cdr().to_csv(f / "cdr.csv.gz"), 'format = "tcga-cdr"'),

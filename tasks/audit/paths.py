@@ -1,15 +1,16 @@
 """What a path is, and its audit."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from tasks.audit.cohorts import audit_cohorts
-from tasks.audit.findings import Report, Target
+from tasks.audit.findings import Check, Checked, Report, Target
 from tasks.audit.splits import audit_splits, fold_facts
 from tasks.audit.tables import audit_table
 from tasks.errors import InputError
 from tasks.load import find_cohorts
 from tasks.manifest import MANIFEST
-from tasks.split_files import is_split_file, read_split_sets
+from tasks.split_files import is_clinical_too, is_split_file, read_split_sets
 
 
 def audit_path(path: Path) -> Report:
@@ -36,12 +37,23 @@ def audit_path(path: Path) -> Report:
     if path.name == MANIFEST:
         return audit_path(path.parent)
     if is_split_file(path):
-        return _splits(path)
+        return _clinical_splits(path) if is_clinical_too(path) else _splits(path)
     return Report(str(path), Target.TABLE, audit_table(path))
 
 
 def _has_cohorts(folder: Path) -> bool:
     return (folder / MANIFEST).is_file() or any(folder.glob(f"*/{MANIFEST}"))
+
+
+def _clinical_splits(path: Path) -> Report:
+    """A clinical table with a column `split` or `fold`, which may mean something else."""
+    checks = audit_table(path)
+    try:
+        splits = _splits(path)
+    except InputError as error:
+        unread = Checked(Check.LOADING, f"{path}: split", skipped=str(error))
+        return Report(str(path), Target.TABLE, (*checks, unread))
+    return replace(splits, checks=checks + splits.checks)
 
 
 def _splits(path: Path) -> Report:

@@ -21,7 +21,7 @@ from tasks.formats.cells import number, shown
 from tasks.formats.clinical import read_endpoints, recognise
 from tasks.formats.tables import is_missing, read_column, read_text_table, require_columns
 from tasks.manifest import ClinicalFormat, ClinicalSource, Orientation
-from tasks.split_files import find_barcode, is_split_file
+from tasks.split_files import find_barcode, is_clinical_too, is_split_file
 from tasks.survey.found import (
     Classes,
     Clinical,
@@ -57,13 +57,16 @@ def survey_table(path: Path) -> list[Found]:
     try:
         if path.suffix.lower() == ".json":
             return [_gdc(path)]
+        split: list[Found] = []
         if is_split_file(path):
-            return [Other(path, "a split file: give it to `run` as --split")]
+            split = [Other(path, "a split file: give it to `run` as --split")]
+            if not is_clinical_too(path):
+                return split
         head = read_text_table(path, sheet="TCGA-CDR", rows=_ROWS)
         columns = list(map(str, head.columns))
         if sum(find_barcode(name) is not None for name in columns) > len(columns) / 2:
             return [_genes(path, head)]
-        return _rows(path, head)
+        return _rows(path, head) + split
     except InputError as error:
         return [Other(path, str(error).removeprefix(f"{path}: "))]
 
