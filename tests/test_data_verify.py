@@ -198,6 +198,12 @@ def half_sums(table: pd.DataFrame) -> None:
     table[list(GENES)] = np.log2(np.maximum(values, 0) + 0.001)
 
 
+def counted(table: pd.DataFrame) -> None:
+    amounts = np.rint(np.exp2(table[list(GENES)].to_numpy()))
+    amounts[3] = 0
+    table[list(GENES)] = amounts
+
+
 PLANTED: list[tuple[str, Callable[[Path], None], str, str, int, str]] = [
     ("widths", lengthened, "widths", "problem", 1, "6 (59), 9 (1)"),
     ("not finite", not_finite, "not-finite", "problem", 3, "NaN, an infinity"),
@@ -291,6 +297,36 @@ def test_a_declared_scale_that_is_not_so(folder: Path) -> None:
     assert [f["summary"] for f in facts if f["weight"] == "problem"] == [
         'declared is scale = "zscore", but the values look like log2(x + c)'
     ]
+
+
+@pytest.mark.parametrize(
+    ("declared", "check", "message"),
+    [
+        ('pathways = "genes"', "genes", "expected a name, a description and genes"),
+        ('pathways = "other.gmt"', "genes", "other.gmt: expected genes of rna.csv, found none"),
+        ('probemap = "cdr.csv"', "genes", "cdr.csv: expected a column 'id'"),
+        (
+            'selection = { label = "histology", always = "genes" }',
+            "genes", "genes: expected genes of rna.csv, found none",
+        ),
+        ('scale = "counts"', "scale", f"{PATIENTS[3]}: expected counts, found only zeros"),
+        ('[truth]\npath = "cdr.csv"\nid = "OS"', "files", "cdr.csv: row 1, column 'bcr_patient"),
+    ],
+)  # fmt: skip
+def test_what_is_declared_and_refused_by_a_run(
+    folder: Path, declared: str, check: str, message: str
+) -> None:
+    (folder / "genes").write_text("NOBODY\n")
+    (folder / "other.gmt").write_text("A\t-\tNOBODY\n")
+    if "counts" in declared:
+        edit(folder / "rna.csv", counted)
+    at_end = declared.startswith("[")
+    text = MANIFEST + declared if at_end else MANIFEST.replace('"sample"', f'"sample"\n{declared}')
+    (folder / "cohort.toml").write_text(text)
+    _, facts = run(folder)
+    (problem,) = [fact for fact in facts if fact["weight"] == "problem"]
+    assert problem["check"] == check
+    assert message in problem["summary"]
 
 
 def test_genes_in_rows_that_are_declared_as_samples(folder: Path) -> None:

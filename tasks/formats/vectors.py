@@ -97,7 +97,13 @@ def read_vectors(name: str, source: VectorSource) -> tuple[VectorModality, tuple
     Raises:
         InputError: If the table is not readable, not numeric, or an id holds no TCGA barcode.
     """
-    table, summaries = open_vectors(source)
+    return vectors_of(name, source, *open_vectors(source))
+
+
+def vectors_of(
+    name: str, source: VectorSource, table: NumericTable, summaries: Sequence[str]
+) -> tuple[VectorModality, tuple[str, ...]]:
+    """As `read_vectors`, of what `open_vectors` gave."""
     place = "column" if source.orientation is Orientation.GENES else "row"
     place = f'orientation "{source.orientation}", {place}'
     rows = rows_of_tcga(table.ids)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tasks.errors import InputError
+from tasks.formats.vectors import read_truth
 from tasks.load import load_cohort
 from tasks.manifest import BagSource, read_manifest
 from tasks.verify.bags import LookingAt, verify_bags
@@ -41,6 +42,11 @@ def verify_cohort(folder: Path, looking_at: LookingAt) -> CohortFacts:
     facts += verify_clinical(manifest.clinical, members)
     for name, label in manifest.labels.items():
         facts += verify_label(name, label, members)
+    if manifest.truth is not None:
+        try:
+            read_truth(manifest.truth, sorted(members))
+        except InputError as error:
+            facts.append(Fact("truth", Check.FILES, Weight.PROBLEM, str(error)))
     return CohortFacts(manifest.name, str(folder), tuple(facts))
 
 

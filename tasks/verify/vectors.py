@@ -3,15 +3,17 @@
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tasks.barcode import FROM_ELSEWHERE, rows_of_tcga
 from tasks.errors import InputError
+from tasks.formats.expression import as_declared
 from tasks.formats.tables import NumericTable
-from tasks.formats.vectors import SUMMARIES, open_vectors
-from tasks.manifest import VectorSource
+from tasks.formats.vectors import SUMMARIES, open_vectors, vectors_of
+from tasks.manifest import GeneSource, VectorSource
 from tasks.verify.facts import Check, Fact, Weight, some
 from tasks.verify.genes import gene_names, looks_like_genes, plural
 from tasks.verify.outliers import far_from_others
@@ -30,10 +32,10 @@ def verify_vectors(part: str, source: VectorSource) -> tuple[list[Fact], frozens
         What is so, and the patients that have a tumour in it.
     """
     try:
-        table, summaries = open_vectors(source)
+        whole, summaries = open_vectors(source)
     except InputError as error:
         return [Fact(part, Check.FILES, Weight.PROBLEM, str(error))], frozenset()
-    elsewhere = []
+    table, elsewhere = whole, []
     rows = rows_of_tcga(table.ids)
     if n := len(table.ids) - len(rows):
         text = f"left out: {FROM_ELSEWHERE}"
@@ -80,7 +82,29 @@ def verify_vectors(part: str, source: VectorSource) -> tuple[list[Fact], frozens
     else:
         facts += _repeated(part, table.columns)
         facts += _features(part, table)
+    facts += _refused(part, source, whole, facts)
     return facts, frozenset(found.patient for found in known if found.is_tumour)
+
+
+def _refused(
+    part: str, source: VectorSource, table: NumericTable, facts: Sequence[Fact]
+) -> list[Fact]:
+    """What loading the cohort refuses of what is declared, beyond what is a problem already."""
+    problems = {fact.check for fact in facts if fact.weight is Weight.PROBLEM}
+    if problems & {Check.BARCODES, Check.SAMPLES}:
+        return []
+    modality, _ = vectors_of(part, source, table, ())
+    # one after the other, so that the first fault does not hide the second
+    declared = {Check.GENES: replace(source.genes, scale=None)}
+    if not problems & {Check.SCALE, Check.EMPTY}:
+        declared[Check.SCALE] = GeneSource(scale=source.genes.scale)
+    found = []
+    for check, genes in declared.items():
+        try:
+            as_declared(part, modality, replace(source, genes=genes))
+        except InputError as error:
+            found.append(Fact(part, check, Weight.PROBLEM, str(error)))
+    return found
 
 
 def _missing(part: str, table: NumericTable) -> Iterator[Fact]:
