@@ -292,6 +292,22 @@ def test_a_store_that_shrinks_under_its_reader(tmp_path: Path) -> None:
             read("TCGA-AA-0000")
 
 
+def test_a_store_that_is_rebuilt_under_its_reader(tmp_path: Path) -> None:
+    store = packed(slides(tmp_path / "f"), tmp_path / "wsi.h5")
+    modality = pickle.loads(pickle.dumps(bags_at(store)))
+    patient = modality.patients[0]
+    before = modality.read(patient)
+    other = tmp_path / "other.h5"
+    other.write_bytes(store.read_bytes())
+    _flip(other, read_contents(other).places.features)
+    os.utime(other, (1, 1))
+    other.replace(store)
+    for read in (modality.read, lambda p: modality.read_rows(p, np.arange(2))):
+        with pytest.raises(InputError, match="expected the store as it was when the cohort was"):
+            read(patient)
+    assert not np.array_equal(bags_at(store).read(patient), before)
+
+
 def test_a_file_of_another_kind_is_no_store(tmp_path: Path) -> None:
     file = clam(tmp_path, barcode(0), bag(0, 3, WIDTH))
     with pytest.raises(InputError, match=r"expected a packed store of format .*, found none"):

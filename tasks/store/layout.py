@@ -17,6 +17,7 @@ by memory map). There is no time in the file, so that the same slides give the s
 """
 
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,6 +82,15 @@ class Places:
     coordinates: int | None
 
 
+Stamp = tuple[int, int]
+"""Bytes and time of change of a file; of no inode, which other nodes of a cluster may see else."""
+
+
+def stamp_of(status: os.stat_result) -> Stamp:
+    """What tells a file from the one that a rebuilt store puts in its place."""
+    return status.st_size, status.st_mtime_ns
+
+
 @dataclass(frozen=True)
 class Contents:
     """What a whole store says of itself.
@@ -92,6 +102,7 @@ class Contents:
         slides: Its slides in their order.
         offsets: First patch of each slide, and the end.
         checksums: Of each slide.
+        stamp: Of the file before it was read.
     """
 
     precision: StoredPrecision
@@ -100,6 +111,7 @@ class Contents:
     slides: tuple[PlannedSlide, ...]
     offsets: NDArray[np.int64]
     checksums: tuple[Checksums, ...]
+    stamp: Stamp
 
 
 def offsets_of(slides: Sequence[PlannedSlide]) -> NDArray[np.int64]:
@@ -193,12 +205,13 @@ def read_contents(path: Path) -> Contents:
         InputError: The file is no packed store, or it is not whole.
     """
     require_file(path)
+    stamp = stamp_of(path.stat())
     # Files on shared, read-only storage often cannot be locked.
     with reading(path, "a packed store"), h5py.File(path, "r", locking=False) as file:
-        return _contents(path, file)
+        return _contents(path, file, stamp)
 
 
-def _contents(path: Path, file: h5py.File) -> Contents:
+def _contents(path: Path, file: h5py.File, stamp: Stamp) -> Contents:
     found = file.attrs.get("format")
     if not isinstance(found, bytes) or found.decode() != FORMAT:
         shown = "none" if found is None else repr(found)
@@ -242,6 +255,7 @@ def _contents(path: Path, file: h5py.File) -> Contents:
         tuple(slides),
         offsets,
         tuple(checksums),
+        stamp,
     )
 
 

@@ -1,6 +1,7 @@
 """The slides of a packed store, read by memory map: workers share one page cache, and keep none."""
 
 import mmap
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.errors import InputError
-from tasks.store.layout import Contents
+from tasks.store.layout import Contents, Stamp, stamp_of
 from tasks.store.precision import Stored, StoredPrecision
 
 COORDINATE = np.dtype("<f8")
@@ -31,6 +32,7 @@ class StoredSlide:
         width: Features per patch.
         start: Where its features begin in the file, bytes.
         coordinates_start: Where its coordinates begin; None if it has none.
+        stamp: Of the file that all this was read from.
     """
 
     path: Path
@@ -39,6 +41,7 @@ class StoredSlide:
     width: int
     start: int
     coordinates_start: int | None
+    stamp: Stamp
 
     def __call__(self) -> NDArray[np.float32]:
         """The features, float32 [n_instances, width]."""
@@ -58,6 +61,7 @@ class StoredSlide:
         skipped = self.start - page
         try:
             with self.path.open("rb", buffering=0) as file:
+                self._check(file.fileno())
                 view = mmap.mmap(
                     file.fileno(),
                     skipped + self.n_instances * row_bytes,
@@ -84,7 +88,9 @@ class StoredSlide:
         self, dtype: np.dtype[np.generic], at: int, n: int, width: int
     ) -> NDArray[np.generic]:
         try:
-            values = np.fromfile(self.path, dtype, n * width, offset=at)
+            with self.path.open("rb") as file:
+                self._check(file.fileno())
+                values = np.fromfile(file, dtype, n * width, offset=at)
         except OSError as error:
             raise InputError(
                 f"{self.path}: expected the store as it was, found: {error}"
@@ -92,6 +98,13 @@ class StoredSlide:
         if values.size < n * width:
             raise InputError(f"{self.path}: expected the store as it was, found a shorter one")
         return values.reshape(n, width)
+
+    def _check(self, opened: int) -> None:
+        if stamp_of(os.fstat(opened)) != self.stamp:
+            raise InputError(
+                f"{self.path}: expected the store as it was when the cohort was loaded, found that "
+                "it changed"
+            )
 
 
 def _ask_for(view: mmap.mmap, starts: NDArray[np.intp], size: int) -> None:
@@ -119,6 +132,7 @@ def stored_slides(path: Path, contents: Contents) -> list[StoredSlide]:
                 contents.width,
                 features + first * row_bytes,
                 xy,
+                contents.stamp,
             )
         )
     return found
