@@ -145,8 +145,15 @@ class BagModality:
 
     def read(self, patient: str) -> NDArray[np.float32]:
         """All instances of one patient, float32 [n_instances, width]."""
-        parts = [slide.read() for slide in self.slides[patient]]
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+        slides = self.slides[patient]
+        if len(slides) == 1:
+            return slides[0].read()
+        found = np.empty((self.n_instances(patient), self.width), dtype=np.float32)
+        start = 0
+        for slide in slides:
+            found[start : start + slide.n_instances] = slide.read()
+            start += slide.n_instances
+        return found
 
     def read_rows(self, patient: str, rows: NDArray[np.intp]) -> NDArray[np.float32]:
         """Some instances of one patient: `read(patient)[rows]` for about the bytes of the rows.

@@ -4,6 +4,7 @@ import gzip
 import json
 import os
 import pickle
+import tracemalloc
 from pathlib import Path
 
 import h5py
@@ -369,6 +370,22 @@ def test_scans_are_remembered_until_the_file_changes(
     assert len(scanned) == 2
     with pytest.raises(InputError, match="expected 3 x 4 features as when the cohort was loaded"):
         stale.read(A)
+
+
+def test_a_bag_takes_no_more_memory_than_it_and_its_largest_slide(tmp_path: Path) -> None:
+    """In pieces of 8 MiB: 48 MiB in a slide, or 24 MiB in each of two."""
+    features = np.random.default_rng(0).random((24, 1 << 19), dtype=np.float32)
+    for patient, slides in ((A, [features]), (B, [features[:12], features[12:]])):
+        for i, part in enumerate(slides):
+            hdf5(tmp_path / "h5" / f"{patient}-01Z-00-DX{i}.h5", part)
+    modality = bags(tmp_path / "h5")
+    for patient, most in ((A, 1.5), (B, 1.9)):
+        tracemalloc.start()
+        found = modality.read(patient)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        np.testing.assert_array_equal(found, features)
+        assert peak < most * features.nbytes
 
 
 @pytest.mark.parametrize("content", ["", "[1]", "{", '{"x": 1}'])

@@ -274,11 +274,17 @@ class SlideFile:
 
     def __call__(self) -> NDArray[np.float32]:
         """The features, float32 [n_instances, width]."""
-        parts = list(_chunks(self.path))
-        empty = np.empty((0, self.width), dtype=np.float32)
-        features = parts[0] if len(parts) == 1 else np.concatenate([empty, *parts])
-        self._check(features.shape)
-        return features.astype(np.float32, copy=False)
+        features = np.empty((self.n_instances, self.width), dtype=np.float32)
+        n, width = 0, self.width
+        for chunk in _chunks(self.path):
+            width = chunk.shape[1]
+            if chunk.shape == features.shape:
+                features = chunk
+            elif width == self.width and n + len(chunk) <= len(features):
+                features[n : n + len(chunk)] = chunk
+            n += len(chunk)
+        self._check((n, width))
+        return features
 
     def rows(self, rows: NDArray[np.intp]) -> NDArray[np.float32]:
         """The features of some instances in their order, float32 [len(rows), width].
