@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -87,8 +88,12 @@ def title(process: int) -> str:
 
 
 def workers_of(driver: int) -> list[int]:
-    """Ray's worker processes below a driver or a node."""
-    return [pid for pid in descendants_of(driver) if title(pid).startswith("ray::")]
+    """Ray's worker processes below a driver or a node.
+
+    Not its agents, which carry a title like theirs: with one of them dies the node, and with the
+    node, Ray ends every process that is connected to it.
+    """
+    return [pid for pid in descendants_of(driver) if re.match(r"ray::(?!\w+Agent)", title(pid))]
 
 
 def are_gone(processes: list[int]) -> bool:
