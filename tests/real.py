@@ -12,11 +12,13 @@ from tasks.embeddings import Embeddings
 from tasks.load import load_cohort
 from tasks.preprocess import VectorScaler
 
+SHARED = Path(os.environ.get("MIRROR_BENCH_SHARED", Path(__file__).resolve().parents[2] / "shared"))
+"""Real data and published files, where there are any."""
+
 
 def real_cohort(name: str) -> Cohort:
     """A cohort of TCGA; the test is skipped where its files are not."""
-    shared = Path(os.environ.get("MIRROR_BENCH_SHARED", Path(__file__).parents[2] / "shared"))
-    folder = shared / "data" / "tcga" / name
+    folder = SHARED / "data" / "tcga" / name
     if not folder.is_dir():
         pytest.skip(f"{folder} is not there")
     return load_cohort(folder)

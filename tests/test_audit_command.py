@@ -3,7 +3,6 @@
 import gzip
 import io
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,8 @@ from benchmark.audit import audit
 from tasks.audit.published import PUBLISHED
 from tasks.errors import InputError
 from tasks.seeds import generator
+from tests.real import SHARED
 
-SHARED = Path(os.environ.get("MIRROR_BENCH_SHARED", "../shared"))
 MANIFEST = """
 name = "{name}"
 [modalities.wsi]

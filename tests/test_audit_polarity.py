@@ -2,8 +2,6 @@
 
 import gzip
 import math
-import os
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -22,8 +20,7 @@ from tasks.audit.published import (
 )
 from tasks.cohort import DAYS_PER_MONTH, Endpoint
 from tasks.seeds import generator
-
-SHARED = Path(os.environ.get("MIRROR_BENCH_SHARED", "../shared"))
+from tests.real import SHARED
 
 
 def drawn(project: str, name: str, n: int, *axes: str | int) -> Endpoint:

@@ -1,6 +1,5 @@
 """Audit of split files: who is where they must not be, counted by hand."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -10,8 +9,8 @@ from hypothesis import strategies as st
 from tasks.audit.findings import Check, Checked, Severity
 from tasks.audit.splits import audit_splits, fold_facts
 from tasks.split_files import Entry, FileFold, SplitSet, owner, read_split_sets
+from tests.real import SHARED
 
-SHARED = Path(os.environ.get("MIRROR_BENCH_SHARED", "../shared"))
 HERE = Path("here")
 
 

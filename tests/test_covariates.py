@@ -1,7 +1,6 @@
 """Age, sex and stage: read right from every clinical layout, unknown where they are unknown."""
 
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from tasks.formats.covariates import FEATURES, read_covariates
 from tasks.load import load_cohort
 from tasks.manifest import ClinicalFormat, ClinicalSource, DeclaredColumns, TimeUnit
 from tests.planted import planted_folder
+from tests.real import SHARED
 
 A, B, C, D = "TCGA-AA-0001", "TCGA-AA-0002", "TCGA-BB-0003", "TCGA-BB-0004"
 NAN = float("nan")
@@ -248,8 +248,7 @@ def test_the_cohort_has_them_and_gives_them_to_methods() -> None:
 
 @pytest.mark.real
 def test_two_sources_agree_on_brca(tmp_path: Path) -> None:
-    shared = Path(os.environ.get("MIRROR_BENCH_SHARED", Path(__file__).parents[2] / "shared"))
-    folder = shared / "data" / "tcga" / "TCGA-BRCA"
+    folder = SHARED / "data" / "tcga" / "TCGA-BRCA"
     if not folder.is_dir():
         pytest.skip(f"{folder} is not there: set MIRROR_BENCH_SHARED")
     cohort = load_cohort(folder)

@@ -22,6 +22,7 @@ from tasks.errors import InputError
 from tasks.seeds import generator
 from tasks.verify.genes import GeneName, gene_name, gene_names
 from tasks.verify.scale import SeenScale, detect_scale
+from tests.real import SHARED
 
 PATIENTS = tuple(f"TCGA-{('A1', 'A2')[i % 2]}-{i:04d}" for i in range(60))
 GENES = tuple(f"GENE{i}" for i in range(100))
@@ -432,8 +433,7 @@ def test_names_that_are_not_their_own() -> None:
 @pytest.mark.real
 def test_real_cohorts_are_whole() -> None:
     """What is known of the files at hand: their outliers and copies are found, and no problem."""
-    shared = Path(os.environ.get("MIRROR_BENCH_SHARED", Path(__file__).parents[2] / "shared"))
-    data = shared / "data" / "tcga"
+    data = SHARED / "data" / "tcga"
     if not data.is_dir():
         pytest.skip(f"{data} is not there")
     code, facts = run(data)

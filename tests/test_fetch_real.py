@@ -1,6 +1,5 @@
 """`data fetch tcga-hif` from the publishers' own files, served on loopback."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +11,7 @@ from tasks.cohort import VectorModality
 from tasks.fetch.tcga_hif import TCGA_HIF
 from tasks.load import load_cohort
 from tests.open_data import Fault, Server, serving
-from tests.real import real_cohort
+from tests.real import SHARED, real_cohort
 
 pytestmark = pytest.mark.real
 
@@ -23,8 +22,7 @@ BUILT = ("TCGA-BRCA", "TCGA-LUAD", "TCGA-STAD")
 
 def raw() -> Path:
     """The publishers' files, as they serve them."""
-    shared = Path(os.environ.get("MIRROR_BENCH_SHARED", Path(__file__).parents[2] / "shared"))
-    folder = shared / "data" / "raw"
+    folder = SHARED / "data" / "raw"
     if not folder.is_dir():
         pytest.skip(f"{folder} is not there")
     return folder

@@ -1,6 +1,5 @@
 """Whole cohorts: alignment by patient, what is found where, and the real files' known counts."""
 
-import os
 import pickle
 import time
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 from tasks.cohort import BagModality, VectorModality
 from tasks.errors import InputError
 from tasks.load import find_cohorts, load_cohort
+from tests.real import SHARED
 
 A, B, C, D = (f"TCGA-AA-000{i}" for i in range(1, 5))
 MANIFEST = """
@@ -116,9 +116,6 @@ def test_a_cohort_without_outcomes_says_so(cohort_folder: Path) -> None:
     cohort = load_cohort(cohort_folder)
     assert (cohort.endpoints, cohort.labels, cohort.truth) == ({}, {}, {})
     assert "clinical: no file, so no endpoint" in cohort.notes
-
-
-SHARED = Path(os.environ.get("MIRROR_BENCH_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 
 
 @pytest.mark.real

@@ -1,8 +1,6 @@
 """MIRROR is the published function: against a plain reference, and against published numbers."""
 
 import json
-import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +13,7 @@ from torch import Tensor
 from methods.mirror import MIRROR, MirrorArchitecture
 from methods.objectives.alignment import info_nce
 from tests import published_reference as reference
+from tests.real import SHARED
 
 LOSSES = ("total", "alignment", "wsi_retention", "rna_retention", "style", "cluster")
 WEIGHTS: dict[str, Any] = {
@@ -27,7 +26,7 @@ WEIGHTS: dict[str, Any] = {
 
 
 def goldens(name: str) -> dict[str, Any]:
-    root = Path(os.environ.get("MIRROR_BENCH_SHARED", "../shared")) / "goldens"
+    root = SHARED / "goldens"
     if not root.is_dir():
         pytest.skip(f"no golden numbers at {root}; set MIRROR_BENCH_SHARED")
     with np.load(root / f"{name}.npz") as file:

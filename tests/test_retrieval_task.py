@@ -1,8 +1,6 @@
 """The retrieval task: who is searched for, in which space, and what it may see."""
 
-import os
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +15,7 @@ from tasks.load import load_cohort
 from tasks.registry import select_tasks
 from tasks.splits import make_splits
 from tests.planted import planted
+from tests.real import SHARED
 
 N = 150
 
@@ -196,8 +195,7 @@ def test_true_shared_factors_find_each_other_and_private_ones_do_not() -> None:
 
 @pytest.mark.real
 def test_slides_and_expression_of_brca_find_each_other() -> None:
-    shared = Path(os.environ.get("MIRROR_BENCH_SHARED", Path(__file__).parents[2] / "shared"))
-    folder = shared / "data" / "tcga" / "TCGA-BRCA"
+    folder = SHARED / "data" / "tcga" / "TCGA-BRCA"
     if not folder.is_dir():
         pytest.skip(f"{folder} is not there")
     cohort = load_cohort(folder)

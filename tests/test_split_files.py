@@ -1,7 +1,6 @@
 """Split files: every layout read as it is meant, and nothing accepted that is no split."""
 
 import gzip
-import os
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +20,9 @@ from tasks.split_files import (
     splits_from_files,
 )
 from tasks.splits import make_splits
+from tests.real import SHARED
 
 A, B, C, D, E, F = (f"TCGA-AA-000{i}" for i in range(1, 7))
-SHARED = Path(os.environ.get("MIRROR_BENCH_SHARED", "../shared"))
 
 
 def cohort_of(*patients: str) -> Cohort:

@@ -1,8 +1,6 @@
 """Statistics against scipy, scikit-survival, published formulas and numbers worked out by hand."""
 
-import os
 import re
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -23,8 +21,7 @@ from benchmark.stats import (
     resample_counts,
     wilcoxon,
 )
-
-SHARED = Path(os.environ.get("MIRROR_BENCH_SHARED", Path(__file__).parents[2] / "shared"))
+from tests.real import SHARED
 
 
 def test_nadeau_bengio_by_hand() -> None:

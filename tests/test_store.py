@@ -32,7 +32,7 @@ from tasks.store.precision import StoredPrecision
 from tasks.store.reading import stored_slides
 from tasks.store.verifying import verify_store
 from tests.planted import planted, planted_folder
-from tests.real import real_cohort
+from tests.real import SHARED, real_cohort
 from tests.slide_files import WRITERS, Writer, bag, barcode, clam, torch_file, trident
 
 WIDTH = 24
@@ -400,7 +400,7 @@ def test_training_on_a_store_gives_the_numbers_of_its_files(
 @pytest.mark.real
 def test_kirp(tmp_path: Path) -> None:
     cohort = real_cohort("TCGA-KIRP")
-    folder = Path(os.environ["MIRROR_BENCH_SHARED"]) / "data" / "tcga" / "TCGA-KIRP"
+    folder = SHARED / "data" / "tcga" / "TCGA-KIRP"
     for precision in StoredPrecision:
         output = tmp_path / precision
         command = ["data", "import", str(folder), "--output", str(output)]
