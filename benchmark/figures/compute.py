@@ -82,7 +82,7 @@ def compute(table: Standing) -> Figure:
             label="Pareto front",
         )  # fmt: skip
     axes.set_xlabel("seconds of a fit, mean over folds and seeds (logarithmic)")
-    axes.set_ylabel(f"{directed(table.primary)}, mean with 95 % interval")
+    axes.set_ylabel(f"{directed(table.primary)}\nmean with 95 % interval")
     gap = LABEL_INCHES / (figure.get_figheight() - _FRAME_INCHES)
     name_column(axes, [row.method for row in rows], cost, score, gap, on_front)
     head(figure, f"Compute against score: {table.task}")

@@ -133,7 +133,7 @@ def retention(tradeoff: Tradeoff) -> Figure:
         " Further up, an embedding keeps more of what only one modality shows; further right, more"
         " of what both show. Filled: self-supervised; squares: floors, controls and supervised"
         " references; triangles: ablations. Lines: 95 % intervals over folds, where compared."
-        f" Dashed: `{UNTRAINED}`, the untrained encoders of `{REFERENCE}`:"
+        f" Dashed: {UNTRAINED}, the untrained encoders of {REFERENCE}:"
         " what lies within the intervals about them, training has not been shown to give.",
     )
     return figure
