@@ -135,7 +135,7 @@ def test_from_the_overview_to_a_trial_and_back(page: Browser) -> None:
     page.wait(f"document.querySelector('h1:focus')?.textContent === 'Trial {TRIAL}'")
     text = page.run("return document.querySelector('main').innerText")
     for words in (
-        "fold 1 (of 5, from 0), seed 2",
+        "fold 1 (from 0), seed 2",
         f"mirror-bench rerun {TRIAL}",
         "judged-by",
         "3.11.7",
