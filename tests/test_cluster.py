@@ -95,7 +95,8 @@ def can_hide_folders() -> bool:
 
 def has_joined(node: "subprocess.Popen[bytes]") -> bool:
     assert node.poll() is None
-    return bool(workers_of(node.pid))
+    # Workers come with a sweep; the node's agents say that it is up.
+    return any(title(pid).startswith("ray::") for pid in descendants_of(node.pid))
 
 
 def works(node: "subprocess.Popen[bytes]") -> bool:
