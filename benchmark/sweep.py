@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -260,10 +261,18 @@ def _start(workers: int | None) -> None:
 
 
 def _connect(address: str) -> None:
+    nobody = f"--address: expected a Ray cluster that answers, found none at {address!r}"
+    host, _, port = address.rpartition(":")
+    if host and port.isdigit() and "/" not in host:
+        # Ray itself waits for minutes at an address where nothing listens.
+        try:
+            socket.create_connection((host, int(port)), timeout=10).close()
+        except (OSError, OverflowError) as error:
+            raise InputError(nobody) from error
     try:
         ray.init(address=address, **_QUIET)
     except (ConnectionError, ValueError) as error:
         raise InputError(
-            f"--address: expected a Ray cluster that answers, found none at {address!r}; one that "
-            "was started with a token answers who has it and sets RAY_AUTH_MODE=token"
+            f"{nobody}; one that was started with a token answers who has it and sets "
+            "RAY_AUTH_MODE=token"
         ) from error
