@@ -3,7 +3,7 @@
 import ast
 import hashlib
 import importlib.util
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def code_fingerprint(spec: MethodSpec) -> str:
 @cache
 def _closure(module: str) -> frozenset[str]:
     """`module` and the modules of its package that it imports, directly or not."""
-    package = module.split(".", 1)[0]
+    ours = {module.split(".", 1)[0], "methods"}
     seen: set[str] = set()
     waiting = [module]
     while waiting:
@@ -33,7 +33,7 @@ def _closure(module: str) -> frozenset[str]:
         if name in seen or name == "methods.base":
             continue
         seen.add(name)
-        waiting.extend(i for i in _imports(name) if i.split(".", 1)[0] in {package, "methods"})
+        waiting.extend(_imports(name, ours))
     return frozenset(seen)
 
 
@@ -42,7 +42,8 @@ def _source(module: str) -> Path | None:
     return Path(spec.origin) if spec is not None and spec.origin else None
 
 
-def _imports(module: str) -> Iterator[str]:
+def _imports(module: str, ours: Collection[str]) -> Iterator[str]:
+    """The modules that a module imports from some packages; others may not even be installed."""
     path = _source(module)
     if path is None:
         return
@@ -51,10 +52,12 @@ def _imports(module: str) -> Iterator[str]:
         if isinstance(node, ast.ImportFrom):
             name = "." * node.level + (node.module or "")
             found = importlib.util.resolve_name(name, package)
-            yield found
-            yield from _submodules(found, [alias.name for alias in node.names])
+            if found.split(".", 1)[0] in ours:
+                yield found
+                yield from _submodules(found, [alias.name for alias in node.names])
         elif isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            names = (alias.name for alias in node.names)
+            yield from (name for name in names if name.split(".", 1)[0] in ours)
 
 
 def _submodules(package: str, names: Sequence[str]) -> Iterator[str]:

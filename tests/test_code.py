@@ -16,6 +16,11 @@ from .net import layers
 from stranger import tools
 import stranger.deep.inside
 
+try:
+    from nobody_has.this import speed
+except ImportError:
+    speed = None
+
 def build(config): ...
 '''
 FILES = ("side.py", "net.py", "tools.py", "deep/inside.py", "unused.py")
