@@ -119,7 +119,10 @@ def merge(folders: Sequence[Path], output: Path, console: Console) -> int:
         if entry.name in kept
         for task in entry.tasks
     }
-    _write(folders, output, kept, attempts)
+    succeeded = {
+        (trial, task) for trial, entries in trials.items() for e in entries for task in e.scores
+    }
+    _write(folders, output, kept, attempts, succeeded)
     n = sum(len(entries) for entries in trials.values())
     console.print(
         f"wrote {output}: {len(trials):,} trials of {len(folders)} folders, {n:,} records in,"
@@ -179,11 +182,16 @@ def _contradictions(trial: str, entries: Sequence[_Entry]) -> Iterator[Contradic
 
 
 def _kept(entries: Sequence[_Entry]) -> list[_Entry]:
-    """One entry of each result, those that stand last: the last attempt of a task is read."""
+    """One entry of each result, those that stand last: the last attempt of a task is read.
+
+    What has nothing but tasks in which others succeeded is left out.
+    """
+    succeeded = {task for entry in entries for task in entry.scores}
     first: dict[str, _Entry] = {}
     for entry in sorted(entries, key=lambda e: (e.finished, e.attempt)):
-        first.setdefault(entry.result, entry)
-    return sorted(first.values(), key=lambda e: (len(e.scores), e.attempt, e.finished))
+        if entry.scores or not succeeded.issuperset(entry.tasks):
+            first.setdefault(entry.result, entry)
+    return sorted(first.values(), key=lambda e: (e.attempt, e.finished))
 
 
 def _write(
@@ -191,13 +199,20 @@ def _write(
     output: Path,
     kept: dict[_Name, int],
     attempts: dict[tuple[Path, str, str, int], int],
+    succeeded: set[tuple[str, str]],
 ) -> None:
     def records() -> Iterator[Line]:
         for folder in folders:
             for line in read_segments(folder / "records"):
                 name = (folder, line["trial"], line["finished"])
                 if name in kept:
-                    yield line | {"attempt": kept[name]}
+                    tasks = [
+                        task
+                        for task in line["tasks"]
+                        if task["status"] == Status.OK
+                        or (line["trial"], task["task"]) not in succeeded
+                    ]
+                    yield line | {"attempt": kept[name], "tasks": tasks}
 
     def predictions() -> Iterator[Line]:
         for folder in folders:

@@ -101,7 +101,10 @@ def test_a_task_that_failed_later_hides_no_success_of_its_trial(tmp_path: Path) 
     lose(lost, lost["task"] == "subtyping/PLANTED/pam50", "failed", "killed")
     write_store(tmp_path / "a", frame)
     write_store(tmp_path / "b", lost, finished="2026-02-02T00:00:00.000+00:00")
-    for order in ("ab", "ba"):
+    other = frame.copy()
+    lose(other, other["task"] == "survival/PLANTED/os", "failed", "killed")
+    write_store(tmp_path / "c", other, finished="2026-03-03T00:00:00.000+00:00")
+    for order in ("ab", "ba", "bc", "cb"):  # in b and c another task of the trial failed each
         merge([tmp_path / name for name in order], tmp_path / order, QUIET)
         assert Store(tmp_path / order).records()["value"].notna().all()
 
