@@ -169,10 +169,17 @@ class Request:
 
 @dataclass(frozen=True)
 class Plan:
-    """The trials that are missing, and how many (trial, task) pairs are there already."""
+    """What a request comes to.
+
+    Attributes:
+        trials: Those that are missing.
+        n_done: (trial, task) pairs that are there already.
+        done: Keys of the trials of these pairs.
+    """
 
     trials: tuple[Trial, ...]
     n_done: int
+    done: frozenset[str]
 
 
 def make_plan(
@@ -196,7 +203,7 @@ def make_plan(
     by_cohort: dict[str, list[Task]] = defaultdict(list)
     for task in request.tasks:
         by_cohort[task.cohort].append(task)
-    trials, n_done = [], 0
+    trials, n_done, done = [], 0, set[str]()
     for folder, cohort in request.cohorts:
         tasks = by_cohort[cohort.name]
         if not tasks:
@@ -240,6 +247,7 @@ def make_plan(
                         attempt = max(attempt, last.number + 1)
                     else:
                         n_done += 1
+                        done.add(key)
                 if missing:
                     trials.append(
                         Trial(
@@ -263,7 +271,7 @@ def make_plan(
                             code=code,
                         )
                     )
-    return Plan(tuple(trials), n_done)
+    return Plan(tuple(trials), n_done, frozenset(done))
 
 
 def _told(request: Request, spec: MethodSpec, cohort: Cohort, task: Task) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from benchmark.folds import outer_folds
 from benchmark.gains import gains, sentence
 from benchmark.interrupt import first_interrupt_only
 from benchmark.overrides import configured
-from benchmark.plan import Control, Request, Trial, Tuning, longest_first, make_plan
+from benchmark.plan import Control, Plan, Request, Trial, Tuning, longest_first, make_plan
 from benchmark.records import Store
 from benchmark.screen import show
 from benchmark.segments import Line, Stamps
@@ -161,7 +161,8 @@ def run_methods(methods: Sequence[MethodSpec], options: RunOptions, console: Con
                 if trials
                 else None
             )
-        code = _account(store, request, console, interrupted=isinstance(ended, KeyboardInterrupt))
+        stopped = isinstance(ended, KeyboardInterrupt)
+        code = _account(store, request, plan, console, interrupted=stopped)
     if isinstance(ended, MachineError):
         raise ended
     return code
@@ -305,7 +306,9 @@ def _sweep(
     return ended
 
 
-def _account(store: Store, request: Request, console: Console, *, interrupted: bool) -> int:
+def _account(
+    store: Store, request: Request, plan: Plan, console: Console, *, interrupted: bool
+) -> int:
     records = store.records()
     asked = records[
         records["task"].isin([task.name for task in request.tasks])
@@ -318,8 +321,12 @@ def _account(store: Store, request: Request, console: Console, *, interrupted: b
         _show_searches(store, asked, request, request.tuning, console)
     asked = asked[asked["protocol"].isin(request.protocols)]
     show(asked, console)
-    if not interrupted:
-        _say_superseded(asked, request, console)
+    if superseded := plan.done - set(asked["trial"]):
+        console.print(
+            f"{len(superseded)} trials asked for were recorded before, but their methods, data or"
+            " tasks have since run in another configuration or version, which is what the table"
+            " shows; --overwrite does them again."
+        )
     if interrupted:
         console.print(
             "Interrupted. What is finished is recorded; the same command goes on from it."
@@ -332,17 +339,6 @@ def _account(store: Store, request: Request, console: Console, *, interrupted: b
             console.print(f"  {method} ({len(group)}): {reason}", markup=False)
         return 1
     return 0
-
-
-def _say_superseded(asked: pd.DataFrame, request: Request, console: Console) -> None:
-    """Of a method, what ran last stands: going back to what it was before has to be asked for."""
-    plan = make_plan(request, {}, overwrite=False, retry_failed=False).trials
-    if n := len({trial.key for trial in plan} - set(asked["trial"])):
-        console.print(
-            f"{n} of {len(plan)} trials asked for are recorded, but their methods, data or tasks"
-            " have since run in another configuration or version, which is what the table shows;"
-            " --overwrite does them again."
-        )
 
 
 def _show_searches(
