@@ -155,7 +155,8 @@ class Standing:
         if self.n_splits != self.n_folds:
             repeats, rest = divmod(self.n_splits, self.n_folds)
             folds = (
-                f"{self.n_splits} splits, each testing one in {self.n_folds}"
+                f"{self.n_splits} split{'s' if self.n_splits > 1 else ''} testing one in"
+                f" {self.n_folds}"
                 if rest
                 else f"{folds} x {repeats} repeats"
             )
