@@ -68,12 +68,17 @@ class TokenAttention(nn.Module):
 
     def _mixed(self, n: int, x: Tensor, together: list[slice]) -> Iterator[Tensor]:
         """The first `n` tokens before the output projection, [B, n, heads * d] per run of heads."""
-        attend = self.attention_over(x)
         weights = self.qkv.weight.unflatten(0, (3, -1))
-        for heads in together:
+
+        def projected(heads: slice) -> tuple[Tensor, Tensor]:
             columns = self._columns(heads)
             q = self._heads(functional.linear(x[:, :n], weights[0, columns]))
-            kv = functional.linear(x, weights[1:, columns].flatten(0, 1))
+            return q, functional.linear(x, weights[1:, columns].flatten(0, 1))
+
+        whole = projected(together[0]) if len(together) == 1 else None
+        attend = self.attention_over(x, whole if n == x.shape[1] else None)
+        for heads in together:
+            q, kv = whole or projected(heads)
             found = attend(q, kv, heads).transpose(1, 2).flatten(2)
             v = kv[:, : n + self.kernel // 2, kv.shape[-1] // 2 :]
             yield found + self._convolve(v, heads)[:, :n]
@@ -100,8 +105,14 @@ class TokenAttention(nn.Module):
         )
         return output.squeeze(3).transpose(1, 2)
 
-    def attention_over(self, x: Tensor) -> Attend:
-        """How heads attend to tokens [B, n, width]; any run of heads may then be asked for."""
+    def attention_over(self, x: Tensor, whole: tuple[Tensor, Tensor] | None) -> Attend:
+        """How heads attend to tokens [B, n, width]; any run of heads may then be asked for.
+
+        Args:
+            x: The tokens.
+            whole: All tokens' queries [B, heads, n, d], and keys and values [B, n, 2 * width],
+                where they are known already.
+        """
 
         def attend(q: Tensor, kv: Tensor, _: slice) -> Tensor:
             k, v = (self._heads(part) for part in kv.chunk(2, dim=-1))
@@ -141,9 +152,15 @@ class NystromAttention(TokenAttention):
         self.landmarks = landmarks
         self.steps = steps
 
-    def attention_over(self, x: Tensor) -> Attend:
+    def attention_over(self, x: Tensor, whole: tuple[Tensor, Tensor] | None) -> Attend:
         """A1 pinv(A2) A3 V, multiplied from the right: no n x m x m product is ever formed."""
-        q_marks, k_marks, between = self._landmarks(x)
+        if whole is None:
+            q_marks, k_marks, between = self._landmarks(x)
+        else:
+            q, kv = whole
+            k = self._heads(kv[..., : kv.shape[-1] // 2])
+            q_marks, k_marks = (padded_means(part, self.landmarks) for part in (q, k))
+            between = self._softmax(q_marks, k_marks)
         scale = largest_column(between)
 
         def attend(q: Tensor, kv: Tensor, heads: slice) -> Tensor:
@@ -208,15 +225,15 @@ def padded_means(x: Tensor, count: int) -> Tensor:
     """Means of `count` groups of consecutive tokens, zeros in front making the groups equal.
 
     Args:
-        x: [B, n, width].
+        x: [.., n, width].
         count: Number of groups; each has ceil(n / count) places.
 
     Returns:
-        [B, count, width].
+        [.., count, width].
     """
-    size = -(-x.shape[1] // count)
-    rest = x.shape[1] % size
-    means = x[:, rest:].unflatten(1, (-1, size)).mean(2)
+    size = -(-x.shape[-2] // count)
+    rest = x.shape[-2] % size
+    means = x[..., rest:, :].unflatten(-2, (-1, size)).mean(-2)
     if rest:
-        means = torch.cat([x[:, :rest].sum(1, keepdim=True) / size, means], dim=1)
-    return functional.pad(means, (0, 0, count - means.shape[1], 0))
+        means = torch.cat([x[..., :rest, :].sum(-2, keepdim=True) / size, means], dim=-2)
+    return functional.pad(means, (0, 0, count - means.shape[-2], 0))

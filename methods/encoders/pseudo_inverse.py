@@ -105,47 +105,35 @@ class _PseudoInverseTimes(torch.autograd.Function):
     """`pseudo_inverse_times` with fewer products and saved matrices.
 
     Every Y = A Z is symmetric, for Z is A^T times a polynomial of A A^T. With P = Y^2 - 3.5 Y +
-    1.375 a step is Z' = Z (2.046875 - 0.34375 Y + 0.875 P - 0.25 Y P), and Y' = A Z' is also
-    Y' = 0.47265625 + 0.84375 Y - 0.25 P^2: two products where the way over Z takes four, and two
-    for its derivative. Errors of a Y so derived grow 3.25-fold a step where singular values are
-    small, so that only the last ones are; all of them would cost two digits.
+    2.75 a step is Z' = Z (0.84375 + 0.875 P - 0.25 Y P), and Y' = A Z' is also Y' = 0.84375 Y +
+    0.6875 P - 0.25 P^2. The derivative takes that way, two products where the way over Z takes
+    four. The values do not: errors of a Y so derived grow 3.25-fold a step where singular values
+    are small.
     """
-
-    DERIVED = 1
 
     @staticmethod
     def forward(ctx: Any, A: Tensor, block: Tensor, c: Tensor, steps: int) -> Tensor:
         """A [b, m, m], block [b, m, d], c scalar -> [b, m, d]."""
-        n_formed = max(0, steps - 1 - _PseudoInverseTimes.DERIVED)
         for_backward = any(ctx.needs_input_grad)
         Z = A.mT / c
         Y = _symmetric_product(A, Z)
-        # What nothing needs any more is let go at once: the next matrix is written where it was,
-        # in the cache. Without gradients that is 54 ms where keeping all of it took 75 (paper size).
-        pairs = []
-        for step in range(steps - 1):
+        # What nothing needs any more is let go at once, and the next matrix is written where it
+        # was, in the cache: without gradients 54 ms where keeping all took 75 (paper size).
+        Ys, Ps = [], []
+        for step in range(1, steps):
             P = _shifted_square(Y)
-            if for_backward or step >= n_formed:
-                pairs.append((Y, P))
-            if step < n_formed:
-                Z = Z @ _factor(Y, P)
-                # The last not made symmetric: what it lacks of it, the next steps mend.
-                Y = A @ Z if step == n_formed - 1 else _symmetric_product(A, Z)
-            else:
-                Y = _derived_step(Y, P)
-        # The last step, then those whose Z was not formed, applied to the block.
+            if for_backward:
+                Ys.append(Y)
+                Ps.append(P)
+            Z = Z @ _factor(Y, P)
+            # The last is not made symmetric: no step after it mends what that loses.
+            Y = A @ Z if step == steps - 1 else _symmetric_product(A, Z)
+        # The last step, applied to the block.
         first = torch.baddbmm(block, Y, block, beta=1.75, alpha=-0.25)
         second = torch.baddbmm(block, Y, first, beta=3.75, alpha=-1)
         w = torch.baddbmm(block, Y, second, beta=3.25, alpha=-1)
-        under = []
-        for step in reversed(range(n_formed - (steps - 1), 0)):
-            below, inner = _factor_times(*pairs[step], w)
-            under += [w, inner]
-            w = below
         if for_backward:
-            ctx.n_formed = n_formed
-            Ys, Ps = zip(*pairs, strict=True) if pairs else ((), ())
-            ctx.save_for_backward(A, block, c, Z, Y, first, second, w, *Ys, *Ps, *under)
+            ctx.save_for_backward(A, block, c, Z, Y, first, second, w, *Ys, *Ps)
         return Z @ w
 
     @staticmethod
@@ -153,14 +141,12 @@ class _PseudoInverseTimes(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         """Gradients of A, the block and c."""
         A, block, c, Z, last, first, second, w, *rest = ctx.saved_tensors
-        n_formed = ctx.n_formed
-        # One Y and one P a step, and two of `under` for each whose Z was not formed.
-        n = (len(rest) + 2 * n_formed) // 4
-        steps = list(zip(rest[:n], rest[n : 2 * n], strict=True))
-        under = list(zip(rest[2 * n :: 2], rest[2 * n + 1 :: 2], strict=True))
-        for Y, P in reversed(steps[:n_formed]):
-            below, inner = _factor_times(Y, P, w)
-            under.append((w, inner))
+        n = len(rest) // 2
+        steps = list(zip(rest[:n], rest[n:], strict=True))
+        under = []
+        for Y, P in reversed(steps):
+            below, through = _factor_times(Y, P, w)
+            under.append((w, through))
             w = below
 
         # Back through the factors, first step first: what each adds to its Y and P, as factors.
@@ -168,16 +154,12 @@ class _PseudoInverseTimes(torch.autograd.Function):
         dc = -(dA * A).sum() / c
         g = (A @ gradient) / c
         of_Y_and_P = []
-        for step, (Y, P) in enumerate(steps):
-            if step == n_formed:
-                g = Z.mT @ gradient
-            w, inner = under.pop()
-            of_inner = -(Y @ g)
-            of_through = torch.add(0.875 * g, of_inner, alpha=0.25)
-            of_Y_and_P.append(((g, inner), (of_through, w)))
-            g = torch.add(2.046875 * g, of_inner, alpha=0.34375).baddbmm_(P, of_through)
-        if n_formed == len(steps):
-            g = Z.mT @ gradient
+        for Y, P in steps:
+            w, through = under.pop()
+            of_through = (0.875 * g).baddbmm_(Y, g, alpha=-0.25)
+            of_Y_and_P.append(((g, through), (of_through, w)))
+            g = (0.84375 * g).baddbmm_(P, of_through)
+        g = Z.mT @ gradient
 
         # The last step: 3.25 block - Y second, second = 3.75 block - Y first, and so on.
         of_second = -(last @ g)
@@ -187,13 +169,14 @@ class _PseudoInverseTimes(torch.autograd.Function):
         of_block = torch.add(3.25 * g, of_second, alpha=3.75).add_(of_first, alpha=1.75)
         of_block.baddbmm_(last, of_first, alpha=-0.25)
 
-        # Back through Y' = 0.84375 Y - P P / 4 with P = Y Y - 3.5 Y, all symmetric.
-        for (Y, P), ((g, inner), (of_through, w)) in zip(
+        # Back through Y' = 0.84375 Y + 0.6875 P - P P / 4, P = Y Y - 3.5 Y + 2.75, all symmetric.
+        for (Y, P), ((g, through), (of_through, w)) in zip(
             reversed(steps), reversed(of_Y_and_P), strict=True
         ):
-            dP = _symmetric((D @ P).mul_(-0.5).baddbmm_(of_through, w.mT))
+            dP = (D @ P).mul_(-0.5).add_(D, alpha=0.6875)
+            dP = _symmetric(dP.baddbmm_(of_through, w.mT))
             dY = (dP @ Y).sub_(dP, alpha=1.75).mul_(2).add_(D, alpha=0.84375)
-            D = _symmetric(dY.baddbmm_(g, inner.mT, alpha=-1))
+            D = _symmetric(dY.baddbmm_(g, through.mT, alpha=-0.25))
         # Y = A A^T / c.
         dc -= (D * (steps[0][0] if steps else last)).sum() / c
         dA.baddbmm_(D.mul_(2).div_(c), A)
@@ -201,27 +184,20 @@ class _PseudoInverseTimes(torch.autograd.Function):
 
 
 def _shifted_square(Y: Tensor) -> Tensor:
-    """P = Y^2 - 3.5 Y + 1.375."""
-    return _add_identity(_symmetric_product(Y, Y, Y, beta=-3.5), 1.375)
+    """P = Y^2 - 3.5 Y + 2.75."""
+    return _add_identity(_symmetric_product(Y, Y, Y, beta=-3.5), 2.75)
 
 
 def _factor(Y: Tensor, P: Tensor) -> Tensor:
     """p(Y) / 4."""
-    factor = _symmetric_product(Y, P, P, beta=0.875, alpha=-0.25).sub_(Y, alpha=0.34375)
-    return _add_identity(factor, 2.046875)
-
-
-def _derived_step(Y: Tensor, P: Tensor) -> Tensor:
-    """The next Y from the last."""
-    return _add_identity(_symmetric_product(P, P, Y, beta=0.84375, alpha=-0.25), 0.47265625)
+    return _add_identity(_symmetric_product(Y, P, P, beta=0.875, alpha=-0.25), 0.84375)
 
 
 def _factor_times(Y: Tensor, P: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
-    """p(Y) / 4 applied to a block, and what is in brackets in 2.046875 w + 0.875 P w - Y (..)."""
+    """p(Y) / 4 applied to a block: 0.84375 w + 0.875 P w - 0.25 Y P w; and P w."""
     through = P @ w
-    inner = torch.add(0.25 * through, w, alpha=0.34375)
-    output = torch.add(2.046875 * w, through, alpha=0.875)
-    return output.baddbmm_(Y, inner, alpha=-1), inner
+    output = torch.add(0.84375 * w, through, alpha=0.875)
+    return output.baddbmm_(Y, through, alpha=-0.25), through
 
 
 def _symmetric_product(
