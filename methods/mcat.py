@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ from methods.supervised import (
 )
 from methods.trainer import Shape
 from tasks.cohort import Cohort, VectorModality
+from tasks.preprocess import VectorScaler
 from tasks.seeds import derive_seed
 
 MEMBERS, SIZES = "network.encoder.genes.members", "network.encoder.genes.sizes"
@@ -56,7 +58,7 @@ class MCATMethod(SupervisedMethod):
     def _fit_scalers(self, train: Cohort) -> None:
         """The scalers, and the groups of the genes that they keep."""
         super()._fit_scalers(train)
-        rna, scaler = train.modalities["rna"], self._scalers["rna"]
+        rna, scaler = train.modalities["rna"], cast("VectorScaler", self._scalers["rna"])
         if isinstance(rna, VectorModality) and rna.pathways:
             self._groups = _in_pathways([rna.features[j] for j in scaler.kept], rna.pathways)
         else:

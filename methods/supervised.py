@@ -11,7 +11,7 @@ predictions, therefore trusts them too much: ranks are not touched by that, but 
 """
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -145,16 +145,14 @@ class SupervisedMethod(TorchMethod):
         self, network: nn.Module, train: Cohort, patients: tuple[str, ...], context: Context
     ) -> None:
         """Train, and keep the weights of the best epoch."""
-        batches = self._validation_batches()
-        self._kept = {}  # bags of those held out are not read again
-        outcome = torch.cat([batch.pop("outcome") for batch in batches])
+        outcome = self._outcomes_of(self._validation.patients)
         best = _Best()
 
         def after_epoch(epoch: int, losses: Mapping[str, float]) -> None:
             network.eval()
             with torch.no_grad(), self._autocast():
-                predicted = torch.cat([network(*batch.values()) for batch in batches])
-                loss = float(self._objective(predicted, outcome))
+                predicted = [network(*batch.values()) for batch in self._validation_batches()]
+                loss = float(self._objective(torch.cat(predicted), outcome))
             network.train()
             if not np.isfinite(loss):
                 raise TrainingError(f"loss of those held out is not finite at epoch {epoch}")
@@ -164,25 +162,25 @@ class SupervisedMethod(TorchMethod):
         super()._train(network, train, patients, replace(context, log=after_epoch))
         best.restore(network)
 
-    def _validation_batches(self) -> list[dict[str, Tensor]]:
+    def _validation_batches(self) -> Iterator[dict[str, Tensor]]:
         """Those held out, as the network is trained on them: so many patches of a bag, no more.
 
-        They are drawn once, so that epochs differ by their weights alone.
+        The draws are the same each time, so that epochs differ by their weights alone.
         """
         everyone, size = list(self._validation.patients), self.config.batch_size
         draws = generator("validation", self._validation.name)
-        return [
-            self._inputs(self._validation, everyone[start : start + size], draws)
-            for start in range(0, len(everyone), size)
-        ]
+        for start in range(0, len(everyone), size):
+            yield super()._inputs(self._validation, everyone[start : start + size], draws)
 
     def _inputs(
         self, train: Cohort, batch: list[str], draws: np.random.Generator
     ) -> dict[str, Tensor]:
         """The sides of a batch in their order, and its outcomes."""
-        rows = np.searchsorted(self._outcomes.patients, batch)
-        outcome = torch.from_numpy(self._outcomes.values[rows]).to(self._device)
-        return {**super()._inputs(train, batch, draws), "outcome": outcome}
+        return {**super()._inputs(train, batch, draws), "outcome": self._outcomes_of(batch)}
+
+    def _outcomes_of(self, patients: Sequence[str]) -> Tensor:
+        rows = np.searchsorted(self._outcomes.patients, patients)
+        return torch.from_numpy(self._outcomes.values[rows]).to(self._device)
 
     @property
     def _fitted(self) -> Predictor:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, cast
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from methods.base import Config, Context, Method, State, UnableError
-from tasks.cohort import SIDES, BagModality, Cohort, Kind, Modality, VectorModality
+from tasks.cohort import SIDES, BagModality, Cohort, Features, Kind, Modality, VectorModality
 from tasks.draws import fixed_rows
 from tasks.embeddings import Embeddings
 from tasks.errors import InputError
@@ -122,7 +122,8 @@ class TorchMethod(Method):
         self._network: nn.Module | None = None
         self._step_flops: int | None = None
         self._dropout_on = False
-        self._kept: dict[str, NDArray[np.float32]] = {}
+        self._kept: dict[str, Features] = {}
+        self._rooms: dict[str, _Room] = {}
 
     @abstractmethod
     def build(self, shapes: Mapping[str, Shape]) -> nn.Module:
@@ -142,12 +143,12 @@ class TorchMethod(Method):
             )
         self._device = torch.device(context.device)
         self._fit_scalers(train)
-        self._kept = {}
+        self._kept, self._rooms = {}, {}
         with torch.random.fork_rng(devices=_cuda_devices(self._device)):
             torch.manual_seed(context.seed)
             self._network = self.build(self._shapes()).to(self._device)
             self._train(self._network, train, patients, context)
-        self._kept = {}
+        self._kept, self._rooms = {}, {}
 
     def _fit_scalers(self, train: Cohort) -> None:
         """Fit what has to be known of the training patients' features before `build`."""
@@ -210,44 +211,55 @@ class TorchMethod(Method):
     def _batch(
         self, modality: Modality, side: str, batch: list[str], draws: np.random.Generator
     ) -> Tensor:
-        """One side of a batch: float32 [B, D], or [B, tokens, D] with patches drawn afresh."""
-        scale = self._scalers[side].transform
+        """One side of a batch: float32 [B, D], or [B, tokens, D] with patches drawn afresh.
+
+        Bags are there until the next batch is read, which is written over them.
+        """
         if isinstance(modality, VectorModality):
-            values = scale(modality.rows(batch))
-        else:
-            shape = (len(batch), self.config.tokens, self._scalers[side].width)
-            values = np.empty(shape, dtype=np.float32)
-            for bag, patient in zip(values, batch, strict=True):
-                bag[:] = scale(self._draw(modality, patient, draws))
-        return torch.from_numpy(values).to(self._device)
+            return self._vectors(modality, side, batch)
+        room = self._rooms.setdefault(side, _Room(modality, self.config))
+        for bag, patient in zip(room.drawn(len(batch)), batch, strict=True):
+            self._draw(bag, modality, patient, draws)
+        return self._scaler(side).scale_(room.on(self._device, len(batch)))
 
     def _draw(
-        self, modality: BagModality, patient: str, draws: np.random.Generator
-    ) -> NDArray[np.float32]:
+        self, out: Features, modality: BagModality, patient: str, draws: np.random.Generator
+    ) -> None:
         """Random patches, with replacement only where the bag has fewer (MIRROR.md 1.1)."""
         n, tokens = modality.n_instances(patient), self.config.tokens
         rows = draws.choice(n, tokens, replace=n < tokens)
         if self.config.spatial_order:
             rows.sort()
         if patient not in self._kept:
-            size = 4 * n * modality.width
+            size = out.itemsize * n * modality.width
             if sum(kept.nbytes for kept in self._kept.values()) + size > KEPT_BYTES:
-                return self._patches(modality, patient, rows)
-            self._kept[patient] = self._patches(modality, patient, None)
-        return self._kept[patient][rows]
+                modality.read_into(out, patient, self._in_order(modality, patient, rows))
+                return
+            whole = self._patches(modality, patient, None)
+            half = out.dtype == np.float16
+            self._kept[patient] = whole.astype(np.float16) if half else whole
+        # `clip` since numpy fills another array first where it might raise.
+        self._kept[patient].take(rows, axis=0, out=out, mode="clip")
 
     def _patches(
         self, modality: BagModality, patient: str, rows: NDArray[np.intp] | None
     ) -> NDArray[np.float32]:
         """Some patches, or all, of a bag in the order that the method asks for."""
         if self.config.spatial_order:
-            order = modality.spatial_order(patient)
-            if order is None:
-                raise UnableError(
-                    "spatial order needs the patches' coordinates, which the files lack"
-                )
-            rows = order if rows is None else order[rows]
+            n = modality.n_instances(patient)
+            rows = self._in_order(modality, patient, np.arange(n) if rows is None else rows)
         return modality.read(patient) if rows is None else modality.read_rows(patient, rows)
+
+    def _in_order(
+        self, modality: BagModality, patient: str, rows: NDArray[np.intp]
+    ) -> NDArray[np.intp]:
+        """Rows of a bag's file for those of the bag in the order that the method asks for."""
+        if not self.config.spatial_order:
+            return rows
+        order = modality.spatial_order(patient)
+        if order is None:
+            raise UnableError("spatial order needs the patches' coordinates, which the files lack")
+        return order[rows]
 
     @torch.inference_mode()
     def embed(self, cohort: Cohort) -> Embeddings:
@@ -292,16 +304,22 @@ class TorchMethod(Method):
 
     def _whole(self, modality: Modality, side: str, patients: list[str]) -> Tensor:
         """One side as it is embedded: vectors [B, D], or the bag of one patient [1, T, D]."""
-        scale = self._scalers[side].transform
         if isinstance(modality, VectorModality):
-            values = scale(modality.rows(patients))
-        else:
-            # The draw belongs to the patient: who else is embedded cannot change it.
-            (patient,) = patients
-            n = modality.n_instances(patient)
-            rows = fixed_rows(n, self.config.eval_tokens, "thin", patient)
-            values = scale(self._patches(modality, patient, rows))[None]
-        return torch.from_numpy(values).to(self._device)
+            return self._vectors(modality, side, patients)
+        # The draw belongs to the patient: who else is embedded cannot change it.
+        (patient,) = patients
+        n = modality.n_instances(patient)
+        rows = fixed_rows(n, self.config.eval_tokens, "thin", patient)
+        # A copy, since what is read may be another's.
+        bag = torch.tensor(self._patches(modality, patient, rows), device=self._device)
+        return self._scaler(side).scale_(bag[None])
+
+    def _vectors(self, modality: VectorModality, side: str, patients: list[str]) -> Tensor:
+        scaler = cast("VectorScaler", self._scalers[side])
+        return torch.from_numpy(scaler.transform(modality.rows(patients))).to(self._device)
+
+    def _scaler(self, side: str) -> InstanceScaler:
+        return cast("InstanceScaler", self._scalers[side])
 
     def _embedding_chunks(self, modality: Modality) -> Iterator[list[str]]:
         size = 1 if isinstance(modality, BagModality) else EMBED_BATCH
@@ -369,6 +387,30 @@ class TorchMethod(Method):
     def step_flops(self) -> int | None:
         """Of the first batch, forward and backward, as torch counts them; None if untrained."""
         return self._step_flops
+
+
+class _Room:
+    """Where batches of bags are read, one over the other: a new array costs as much as the bags.
+
+    They are read as they are kept, half as many bytes in float16, and made float32 on the device.
+    """
+
+    def __init__(self, modality: BagModality, config: TorchConfig) -> None:
+        self._drawn = np.empty((config.batch_size, config.tokens, modality.width), modality.dtype)
+        self._floats = torch.empty(0)
+
+    def drawn(self, n: int) -> Features:
+        """Room for `n` bags [n, tokens, columns], to be written."""
+        return self._drawn[:n]
+
+    def on(self, device: torch.device, n: int) -> Tensor:
+        """The `n` bags that were written, float32 on a device."""
+        values = torch.from_numpy(self._drawn[:n]).to(device)
+        if values.dtype == torch.float32:
+            return values
+        if len(self._floats) < n:
+            self._floats = torch.empty(values.shape, device=device)
+        return self._floats[:n].copy_(values)
 
 
 def _fit_scaler(modality: Modality, genes: int) -> VectorScaler | InstanceScaler:

@@ -13,6 +13,8 @@ DAYS_PER_MONTH = 365.25 / 12
 SIDES = ("wsi", "rna")
 """The two modalities of a pair: slides and expression."""
 
+Features = NDArray[np.float32] | NDArray[np.float16]
+
 ENDPOINTS = ("os", "dss", "dfi", "pfi")
 """Overall and disease-specific survival, disease-free and progression-free interval."""
 
@@ -100,8 +102,9 @@ class Slide:
         read: Reads the features, float32 [n_instances, width]; picklable.
         coordinates: Reads where the patches lie on the slide, (x, y) [n_instances, 2], or None if
             the file does not say; picklable.
-        pick: Reads the features of some rows at about the cost of their bytes; picklable. Without
-            it, all are read.
+        pick: Reads the features of some rows into an array at about the cost of their bytes;
+            picklable. Without it, all are read.
+        half: Whether float16 holds every feature exactly, as the file that keeps them so does.
     """
 
     name: str
@@ -109,11 +112,20 @@ class Slide:
     content: str
     read: Callable[[], NDArray[np.float32]]
     coordinates: Callable[[], NDArray[np.float64] | None] = _nowhere
-    pick: Callable[[NDArray[np.intp]], NDArray[np.float32]] | None = None
+    pick: Callable[[NDArray[np.intp], Features], None] | None = None
+    half: bool = False
 
-    def read_rows(self, rows: NDArray[np.intp]) -> NDArray[np.float32]:
-        """The features of some patches in the order of `rows`, float32 [len(rows), width]."""
-        return self.read()[rows] if self.pick is None else self.pick(rows)
+    def read_into(self, out: Features, rows: NDArray[np.intp]) -> None:
+        """Read the features of some patches, in the order of `rows`, into `out`.
+
+        Args:
+            out: float32, or float16 if the slide is `half`, [len(rows), width], C-contiguous.
+            rows: Of the slide, repeats allowed.
+        """
+        if self.pick is None:
+            out[:] = self.read()[rows]
+        else:
+            self.pick(rows, out)
 
     def spatial_order(self) -> NDArray[np.intp] | None:
         """The patches in the order of their rows on the slide; None without coordinates."""
@@ -138,6 +150,12 @@ class BagModality:
     def patients(self) -> tuple[str, ...]:
         """The patients that have a bag, sorted."""
         return tuple(sorted(self.slides))
+
+    @property
+    def dtype(self) -> np.dtype[np.float32] | np.dtype[np.float16]:
+        """The smallest type that holds every feature exactly: float16 or float32."""
+        half = all(slide.half for slides in self.slides.values() for slide in slides)
+        return np.dtype(np.float16) if half else np.dtype(np.float32)
 
     def n_instances(self, patient: str) -> int:
         """Number of instances of one patient."""
@@ -165,17 +183,29 @@ class BagModality:
         Returns:
             float32 [len(rows), width].
         """
+        found = np.empty((len(rows), self.width), dtype=np.float32)
+        self.read_into(found, patient, rows)
+        return found
+
+    def read_into(self, out: Features, patient: str, rows: NDArray[np.intp]) -> None:
+        """`read_rows` into a part of a batch: one that is filled again and again costs half.
+
+        Args:
+            out: Of float32 or of `dtype`, [len(rows), width], C-contiguous.
+            patient: Whose.
+            rows: Of the bag, in any order, repeats allowed.
+        """
         slides = self.slides[patient]
         if len(slides) == 1:
-            return slides[0].read_rows(rows)
-        found = np.empty((len(rows), self.width), dtype=np.float32)
+            slides[0].read_into(out, rows)
+            return
         start = 0
         for slide in slides:
-            inside = (rows >= start) & (rows < start + slide.n_instances)
-            if inside.any():
-                found[inside] = slide.read_rows(rows[inside] - start)
+            inside = np.flatnonzero((rows >= start) & (rows < start + slide.n_instances))
+            part = np.empty((len(inside), self.width), out.dtype)
+            slide.read_into(part, rows[inside] - start)
+            out[inside] = part
             start += slide.n_instances
-        return found
 
     def spatial_order(self, patient: str) -> NDArray[np.intp] | None:
         """Rows of the bag, each slide's as they lie on the slide; None without coordinates."""

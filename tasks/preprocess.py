@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,9 @@ from scipy.special import ndtri
 
 from tasks.cohort import BagModality
 from tasks.draws import fixed_rows
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 State = Mapping[str, NDArray[Any]]
 
@@ -193,13 +196,18 @@ class InstanceScaler:
         """Features kept."""
         return len(self.kept)
 
-    def transform(self, values: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Scale any patient's instances: float32 [n_instances, width]."""
-        mean, scale = self.mean.astype(np.float32), self.scale.astype(np.float32)
-        values = values if self.width == values.shape[1] else values[:, self.kept]
-        scaled = values.astype(np.float32, copy=False) - mean
-        scaled /= scale
-        return scaled
+    def scale_(self, values: "Tensor") -> "Tensor":
+        """Scale any patients' instances, in place where no column is left out.
+
+        Args:
+            values: float32 [.., all columns], on any device.
+
+        Returns:
+            float32 [.., width].
+        """
+        if self.width < values.shape[-1]:
+            values = values[..., self.kept]
+        return values.sub_(values.new_tensor(self.mean)).div_(values.new_tensor(self.scale))
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Everything that was fitted, by name."""

@@ -356,5 +356,5 @@ def test_arrays_saved_by_torch_are_read(tmp_path: Path, kind: str) -> None:
     torch.save(values, tmp_path / f"{NAME}.pt")
     modality, _ = read_bags("wsi", BagSource(tmp_path))
     assert modality.read("TCGA-AA-0001").tolist() == values.tolist()
-    found = modality.slides["TCGA-AA-0001"][0].read_rows(np.array([2, 0]))
+    found = modality.read_rows("TCGA-AA-0001", np.array([2, 0]))
     assert found.tolist() == values[[2, 0]].tolist()

@@ -14,6 +14,7 @@ from tasks.formats.folders import common_width, slide_files, slide_name
 from tasks.formats.slides import Scan, SlideFile, scan_slide
 from tasks.manifest import BagSource
 from tasks.store.layout import read_contents
+from tasks.store.precision import StoredPrecision
 from tasks.store.reading import stored_slides
 
 _FACTS = {"n_instances": int, "width": int, "content": str}
@@ -136,7 +137,15 @@ def _of_store(path: Path) -> tuple[list[Path], list[Slide], int]:
     files = [path / slide.file for slide in contents.slides]
     readers = stored_slides(path, contents)
     slides = [
-        Slide(slide_name(file), read.n_instances, sums.content, read, read.coordinates, read.rows)
+        Slide(
+            slide_name(file),
+            read.n_instances,
+            sums.content,
+            read,
+            read.coordinates,
+            read.rows,
+            read.precision is StoredPrecision.FLOAT16,
+        )
         for file, read, sums in zip(files, readers, contents.checksums, strict=True)
     ]
     return files, slides, contents.width

@@ -14,6 +14,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.cohort import Features
 from tasks.errors import InputError
 from tasks.formats.files import reading, require_file
 from tasks.formats.hdf5 import own_dataset
@@ -286,8 +287,8 @@ class SlideFile:
         self._check((n, width))
         return features
 
-    def rows(self, rows: NDArray[np.intp]) -> NDArray[np.float32]:
-        """The features of some instances in their order, float32 [len(rows), width].
+    def rows(self, rows: NDArray[np.intp], out: Features) -> None:
+        """Read the features of some instances, in their order, into `out` [len(rows), width].
 
         Only their bytes are read where the file has rows that can be found: tensors saved by torch
         and HDF5 without chunks. Of HDF5 in chunks, reading all costs less than finding each.
@@ -295,15 +296,17 @@ class SlideFile:
         if self.path.suffix.lower() not in HDF5_SUFFIXES:
             tensor = _torch_values(self.path, mapped=True)
             self._check(tuple(tensor.shape))
-            return tensor[rows].float().numpy()
+            out[:] = tensor[rows].float().numpy()
+            return
         with _hdf5_features(self.path) as features:
             shape, dtype, at = features.shape, features.dtype, features.id.get_offset()
             plain = features.id.get_storage_size() == features.size * dtype.itemsize
         if at is None or not plain:
-            return self()[rows]
+            out[:] = self()[rows]
+            return
         self._check(shape[-2:])
         values = np.memmap(self.path, dtype, "r", at, (self.n_instances, self.width))
-        return values.take(rows, axis=0).astype(np.float32, copy=False)
+        out[:] = values.take(rows, axis=0)
 
     def _check(self, shape: _Shape) -> None:
         if shape != (self.n_instances, self.width):

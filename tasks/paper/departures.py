@@ -178,17 +178,15 @@ def redrawn(cohort: Cohort, tokens: int, *axes: str | int) -> Cohort:
     bags = cohort.modalities["wsi"]
     if not isinstance(bags, BagModality):
         raise TypeError("slide vectors have no patches")
-    slides = {
-        patient: tuple(_drawn(bags.slides[patient], bags.n_instances(patient), tokens, axes))
-        for patient in bags.patients
-    }
+    slides = {patient: tuple(_drawn(bags, patient, tokens, axes)) for patient in bags.patients}
     modalities = {**cohort.modalities, "wsi": BagModality(slides, bags.width)}
     return Cohort(cohort.name, cohort.patients, modalities, clinical=cohort.clinical)
 
 
 def _drawn(
-    slides: Sequence[Slide], n: int, tokens: int, axes: tuple[str | int, ...]
+    bags: BagModality, patient: str, tokens: int, axes: tuple[str | int, ...]
 ) -> list[Slide]:
+    slides, n = bags.slides[patient], bags.n_instances(patient)
     rng = generator("fresh-patches", *axes, slides[0].name)
     chosen = rng.choice(n, tokens, replace=n < tokens)
     found, start = [], 0
@@ -196,7 +194,9 @@ def _drawn(
         rows = chosen[(chosen >= start) & (chosen < start + slide.n_instances)] - start
         start += slide.n_instances
         if len(rows):
-            read, places = partial(slide.read_rows, rows), partial(_places, slide, rows)
+            whole = BagModality({slide.name: (slide,)}, bags.width)
+            read = partial(whole.read_rows, slide.name, rows)
+            places = partial(_places, slide, rows)
             found.append(Slide(slide.name, len(rows), "", read, places))
     return found
 

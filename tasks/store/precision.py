@@ -6,6 +6,10 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.cohort import Features
+
+_PIECE = 2**18  # values, half a MiB
+
 Stored = NDArray[np.generic]
 """Values as they lie on the disk: float32, or int16 with the bits of float16 or bfloat16."""
 
@@ -55,3 +59,20 @@ class StoredPrecision(StrEnum):
         if self is StoredPrecision.FLOAT32:
             return stored.astype(np.float32, copy=False)
         return torch.from_numpy(stored).view(getattr(torch, self)).float().numpy()
+
+    def unpack_rows(self, stored: Stored, rows: NDArray[np.intp], out: Features) -> None:
+        """Some rows of stored values [n, width] into `out` [len(rows), width], exactly."""
+        import torch  # noqa: PLC0415 - as above
+
+        values = torch.from_numpy(stored).view(getattr(torch, self))
+        wanted, found = torch.from_numpy(rows), torch.from_numpy(out)
+        if found.dtype == values.dtype:
+            torch.index_select(values, 0, wanted, out=found)
+            return
+        # Piece by piece, so that what was picked is still in the cache when it is unpacked.
+        length = max(1, _PIECE // values.shape[1])
+        piece = values.new_empty(length, values.shape[1])
+        for some, target in zip(wanted.split(length), found.split(length), strict=True):
+            picked = piece[: len(some)]
+            torch.index_select(values, 0, some, out=picked)
+            target.copy_(picked)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.cohort import Features
 from tasks.errors import InputError
 from tasks.store.layout import Contents, Stamp, stamp_of
 from tasks.store.precision import Stored, StoredPrecision
@@ -53,8 +54,8 @@ class StoredSlide:
         at = self.start + first * self.width * dtype.itemsize
         return self.precision.unpack(self._read(dtype, at, last - first, self.width))
 
-    def rows(self, rows: NDArray[np.intp]) -> NDArray[np.float32]:
-        """The features of some patches in their order, float32 [len(rows), width]."""
+    def rows(self, rows: NDArray[np.intp], out: Features) -> None:
+        """Read the features of some patches, in their order, into `out` [len(rows), width]."""
         dtype = self.precision.dtype
         row_bytes = self.width * dtype.itemsize
         page = self.start // mmap.ALLOCATIONGRANULARITY * mmap.ALLOCATIONGRANULARITY
@@ -65,7 +66,7 @@ class StoredSlide:
                 view = mmap.mmap(
                     file.fileno(),
                     skipped + self.n_instances * row_bytes,
-                    access=mmap.ACCESS_READ,
+                    access=mmap.ACCESS_COPY,  # nobody writes, but torch takes no other
                     offset=page,
                 )
                 if len(rows) < SPARSE * self.n_instances:
@@ -75,7 +76,7 @@ class StoredSlide:
                 f"{self.path}: expected the store as it was, found: {error}"
             ) from error
         stored: Stored = np.frombuffer(view, dtype, self.n_instances * self.width, skipped)
-        return self.precision.unpack(stored.reshape(-1, self.width).take(rows, axis=0))
+        self.precision.unpack_rows(stored.reshape(-1, self.width), rows, out)
 
     def coordinates(self) -> NDArray[np.float64] | None:
         """Where the patches lie, (x, y) [n_instances, 2]; None if the source did not say."""
