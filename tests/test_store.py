@@ -19,7 +19,7 @@ from benchmark.cli import app
 from methods.base import Budget, Context
 from methods.registry import all_methods
 from methods.trainer import TorchConfig
-from tasks.cohort import BagModality
+from tasks.cohort import BagModality, Slide
 from tasks.errors import InputError
 from tasks.formats.bags import read_bags
 from tasks.load import load_cohort
@@ -128,6 +128,10 @@ def test_rows_are_those_of_the_whole(
         np.testing.assert_array_equal(found, modality.read("TCGA-AA-0001")[rows])
         again = pickle.loads(pickle.dumps(modality))
         np.testing.assert_array_equal(again.read_rows("TCGA-AA-0001", rows), found)
+        batch = np.full((2, 200, WIDTH), np.nan, modality.dtype)
+        modality.read_into(batch[1], "TCGA-AA-0001", rows)
+        np.testing.assert_array_equal(batch[1], found)
+        assert np.isnan(batch[0]).all()
 
 
 @pytest.mark.parametrize("write", WRITERS)
@@ -395,6 +399,44 @@ def test_training_on_a_store_gives_the_numbers_of_its_files(
         found.append(fitted.embed(cohort.subset(some)).joint)
     for other in found[1:]:
         np.testing.assert_array_equal(other, found[0])
+
+
+def in_memory(slide: Slide) -> Slide:
+    """The slide's features as float32, from nowhere."""
+    features = slide.read()
+    return Slide(slide.name, slide.n_instances, slide.content, lambda: features)
+
+
+def test_training_in_halves_gives_the_numbers_of_float32(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = ["data", "import", str(planted_folder(bags=True)), "--output", str(tmp_path / "p")]
+    run = CliRunner().invoke(app, [*command, "--precision", "float16"])
+    assert run.exit_code == 0, run.output
+    cohort = load_cohort(tmp_path / "p")
+    cohort = cohort.subset(cohort.complete()[:6])
+    halves = cohort.modalities["wsi"]
+    assert isinstance(halves, BagModality)
+    assert halves.dtype == np.float16
+    singles = {p: tuple(map(in_memory, slides)) for p, slides in halves.slides.items()}
+    whole = BagModality(singles, halves.width)
+    assert whole.dtype == np.float32
+    other = replace(cohort, modalities={**cohort.modalities, "wsi": whole})
+    # One of many slides in float32, and all are read as such.
+    first = halves.patients[0]
+    mixed = BagModality({**halves.slides, first: singles[first]}, halves.width)
+    assert mixed.dtype == np.float32
+    spec = all_methods()["mirror"]
+    config = spec.config_for(Budget.SMOKE)
+    assert isinstance(config, TorchConfig)
+    found = []
+    for seen, kept in ((other, 0), (cohort, 0), (cohort, 30_000), (cohort, 64_000_000)):
+        monkeypatch.setattr("methods.trainer.KEPT_BYTES", kept)
+        fitted = spec.build(replace(config, epochs=2, eval_tokens=30))
+        fitted.fit(seen, Context(seed=0))
+        found.append(fitted.embed(seen).joint)
+    for embedded in found[1:]:
+        np.testing.assert_array_equal(embedded, found[0])
 
 
 @pytest.mark.real
