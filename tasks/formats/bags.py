@@ -10,6 +10,7 @@ from tasks.barcode import parse_barcode, select_samples
 from tasks.cache_dir import cache_dir
 from tasks.cohort import BagModality, Slide
 from tasks.errors import InputError
+from tasks.formats.files import Stamp, stamp_of
 from tasks.formats.folders import common_width, slide_files, slide_name
 from tasks.formats.slides import Scan, SlideFile, scan_slide
 from tasks.manifest import BagSource
@@ -35,8 +36,8 @@ class Scans:
             return {}  # no cache, or a broken one: scan again
         return known if isinstance(known, dict) else {}
 
-    def scan(self, path: Path) -> Scan:
-        """The scan of a file, from the cache if the file is the one that was scanned."""
+    def scan(self, path: Path) -> tuple[Scan, Stamp]:
+        """The scan of a file, from the cache if the file is the one that was scanned; and which."""
         try:
             status = path.stat()
         except OSError as error:
@@ -47,10 +48,10 @@ class Scans:
             facts = {k: v for k, v in known.items() if k not in stamp}
             # else written by another version, or by something else
             if {k: type(v) for k, v in facts.items()} == _FACTS:
-                return Scan(**facts)  # type: ignore[arg-type]
+                return Scan(**facts), stamp_of(status)  # type: ignore[arg-type]
         scan = scan_slide(path)
         self._new[str(path)] = stamp | asdict(scan)
-        return scan
+        return scan, stamp_of(status)
 
     def save(self) -> None:
         """Add what was scanned to the file; without write access, it is scanned again next time."""
@@ -120,11 +121,12 @@ def _of_folder(folder: Path) -> tuple[list[Path], list[Slide], int]:
         scans = [known.scan(file) for file in files.values()]
     finally:
         known.save()
-    filled = [(file, scan) for file, scan in zip(files.values(), scans, strict=True) if scan.width]
+    filled = [(file, scan) for file, (scan, _) in zip(files.values(), scans, strict=True)]
+    filled = [(file, scan) for file, scan in filled if scan.width]
     width = common_width([file for file, _ in filled], [scan.width for _, scan in filled])
     slides = []
-    for (slide, file), scan in zip(files.items(), scans, strict=True):
-        read = SlideFile(file, scan.n_instances, scan.width)
+    for (slide, file), (scan, stamp) in zip(files.items(), scans, strict=True):
+        read = SlideFile(file, scan.n_instances, scan.width, stamp)
         slides.append(
             Slide(slide, scan.n_instances, scan.content, read, read.coordinates, read.rows)
         )

@@ -1,5 +1,6 @@
 """Files before they are read: whether one may be opened at all, and what a library says of it."""
 
+import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,14 @@ _KINDS = (
     (stat.S_ISBLK, "a device"),
 )
 _LONGEST = 300
+
+Stamp = tuple[int, int]
+"""Bytes and time of change of a file; of no inode, which other nodes of a cluster may see else."""
+
+
+def stamp_of(status: os.stat_result) -> Stamp:
+    """What tells a file from another that is put in its place."""
+    return status.st_size, status.st_mtime_ns
 
 
 def what_is_at(path: Path) -> str:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from tasks.cohort import Features
 from tasks.errors import InputError
-from tasks.formats.files import reading, require_file
+from tasks.formats.files import Stamp, reading, require_file, stamp_of
 from tasks.formats.hdf5 import own_dataset
 from tasks.formats.tables import near
 
@@ -267,24 +267,24 @@ class SlideFile:
         path: The file, absolute.
         n_instances: Rows that the scan found.
         width: Columns that the scan found.
+        stamp: Of the file that was scanned; another in its place is refused.
     """
 
     path: Path
     n_instances: int
     width: int
+    stamp: Stamp
 
     def __call__(self) -> NDArray[np.float32]:
         """The features, float32 [n_instances, width]."""
+        self._check_stamp()
         features = np.empty((self.n_instances, self.width), dtype=np.float32)
-        n, width = 0, self.width
+        n = 0
         for chunk in _chunks(self.path):
-            width = chunk.shape[1]
             if chunk.shape == features.shape:
-                features = chunk
-            elif width == self.width and n + len(chunk) <= len(features):
-                features[n : n + len(chunk)] = chunk
+                return chunk
+            features[n : n + len(chunk)] = chunk
             n += len(chunk)
-        self._check((n, width))
         return features
 
     def rows(self, rows: NDArray[np.intp], out: Features) -> None:
@@ -293,45 +293,54 @@ class SlideFile:
         Only their bytes are read where the file has rows that can be found: tensors saved by torch
         and HDF5 without chunks. Of HDF5 in chunks, reading all costs less than finding each.
         """
+        self._check_stamp()
         if self.path.suffix.lower() not in HDF5_SUFFIXES:
             tensor = _torch_values(self.path, mapped=True)
-            self._check(tuple(tensor.shape))
             out[:] = tensor[rows].float().numpy()
             return
         with _hdf5_features(self.path) as features:
-            shape, dtype, at = features.shape, features.dtype, features.id.get_offset()
+            dtype, at = features.dtype, features.id.get_offset()
             plain = features.id.get_storage_size() == features.size * dtype.itemsize
         if at is None or not plain:
             out[:] = self()[rows]
             return
-        self._check(shape[-2:])
         values = np.memmap(self.path, dtype, "r", at, (self.n_instances, self.width))
         out[:] = values.take(rows, axis=0)
 
-    def _check(self, shape: _Shape) -> None:
-        if shape != (self.n_instances, self.width):
-            raise InputError(
-                f"{self.path}: expected {self.n_instances} x {self.width} features as when the "
-                f"cohort was loaded, found {' x '.join(map(str, shape))}"
-            )
-
     def coordinates(self) -> NDArray[np.float64] | None:
         """Where the patches lie, (x, y) [n_instances, 2]; None if the file has no such `coords`."""
-        if self.path.suffix.lower() not in HDF5_SUFFIXES:
-            return None
+        self._check_stamp()
+        return read_coordinates(self.path, self.n_instances)
+
+    def _check_stamp(self) -> None:
         require_file(self.path)
-        with (
-            reading(self.path, "readable `coords`"),
-            h5py.File(self.path, "r", locking=False) as file,
-        ):
-            coords = own_dataset(self.path, file, "coords")
-            if coords is None:
-                return None
-            xy = np.asarray(coords[()], dtype=np.float64)
-        xy = xy[0] if xy.ndim == 3 and len(xy) == 1 else xy
-        if xy.shape != (self.n_instances, 2):
+        if stamp_of(self.path.stat()) != self.stamp:
             raise InputError(
-                f"{self.path}: expected `coords` of shape [{self.n_instances}, 2], "
-                f"found {list(xy.shape)}"
+                f"{self.path}: expected the file as it was when the cohort was loaded, found that "
+                "it changed"
             )
-        return xy
+
+
+def read_coordinates(path: Path, n_instances: int) -> NDArray[np.float64] | None:
+    """Where the patches of a slide file lie.
+
+    Returns:
+        (x, y) [n_instances, 2]; None if the file has no `coords`.
+
+    Raises:
+        InputError: If the file is not readable, or its `coords` are of another shape.
+    """
+    if path.suffix.lower() not in HDF5_SUFFIXES:
+        return None
+    require_file(path)
+    with reading(path, "readable `coords`"), h5py.File(path, "r", locking=False) as file:
+        coords = own_dataset(path, file, "coords")
+        if coords is None:
+            return None
+        xy = np.asarray(coords[()], dtype=np.float64)
+    xy = xy[0] if xy.ndim == 3 and len(xy) == 1 else xy
+    if xy.shape != (n_instances, 2):
+        raise InputError(
+            f"{path}: expected `coords` of shape [{n_instances}, 2], found {list(xy.shape)}"
+        )
+    return xy

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.errors import InputError
-from tasks.formats.slides import SlideFile, finite_chunks
+from tasks.formats.slides import finite_chunks, read_coordinates
 from tasks.store.journal import Journal, Written, open_journal
 from tasks.store.layout import (
     Checksums,
@@ -144,16 +144,16 @@ def _copy_slide(plan: Plan, i: int, first: int, where: Places, out: BufferedRand
         n += len(values)
     if n != slide.n_instances:
         raise changed
-    xy = _coordinates(path, slide, plan.width)
+    xy = _coordinates(path, slide)
     if where.coordinates is not None:
         out.seek(where.coordinates + first * 2 * COORDINATE.itemsize)
         out.write(xy.tobytes())
     return Checksums(content.hexdigest(), hashlib.sha256(xy.tobytes()).hexdigest(), source_sha256)
 
 
-def _coordinates(path: Path, slide: PlannedSlide, width: int) -> NDArray[np.float64]:
+def _coordinates(path: Path, slide: PlannedSlide) -> NDArray[np.float64]:
     """The coordinates as they are stored."""
-    xy = SlideFile(path, slide.n_instances, width).coordinates() if slide.placed else None
+    xy = read_coordinates(path, slide.n_instances) if slide.placed else None
     if xy is None:
         xy = np.full((slide.n_instances, 2), UNPLACED)
     return np.ascontiguousarray(xy, dtype=COORDINATE)

@@ -17,7 +17,6 @@ by memory map). There is no time in the file, so that the same slides give the s
 """
 
 import hashlib
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.errors import InputError
-from tasks.formats.files import reading, require_file
+from tasks.formats.files import Stamp, reading, require_file, stamp_of
 from tasks.store.precision import StoredPrecision
 
 FORMAT = "mirror-bench bags 1"
@@ -80,15 +79,6 @@ class Places:
 
     features: int
     coordinates: int | None
-
-
-Stamp = tuple[int, int]
-"""Bytes and time of change of a file; of no inode, which other nodes of a cluster may see else."""
-
-
-def stamp_of(status: os.stat_result) -> Stamp:
-    """What tells a file from the one that a rebuilt store puts in its place."""
-    return status.st_size, status.st_mtime_ns
 
 
 @dataclass(frozen=True)

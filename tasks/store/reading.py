@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from tasks.cohort import Features
 from tasks.errors import InputError
-from tasks.store.layout import Contents, Stamp, stamp_of
+from tasks.formats.files import Stamp, stamp_of
+from tasks.store.layout import Contents
 from tasks.store.precision import Stored, StoredPrecision
 
 COORDINATE = np.dtype("<f8")

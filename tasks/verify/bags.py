@@ -10,7 +10,7 @@ from tasks.barcode import Barcode
 from tasks.errors import InputError
 from tasks.formats.bags import Scans, read_bags
 from tasks.formats.folders import slide_files
-from tasks.formats.slides import Scan, SlideFile, finite_chunks
+from tasks.formats.slides import Scan, finite_chunks, read_coordinates
 from tasks.manifest import BagSource
 from tasks.store.verifying import verify_store
 from tasks.verify.facts import Check, Fact, Weight, some
@@ -48,7 +48,7 @@ def verify_bags(
             looking_at(part, i, len(files))
             barcode = barcodes[i]
             try:
-                scan = scans.scan(file)
+                scan, _ = scans.scan(file)
             except InputError as error:
                 broken.append(error)
                 continue
@@ -173,7 +173,7 @@ def _coordinates(part: str, filled: Sequence[_File]) -> list[Fact]:
     wrong, without = [], []
     for name, _, file, scan in filled:
         try:
-            if SlideFile(file, scan.n_instances, scan.width).coordinates() is None:
+            if read_coordinates(file, scan.n_instances) is None:
                 without.append(name)
         except InputError as error:
             wrong.append(f"{name}: {str(error).removeprefix(f'{file}: ')}")
