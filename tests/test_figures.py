@@ -443,6 +443,16 @@ def test_kaplan_meier_is_lifelines() -> None:
         assert [at_risk[x, y] for x in ticks] == [str((time >= x).sum()) for x in ticks]
 
 
+@pytest.mark.parametrize("protocol", ["strict", "paper+permuted-labels"])
+def test_a_title_names_a_protocol_that_is_not_the_strict_one(protocol: str) -> None:
+    table = replace(tables(1, 2)[0], protocol=protocol)
+    curve = kaplan_meier(risk_groups(predictions()), "mirror", table.task, protocol)
+    for figure in (forest(table), compute(table), curve):
+        title = " ".join(figure.get_suptitle().split())
+        assert table.task in title
+        assert title.endswith(f"· protocol {protocol}") == (protocol != "strict")
+
+
 def test_kaplan_meier_without_a_split_or_without_events() -> None:
     frame = predictions()
     same = risk_groups(frame.assign(risk=0.0))

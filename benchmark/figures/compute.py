@@ -85,7 +85,7 @@ def compute(table: Standing) -> Figure:
     axes.set_ylabel(f"{directed(table.primary)}\nmean with 95 % interval")
     gap = LABEL_INCHES / (figure.get_figheight() - _FRAME_INCHES)
     name_column(axes, [row.method for row in rows], cost, score, gap, on_front)
-    head(figure, f"Compute against score: {table.task}")
+    head(figure, f"Compute against score: {table.task}", table.protocol)
     caption(
         figure,
         f"{conditions(table)}. Vertical lines: corrected intervals over folds. The dashed steps"

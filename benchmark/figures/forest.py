@@ -62,7 +62,7 @@ def forest(table: Standing) -> Figure:
     numbers.tick_params(length=0, colors=MUTED)
     numbers.spines["right"].set_visible(False)
     _legend(axes)
-    head(figure, table.task)
+    head(figure, table.task, table.protocol)
     caption(figure, _caption(table))
     return figure
 

@@ -12,6 +12,7 @@ from sksurv.nonparametric import kaplan_meier_estimator
 from sksurv.util import Surv
 
 from benchmark.figures.look import BLUE, MUTED, VERMILION, canvas, caption, head, look, stated
+from tasks.base import Protocol
 
 _Dash = tuple[float, tuple[float, ...] | None]
 
@@ -79,13 +80,16 @@ def risk_groups(predictions: pd.DataFrame) -> RiskGroups:
 
 
 @look()
-def kaplan_meier(groups: RiskGroups, method: str, task: str) -> Figure:
+def kaplan_meier(
+    groups: RiskGroups, method: str, task: str, protocol: str = Protocol.STRICT
+) -> Figure:
     """Draw the survival of both groups with its intervals and the numbers at risk.
 
     Args:
         groups: From `risk_groups`; at least one patient.
         method: Whose risks they are, for the title.
         task: On which task.
+        protocol: Under which protocol.
 
     Returns:
         The curves with 95 % log-log intervals and the log-rank p; below, how many of each group
@@ -110,7 +114,7 @@ def kaplan_meier(groups: RiskGroups, method: str, task: str) -> Figure:
         alignment="left",
     )
     _at_risk(numbers, groups, curves.get_xticks())
-    head(figure, f"{method} on {task}")
+    head(figure, f"{method} on {task}", protocol)
     seeds = f", ranks averaged over {groups.seeds} seeds" if groups.seeds > 1 else ""
     caption(
         figure,

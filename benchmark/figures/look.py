@@ -14,6 +14,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from benchmark.markdown import p_value
+from tasks.base import Protocol
 
 WIDTH = 6.5
 """Inches between the margins of a page of A4 or letter."""
@@ -72,9 +73,10 @@ def canvas(height: float) -> Figure:
     return Figure(figsize=(WIDTH, height), layout="constrained")
 
 
-def head(figure: Figure, title: str) -> None:
-    """The title, in the upper left corner."""
-    wrapped = textwrap.fill(title, _TITLE_CHARACTERS)
+def head(figure: Figure, title: str, protocol: str = Protocol.STRICT) -> None:
+    """The title, in the upper left corner; it names a protocol that is not the strict one."""
+    title = title if protocol == Protocol.STRICT else f"{title} · protocol {protocol}"
+    wrapped = textwrap.fill(title, _TITLE_CHARACTERS, break_on_hyphens=False)
     figure.suptitle(wrapped, x=0.01, ha="left", fontweight="bold")
 
 

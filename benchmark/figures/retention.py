@@ -125,8 +125,8 @@ def retention(tradeoff: Tradeoff) -> Figure:
     gap = LABEL_INCHES / (figure.get_figheight() - _FRAME_INCHES)
     bold = {i for i, row in enumerate(rows) if row.method in (REFERENCE, UNTRAINED)}
     name_column(axes, [row.method for row in rows], x, y, gap, bold)
-    head(figure, f"Retention against alignment: {tradeoff.tasks.split('/')[1]}")
     protocol, budget, folds = tradeoff.setting
+    head(figure, f"Retention against alignment: {tradeoff.tasks.split('/')[1]}", protocol)
     caption(
         figure,
         f"{tradeoff.tasks} · protocol {protocol} · budget {budget} · {folds} folds."

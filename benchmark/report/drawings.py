@@ -74,7 +74,7 @@ def of_task(
         rows = predictions.get((*place, method))
         if rows is not None:
             groups = risk_groups(rows)
-            figure = kaplan_meier(groups, str(method), table.task)
+            figure = kaplan_meier(groups, str(method), table.task, table.protocol)
             found.append(save_drawing(figure, root, slug("kaplan-meier", *place, method)))
     return tuple(found)
 
