@@ -39,6 +39,7 @@ from benchmark.figures import (
     retention,
     risk_groups,
     save,
+    title_of,
     tradeoffs,
 )
 from benchmark.figures.names import spread
@@ -448,7 +449,7 @@ def test_a_title_names_a_protocol_that_is_not_the_strict_one(protocol: str) -> N
     table = replace(tables(1, 2)[0], protocol=protocol)
     curve = kaplan_meier(risk_groups(predictions()), "mirror", table.task, protocol)
     for figure in (forest(table), compute(table), curve):
-        title = " ".join(figure.get_suptitle().split())
+        title = title_of(figure)
         assert table.task in title
         assert title.endswith(f"· protocol {protocol}") == (protocol != "strict")
 

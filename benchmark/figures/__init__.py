@@ -9,7 +9,7 @@ from benchmark.figures.critical_difference import critical_difference_diagram, d
 from benchmark.figures.embedding_map import Projection, embedding_map, principal_axes
 from benchmark.figures.forest import forest
 from benchmark.figures.kaplan_meier import RiskGroups, kaplan_meier, risk_groups
-from benchmark.figures.look import caption_of, save
+from benchmark.figures.look import caption_of, save, title_of
 from benchmark.figures.optimism import optimism
 from benchmark.figures.retention import Tradeoff, retention, tradeoffs
 
@@ -33,5 +33,6 @@ __all__ = [
     "retention",
     "risk_groups",
     "save",
+    "title_of",
     "tradeoffs",
 ]

@@ -73,10 +73,15 @@ def canvas(height: float) -> Figure:
     return Figure(figsize=(WIDTH, height), layout="constrained")
 
 
+def title_of(figure: Figure) -> str:
+    """The title in one line."""
+    return figure.get_suptitle().replace("-\n", "-").replace("\n", " ")
+
+
 def head(figure: Figure, title: str, protocol: str = Protocol.STRICT) -> None:
     """The title, in the upper left corner; it names a protocol that is not the strict one."""
     title = title if protocol == Protocol.STRICT else f"{title} · protocol {protocol}"
-    wrapped = textwrap.fill(title, _TITLE_CHARACTERS, break_on_hyphens=False)
+    wrapped = textwrap.fill(title, _TITLE_CHARACTERS)
     figure.suptitle(wrapped, x=0.01, ha="left", fontweight="bold")
 
 
@@ -122,7 +127,7 @@ def svg(figure: Figure, source: str = "") -> str:
         figure: Any of this package.
         source: What it was drawn from, kept as metadata.
     """
-    title, description = " ".join(figure.get_suptitle().split()), caption_of(figure)
+    title, description = title_of(figure), caption_of(figure)
     metadata = {"Date": None, "Title": title, "Description": description, "Source": source or None}
     buffer = StringIO()
     with look():
@@ -152,7 +157,7 @@ def save(figure: Figure, folder: Path, name: str, source: str = "") -> tuple[Pat
     buffer = BytesIO()
     with look():
         figure.savefig(buffer, format="png", dpi=_PNG_DPI)
-    title, text = " ".join(figure.get_suptitle().split()), caption_of(figure)
+    title, text = title_of(figure), caption_of(figure)
     information = PngInfo()
     for key, value in {"Title": title, "Description": text, "Source": source}.items():
         information.add_text(key, value)

@@ -16,6 +16,7 @@ from benchmark.figures import (
     kaplan_meier,
     retention,
     risk_groups,
+    title_of,
 )
 from benchmark.figures.look import svg
 from benchmark.report.names import slug
@@ -103,7 +104,7 @@ def save_drawing(figure: Figure, root: Path, name: str) -> Drawing:
     """Write a figure into the report."""
     path = root / "figures" / f"{name}.svg"
     path.parent.mkdir(exist_ok=True)
-    title, text = " ".join(figure.get_suptitle().split()), caption_of(figure)
+    title, text = title_of(figure), caption_of(figure)
     path.write_text(svg(figure), encoding="utf-8")
     width, height = (round(72 * inches) for inches in figure.get_size_inches())
     return Drawing(f"figures/{name}.svg", title, text, width, height)
