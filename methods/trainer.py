@@ -89,7 +89,10 @@ class Encoder(Protocol):
     """
 
     def losses(self, wsi: Tensor, rna: Tensor) -> dict[str, Tensor]:
-        """Scalar losses by name; `total` is minimised."""
+        """Scalar losses by name; `total` is minimised.
+
+        The next batch of bags is written over `wsi`: what is to outlive the step is copied.
+        """
 
     def encode_wsi(self, wsi: Tensor) -> Tensor:
         """Slide embeddings [B, any width]."""
