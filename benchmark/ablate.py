@@ -14,7 +14,7 @@ from benchmark.standings import ALPHA
 from methods.registry import variants
 from tasks.base import Protocol
 from tasks.errors import InputError
-from tasks.registry import KINDS
+from tasks.registry import METRICS
 
 
 def ablate(parent: str, metrics: Sequence[str], options: RunOptions, console: Console) -> int:
@@ -28,9 +28,8 @@ def ablate(parent: str, metrics: Sequence[str], options: RunOptions, console: Co
     Raises:
         InputError: If the user's input is wrong; nothing has been computed then.
     """
-    known = {metric.name for kind in KINDS for metric in kind.metrics}
-    if unknown := [name for name in metrics if name not in known]:
-        near = get_close_matches(unknown[0], known, n=3) or sorted(known)
+    if unknown := [name for name in metrics if name not in METRICS]:
+        near = get_close_matches(unknown[0], METRICS, n=3) or sorted(METRICS)
         raise InputError(
             f"--metrics: expected metrics of tasks, such as {', '.join(near)}, found {unknown[0]!r}"
         )

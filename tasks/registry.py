@@ -13,7 +13,7 @@ from tasks.missing_modality import MissingModality
 from tasks.paper.few_shot import PaperFewShot
 from tasks.paper.subtyping import PaperSubtyping
 from tasks.paper.survival import PaperSurvival
-from tasks.retention import Retention
+from tasks.retention import Retention, TruthRetention
 from tasks.retrieval import Retrieval
 from tasks.subtyping import Subtyping
 from tasks.survival import Survival, SurvivalDiscrete
@@ -28,6 +28,10 @@ KINDS: tuple[type[Task], ...] = (
     MissingModality,
     Retention,
 )
+
+_CLASSES: tuple[type[Task], ...] = (*KINDS, TruthRetention)
+METRICS = frozenset(metric.name for task in _CLASSES for metric in task.metrics)
+"""The names of all metrics that instances of these kinds have."""
 
 REENACTED: tuple[type[Task], ...] = (PaperSurvival, PaperSubtyping, PaperFewShot)
 """The kinds that protocol `paper` asks, each in the name of the strict one."""

@@ -4,7 +4,7 @@ import pytest
 
 from tasks.errors import InputError
 from tasks.load import load_cohort
-from tasks.registry import all_tasks, select_tasks
+from tasks.registry import METRICS, all_tasks, select_tasks
 from tests.planted import planted_folder
 
 COHORT = load_cohort(planted_folder(bags=False))
@@ -34,3 +34,7 @@ def test_a_pattern_with_a_slash_finds_the_others() -> None:
 def test_what_matches_nothing_is_refused_with_what_is_near() -> None:
     with pytest.raises(InputError, match="did you mean survival"):
         names("survivel")
+
+
+def test_the_metrics_are_those_of_every_instance() -> None:
+    assert {metric.name for task in all_tasks([COHORT]) for metric in task.metrics} == METRICS
