@@ -1,5 +1,6 @@
 """The sweep: Ray Tune runs the trials of a plan; every finished one is recorded at once."""
 
+import gc
 import json
 import logging
 import os
@@ -239,8 +240,24 @@ def _ray(folder: Path, workers: int | None, address: str | None) -> Iterator[Non
             _connect(address)
         yield
     finally:
-        ray.shutdown()
+        _shutdown()
         os.chdir(before)
+
+
+def _shutdown() -> None:
+    """Shut Ray down; no other thread of this process may free what is Ray's meanwhile.
+
+    Tune leaves object references in cycles. Where a thread's collection of garbage frees one after
+    Ray's own worker has ended, Ray ends the process, exit code 1, with all trials done.
+    """
+    gc.collect()
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        ray.shutdown()
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _start(workers: int | None) -> None:
@@ -249,7 +266,7 @@ def _start(workers: int | None) -> None:
         try:
             ray.init("local", num_cpus=workers, include_dashboard=False, **_QUIET)
         except Exception as error:
-            ray.shutdown()
+            _shutdown()
             if number == RAY_STARTS - 1:
                 words = str(error).split()
                 raise MachineError(
