@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from benchmark.cache import EmbeddingCache
-from benchmark.device import check_device
+from benchmark.device import bfloat16_cost, check_device
 from benchmark.folds import outer_folds
 from benchmark.gains import gains, sentence
 from benchmark.interrupt import first_interrupt_only
@@ -23,6 +23,7 @@ from benchmark.screen import show
 from benchmark.segments import Line, Stamps
 from methods.base import Budget, MethodSpec
 from methods.registry import registry, select_methods
+from methods.trainer import Precision, TorchConfig
 from tasks.base import Protocol, Status, Task
 from tasks.cache_dir import cache_dir
 from tasks.cohort import SIDES, Cohort
@@ -31,6 +32,9 @@ from tasks.load import find_cohorts, load_cohort
 from tasks.manifest import MANIFEST
 from tasks.registry import REENACTED, select_tasks, under
 from tasks.synthetic import embedded_cohorts
+
+SLOW_BFLOAT16 = 2.0
+"""Times what float32 takes, from which on it is said."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +114,7 @@ def run_methods(methods: Sequence[MethodSpec], options: RunOptions, console: Con
             console.print(f"Methods of {name} are unavailable: {reason}", markup=False)
     if options.address is None:
         check_device(options.device)  # a cluster's devices only its workers know
+        say_what_bfloat16_costs(methods, options.budget, options.device, console)
     cohorts = _load(options, console)
     chosen = select_tasks(options.tasks, [cohort for _, cohort in cohorts])
     tasks = _asked(options.protocol, chosen, console)
@@ -166,6 +171,24 @@ def run_methods(methods: Sequence[MethodSpec], options: RunOptions, console: Con
     if isinstance(ended, MachineError):
         raise ended
     return code
+
+
+def say_what_bfloat16_costs(
+    methods: Sequence[MethodSpec], budget: Budget, device: str, console: Console
+) -> None:
+    """Say it where the device computes it slowly, for nothing else would show it."""
+    configs = {spec.name: spec.config_for(budget) for spec in methods}
+    rough = [
+        name
+        for name, config in configs.items()
+        if isinstance(config, TorchConfig) and config.precision is Precision.BFLOAT16
+    ]
+    if rough and (cost := bfloat16_cost(device)) > SLOW_BFLOAT16:
+        console.print(
+            f"precision=bfloat16 ({', '.join(rough)}): this {device} computes it slowly, a matrix "
+            f"product takes {cost:.0f} times as long as in float32.",
+            highlight=False,
+        )
 
 
 def _asked(protocol: Protocol, chosen: Sequence[Task], console: Console) -> tuple[Task, ...]:
