@@ -102,7 +102,7 @@ def test_gradients_of_the_pseudo_inverse_are_those_of_finite_differences() -> No
 
 
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("spread", [0.05, 0.5, 4.0])
+@pytest.mark.parametrize("spread", [0.05, 0.5, 2.0, 4.0])
 def test_float32_is_as_near_to_float64_as_the_package_is(spread: float, seed: int) -> None:
     torch.manual_seed(seed)
     # Large enough for the symmetric products; nearly uniform rows are the worst conditioned.
@@ -112,10 +112,11 @@ def test_float32_is_as_near_to_float64_as_the_package_is(spread: float, seed: in
     exact, package = moore_penrose_iter_pinv(A), moore_penrose_iter_pinv(A.float())
     from_the_right = pseudo_inverse_times(A.float(), block.float()) - exact @ block
     error = package @ block.float() - exact @ block
-    assert from_the_right.abs().max() <= 3 * error.abs().max()
+    # Of all errors together: the largest single one is another on every processor.
+    assert from_the_right.norm() <= 3 * error.norm()
     from_the_left = row_times_pseudo_inverse(row.float(), A.float()) - row @ exact
     error = row.float() @ package - row @ exact
-    assert from_the_left.abs().max() <= 3 * error.abs().max()
+    assert from_the_left.norm() <= 3 * error.norm()
 
 
 def test_exact_attention_is_softmax_attention_plus_the_convolution() -> None:
