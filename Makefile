@@ -15,7 +15,7 @@ demo: $(INSTALLED)
 
 # Two test files at a time, each whole on one worker: modules share fixtures.
 test: check
-	$(BIN)/pytest --numprocesses 2 --dist loadfile
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 check: $(INSTALLED)
 	$(BIN)/ruff format --check .

@@ -28,7 +28,8 @@ def write(board: Leaderboard, output: Path, folder: Path) -> None:
         InputError: They cannot be written.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        for place in (folder, output.parent):
+            place.mkdir(parents=True, exist_ok=True)
         for path in _stale(board, folder):
             path.unlink()
         for path, text in _files(board, output, folder).items():

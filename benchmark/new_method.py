@@ -29,6 +29,7 @@ def write_method(name: str, folder: Path) -> str:
     template = (files("benchmark") / "new_method.py.txt").read_text(encoding="utf-8")
     text = template.replace("NAME", name).replace("CLASS", name.title().replace("-", ""))
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:

@@ -1,5 +1,6 @@
 """`--set METHOD.FIELD=VALUE`: a configuration changed from the command line."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
@@ -92,11 +93,16 @@ def _parsed(setting: str, kind: Any, text: str) -> object:
             return path
         elif issubclass(option, int | float | str | StrEnum):
             try:
-                return option(text)
+                value = option(text)
             except ValueError:
                 continue
-    expected = " or ".join(
-        f"one of {', '.join(option)}" if issubclass(option, StrEnum) else option.__name__
-        for option in options
-    )
+            if option is not float or math.isfinite(value):
+                return value
+    expected = " or ".join(map(_words_for, options))
     raise InputError(f"--set {setting}: expected {expected}, found {text!r}")
+
+
+def _words_for(kind: type) -> str:
+    if issubclass(kind, StrEnum):
+        return f"one of {', '.join(kind)}"
+    return "a finite float" if kind is float else kind.__name__

@@ -1,5 +1,6 @@
 """What `mirror-bench data init` prints: what was found, what was taken, what must be told."""
 
+import shlex
 from pathlib import Path
 
 from rich.console import Console
@@ -33,7 +34,7 @@ def init(folder: Path, console: Console) -> None:
     for need in needs(found):
         console.print(f"[yellow]needed[/]  {escape(need)}", highlight=False)
     console.print(f"wrote {escape(str(path))}; look at it, then:", highlight=False)
-    console.print(f"  mirror-bench data verify {escape(str(folder))}", highlight=False)
+    console.print(f"  mirror-bench data verify {escape(shlex.quote(str(folder)))}", highlight=False)
 
 
 def _table(found: Survey) -> Table:

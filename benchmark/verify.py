@@ -7,14 +7,17 @@ The JSON is one object:
 * `problems`: whether anything is a problem; the exit code is 1 then, 0 otherwise.
 * `counts`: number of facts by weight: `problem`, `warning`, `fact`.
 * `cohorts`: one per cohort: `name`, `folder`, `counts`, and `facts` in the order of the work. Each
-  fact has `part` (wsi, rna, patients, clinical, truth, an endpoint or a label), `check` (what was
-  looked at), `weight` (problem: `run` refuses it, or scores what is wrong; warning: it is left out
-  or runs, and deserves a look; fact: what the data are), `summary`, `n` of `total` `unit` (how many
-  of how many of what; 0, 0 and empty where nothing is counted) and `examples` (at most 5 texts).
+  fact has `part` (cohort, wsi, rna, patients, clinical, truth, an endpoint or a label), `check`
+  (what was looked at), `weight` (problem: `run` refuses it, or scores what is wrong; warning: it is left
+  out or runs, and deserves a look; fact: what the data are), `summary`, `n` of `total` `unit` (how
+  many of how many of what; 0, 0 and empty where nothing is counted) and `examples` (at most 5
+  texts).
 """
 
 import json
+from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -24,7 +27,7 @@ from rich.table import Table
 
 from tasks.load import find_cohorts
 from tasks.verify.cohorts import verify_cohort
-from tasks.verify.facts import CohortFacts, Fact, Weight
+from tasks.verify.facts import Check, CohortFacts, Fact, Weight
 
 VERSION = 1
 
@@ -62,12 +65,29 @@ def verify(path: Path, as_json: bool, console: Console) -> int:
                 progress.update(bar, description=text, completed=done, total=total)
 
             found.append(verify_cohort(folder, looking_at))
+    found = _with_names_compared(found)
     if as_json:
         print(json.dumps(as_dict(path, found), indent=2), file=console.file)
     else:
         for cohort in found:
             show(cohort, console)
     return int(any(cohort.count(Weight.PROBLEM) for cohort in found))
+
+
+def _with_names_compared(found: Sequence[CohortFacts]) -> list[CohortFacts]:
+    """`run` takes no two cohorts of one name, which `data init` gives all cohorts of a project."""
+    folders = defaultdict(list)
+    for cohort in found:
+        folders[cohort.name].append(cohort.folder)
+    compared = []
+    for cohort in found:
+        others = [folder for folder in folders[cohort.name] if folder != cohort.folder]
+        if others:
+            summary = f"named as the cohort of {', '.join(others)}; `run` asks for different names"
+            fact = Fact("cohort", Check.MANIFEST, Weight.PROBLEM, summary)
+            cohort = replace(cohort, facts=(fact, *cohort.facts))  # noqa: PLW2901
+        compared.append(cohort)
+    return compared
 
 
 def as_dict(path: Path, cohorts: Sequence[CohortFacts]) -> dict[str, object]:

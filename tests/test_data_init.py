@@ -341,6 +341,25 @@ def test_polarity_is_asked_for(folder: Path) -> None:
     assert load_cohort(folder).endpoints["os"].event.sum() == sum(EVENTS)
 
 
+def test_a_status_that_is_unknown_or_spelt_twice_is_still_one_of_two(folder: Path) -> None:
+    values("1").to_csv(folder / "rna.csv")
+    words = ["Dead" if e else "Alive" for _, _, e in ROWS]
+    words[0], words[words.index("Dead", 1)] = "Unknown", "dead"
+    lines = ["patient_id,days_to_event,vital_status"]
+    lines += [f"{p},{m},{word}" for (p, m, _), word in zip(ROWS, words, strict=True)]
+    (folder / "outcomes.csv").write_text("\n".join(lines) + "\n")
+    said = write_init(folder)
+    assert "clinical.event_value: which value means that the event happened" in said
+    text = (folder / "cohort.toml").read_text()
+    assert "Unknown" not in text
+    n_dead = sum(word.casefold() == "dead" for word in words)
+    assert f": {n_dead} patients, median days_to_event" in text
+    text = text.replace('event_value = ""', 'event_value = "Dead"')
+    (folder / "cohort.toml").write_text(text.replace('time_unit = ""', 'time_unit = "days"'))
+    endpoint = load_cohort(folder).endpoints["os"]
+    assert (len(endpoint.patients), endpoint.event.sum()) == (len(ROWS) - 1, n_dead)
+
+
 def test_two_clinical_files_and_labels(folder: Path) -> None:
     values("1").to_csv(folder / "rna.csv")
     study(folder)

@@ -355,6 +355,17 @@ def test_a_packed_store_is_compared_with_its_sums(folder: Path) -> None:
     assert code == 1
 
 
+def test_two_cohorts_of_one_name_are_a_problem(folder: Path) -> None:
+    shutil.copytree(folder, folder.parent / "again")
+    out = io.StringIO()
+    assert verify(folder.parent, as_json=True, console=Console(file=out)) == 1
+    found = json.loads(out.getvalue())
+    assert found["counts"]["problem"] == 2
+    for cohort, other in zip(found["cohorts"], ("brca", "again"), strict=True):
+        assert cohort["facts"][0]["part"] == "cohort"
+        assert str(folder.parent / other) in cohort["facts"][0]["summary"]
+
+
 def test_folders_and_what_cannot_be_read(folder: Path, tmp_path: Path) -> None:
     assert run(folder.parent)[0] == 0
     for path, message in (

@@ -40,6 +40,8 @@ def test_values_have_the_type_of_their_field() -> None:
         ("mirror.epoch=3", "epochs"),
         ("mirror.epochs=many", "int"),
         ("mirror.cosine=maybe", "bool"),
+        ("mirror.learning_rate=nan", "a finite float, found 'nan'"),
+        ("mirror.learning_rate=-inf", "a finite float, found '-inf'"),
         ("mirror.precision=half", "bfloat16"),
     ],
 )

@@ -223,6 +223,22 @@ def test_a_file_that_changed_in_between_is_read_again(
     assert output.read_bytes() == packed(folder, tmp_path / "anew.h5").read_bytes()
 
 
+def test_a_store_is_not_taken_for_that_of_files_changed_since(tmp_path: Path) -> None:
+    folder = slides(tmp_path / "f")
+    output = packed(folder, tmp_path / "wsi.h5")
+    file = folder / f"{barcode(1)}.h5"
+    later = output.stat().st_mtime_ns + 10**9
+    os.utime(file, ns=(later, later))
+    plan = plan_store(folder, StoredPrecision.FLOAT32, silent)
+    assert not import_store(plan, output, silent)  # touched, not changed: there already
+    size = file.stat().st_size
+    clam(folder, barcode(1), bag(99, SIZES[1], WIDTH))
+    assert file.stat().st_size == size
+    os.utime(file, ns=(later, later))
+    with pytest.raises(InputError, match=rf"{barcode(1)}\.h5: expected the file that .*wsi\.h5"):
+        packed(folder, output)
+
+
 def test_killed_in_the_middle_ends_in_the_same_bytes(tmp_path: Path) -> None:
     folder = slides(tmp_path / "cohort" / "bags", clam, (400,) * 60)
     (tmp_path / "cohort" / "cohort.toml").write_text(

@@ -50,6 +50,10 @@ def _layout(path: Path) -> _Layout:
     if not line.strip():
         raise InputError(f"{path}: expected a header line, found an empty file")
     separator = "\t" if "\t" in line else ","
+    if separator not in line and ";" in line:
+        raise InputError(
+            f"{path}: expected cells separated by tabs or commas, found semicolons: {line[:40]!r}"
+        )
     header = pd.read_csv(
         path,
         sep=separator,

@@ -71,5 +71,10 @@ def reading(path: Path, expected: str) -> Iterator[None]:
         yield
     except InputError:
         raise
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{path}: expected {expected} in UTF-8, found byte 0x{error.object[error.start]:02x}, "
+            "as other encodings have it; save it as UTF-8"
+        ) from error
     except Exception as error:
         raise InputError(f"{path}: expected {expected}, found: {one_line(error)}") from error

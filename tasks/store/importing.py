@@ -89,8 +89,21 @@ def _check_same(plan: Plan, output: Path) -> None:
         raise InputError(
             f"{output}: expected no file yet or the store of these {len(plan.slides)} slides in "
             f"{plan.precision}, found one of {len(contents.slides)} slides in "
-            f"{contents.precision}, not the same"
+            f"{contents.precision}, not the same; to import anew, move it away"
         )
+    # Files that are older than the store are those that it was made from.
+    made = output.stat().st_mtime_ns
+    for path, stamp, checksums in zip(plan.files, plan.stamps, contents.checksums, strict=True):
+        if stamp > made and _sha256(path) != checksums.source_sha256:
+            raise InputError(
+                f"{path}: expected the file that {output} was made from, found another content, "
+                "changed since; to import anew, move the store away"
+            )
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as source:
+        return hashlib.file_digest(source, "sha256").hexdigest()
 
 
 def _unchanged(plan: Plan, written: list[Written]) -> list[Written]:
@@ -129,8 +142,7 @@ def _copy(
 def _copy_slide(plan: Plan, i: int, first: int, where: Places, out: BufferedRandom) -> Checksums:
     path, slide = plan.files[i], plan.slides[i]
     changed = InputError(f"{path}: expected the file as it was a moment ago, found that it changed")
-    with path.open("rb") as source:
-        source_sha256 = hashlib.file_digest(source, "sha256").hexdigest()
+    source_sha256 = _sha256(path)
     content, n = hashlib.sha256(), 0
     out.seek(where.features + first * plan.width * plan.precision.dtype.itemsize)
     for values in finite_chunks(path):

@@ -19,7 +19,13 @@ from tasks.audit.tables import identifier
 from tasks.errors import InputError
 from tasks.formats.cells import number, shown
 from tasks.formats.clinical import read_endpoints, recognise
-from tasks.formats.tables import is_missing, read_column, read_text_table, require_columns
+from tasks.formats.tables import (
+    is_missing,
+    is_unknown,
+    read_column,
+    read_text_table,
+    require_columns,
+)
 from tasks.manifest import ClinicalFormat, ClinicalSource, Orientation
 from tasks.split_files import find_barcode, is_clinical_too, is_split_file
 from tasks.survey.found import (
@@ -231,7 +237,8 @@ def _columns(
             continue
         cells = [cell for cell in table[name] if not is_missing(cell)]
         different = {cell.strip() for cell in cells}
-        if len(different) == 2 and (_known(name, EVENT_COLUMNS) or _EVENT_WORD.search(name)):
+        words = {cell.strip().casefold() for cell in cells if not is_unknown(cell)}
+        if len(words) == 2 and (_known(name, EVENT_COLUMNS) or _EVENT_WORD.search(name)):
             events.append(name)
         elif (
             len(different) > 2
@@ -262,8 +269,11 @@ def _by_value(
             "time": pd.to_numeric(time, errors="coerce").to_numpy(),
             "owner": list(owners),
         }
-    ).drop_duplicates(["owner", "status"])
-    frame = frame[~frame["status"].map(is_missing)]
+    )
+    frame = frame[~frame["status"].map(lambda cell: is_missing(cell) or is_unknown(cell))]
+    # As the reader does, `dead` is counted with `Dead`.
+    first = frame["status"].groupby(frame["status"].str.casefold()).transform("first")
+    frame = frame.assign(status=first).drop_duplicates(["owner", "status"])
     return {
         str(value): (len(part), float(part["time"].median()))
         for value, part in frame.groupby("status")
