@@ -8,9 +8,9 @@ The JSON is one object:
 * `counts`: number of facts by weight: `problem`, `warning`, `fact`.
 * `cohorts`: one per cohort: `name`, `folder`, `counts`, and `facts` in the order of the work. Each
   fact has `part` (cohort, wsi, rna, patients, clinical, truth, an endpoint or a label), `check`
-  (what was looked at), `weight` (problem: `run` refuses it, or scores what is wrong; warning: it is left
-  out or runs, and deserves a look; fact: what the data are), `summary`, `n` of `total` `unit` (how
-  many of how many of what; 0, 0 and empty where nothing is counted) and `examples` (at most 5
+  (what was looked at), `weight` (problem: `run` refuses it, or scores what is wrong; warning: it is
+  left out or runs, and deserves a look; fact: what the data are), `summary`, `n` of `total` `unit`
+  (how many of how many of what; 0, 0 and empty where nothing is counted) and `examples` (at most 5
   texts).
 """
 

@@ -55,12 +55,13 @@ def select_tasks(patterns: str, cohorts: Iterable[Cohort]) -> tuple[Task, ...]:
     Raises:
         InputError: A pattern matches nothing; the message has near matches.
     """
-    available = all_tasks(cohorts)
+    listed = tuple(cohorts)
+    available = all_tasks(listed)
     chosen: set[str] = set()
     for pattern in (part.strip() for part in patterns.split(",")):
         found = [task.name for task in available if _matches(pattern, task)]
         if not found:
-            raise InputError(_nothing(pattern, available))
+            raise InputError(_nothing(pattern, available, listed))
         chosen.update(found)
     return tuple(task for task in available if task.name in chosen)
 
@@ -91,8 +92,10 @@ def _matches(pattern: str, task: Task) -> bool:
     return task.default and fnmatchcase(task.kind, pattern)
 
 
-def _nothing(pattern: str, available: tuple[Task, ...]) -> str:
+def _nothing(pattern: str, available: tuple[Task, ...], cohorts: tuple[Cohort, ...]) -> str:
     """The message for a pattern that matches nothing."""
+    if there := _what_is_there(pattern, cohorts):
+        return f"--tasks: no task matches {pattern!r}: {there}"
     kinds = [kind.kind for kind in KINDS]
     names = [task.name for task in available]
     near = get_close_matches(pattern, names if "/" in pattern else ["all", *kinds])
@@ -103,3 +106,18 @@ def _nothing(pattern: str, available: tuple[Task, ...]) -> str:
     else:
         expected = f"expected all, {', '.join(kinds)} or one of {', '.join(names) or 'no instance'}"
     return f"--tasks: no task matches {pattern!r}: {expected}"
+
+
+def _what_is_there(pattern: str, cohorts: tuple[Cohort, ...]) -> str:
+    """Why the endpoint or label that a full name asks for makes no task; nothing if it is none."""
+    _, _, instance = pattern.partition("/")
+    name, _, label = instance.partition("/")
+    for cohort in cohorts:
+        if cohort.name != name:
+            continue
+        endpoint, classes = cohort.endpoints.get(label), cohort.labels.get(label)
+        if endpoint is not None and not endpoint.event.any():
+            return f"{label} has no event in {len(endpoint.event)} patients"
+        if classes is not None and len(set(classes.values.values())) < 2:
+            return f"{label} has {len(classes.values)} patients of one class"
+    return ""
