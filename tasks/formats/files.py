@@ -73,8 +73,8 @@ def reading(path: Path, expected: str) -> Iterator[None]:
         raise
     except UnicodeDecodeError as error:
         raise InputError(
-            f"{path}: expected {expected} in UTF-8, found byte 0x{error.object[error.start]:02x}, "
-            "as other encodings have it; save it as UTF-8"
+            f"{path}: expected {expected}, found byte 0x{error.object[error.start]:02x}, which is "
+            "not UTF-8; save it as UTF-8"
         ) from error
     except Exception as error:
         raise InputError(f"{path}: expected {expected}, found: {one_line(error)}") from error
