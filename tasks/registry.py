@@ -94,12 +94,12 @@ def _matches(pattern: str, task: Task) -> bool:
 
 def _nothing(pattern: str, available: tuple[Task, ...], cohorts: tuple[Cohort, ...]) -> str:
     """The message for a pattern that matches nothing."""
-    if there := _what_is_there(pattern, cohorts):
-        return f"--tasks: no task matches {pattern!r}: {there}"
     kinds = [kind.kind for kind in KINDS]
     names = [task.name for task in available]
     near = get_close_matches(pattern, names if "/" in pattern else ["all", *kinds])
-    if pattern in kinds:
+    if reason := _makes_no_task(pattern, cohorts):
+        expected = reason
+    elif pattern in kinds:
         expected = "no cohort here has what this kind of task needs"
     elif near:
         expected = f"did you mean {', '.join(near)}?"
@@ -108,7 +108,7 @@ def _nothing(pattern: str, available: tuple[Task, ...], cohorts: tuple[Cohort, .
     return f"--tasks: no task matches {pattern!r}: {expected}"
 
 
-def _what_is_there(pattern: str, cohorts: tuple[Cohort, ...]) -> str:
+def _makes_no_task(pattern: str, cohorts: tuple[Cohort, ...]) -> str:
     """Why the endpoint or label that a full name asks for makes no task; nothing if it is none."""
     _, _, instance = pattern.partition("/")
     name, _, label = instance.partition("/")

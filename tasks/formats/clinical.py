@@ -200,7 +200,7 @@ def _porpoise(table: pd.DataFrame) -> dict[str, Columns]:
     }
 
 
-def _same(cell: str) -> str:
+def one_spelling(cell: str) -> str:
     """A status in one spelling: 1, 1.0 and "1" are one, and so are TRUE and true."""
     try:
         return repr(number(cell))
@@ -210,12 +210,12 @@ def _same(cell: str) -> str:
 
 def _declared(path: Path, table: pd.DataFrame, columns: DeclaredColumns) -> dict[str, Columns]:
     """A table whose columns the manifest declares; any of its values but two is an error."""
-    event = _same(columns.event_value)
+    event = one_spelling(columns.event_value)
 
     def unknown(cell: str) -> bool:
-        return is_missing(cell) or (is_unknown(cell) and _same(cell) != event)
+        return is_missing(cell) or (is_unknown(cell) and one_spelling(cell) != event)
 
-    words = {_same(cell): cell for cell in table[columns.event] if not unknown(cell)}
+    words = {one_spelling(cell): cell for cell in table[columns.event] if not unknown(cell)}
     if event in ("0.0", "1.0"):
         known = {"0.0", "1.0"}
         expected = "0 or 1"
@@ -238,7 +238,7 @@ def _declared(path: Path, table: pd.DataFrame, columns: DeclaredColumns) -> dict
     def status(cell: str) -> bool | None:
         if unknown(cell):
             return None
-        word = _same(cell)
+        word = one_spelling(cell)
         if word not in known:
             raise KeyError(cell)
         return word == event

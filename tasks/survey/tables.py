@@ -18,7 +18,7 @@ from tasks.audit.outcomes import EVENT_COLUMNS, TIME_COLUMNS
 from tasks.audit.tables import identifier
 from tasks.errors import InputError
 from tasks.formats.cells import number, shown
-from tasks.formats.clinical import read_endpoints, recognise
+from tasks.formats.clinical import one_spelling, read_endpoints, recognise
 from tasks.formats.tables import (
     is_missing,
     is_unknown,
@@ -237,7 +237,7 @@ def _columns(
             continue
         cells = [cell for cell in table[name] if not is_missing(cell)]
         different = {cell.strip() for cell in cells}
-        words = {cell.strip().casefold() for cell in cells if not is_unknown(cell)}
+        words = {one_spelling(cell) for cell in cells if not is_unknown(cell)}
         if len(words) == 2 and (_known(name, EVENT_COLUMNS) or _EVENT_WORD.search(name)):
             events.append(name)
         elif (
@@ -272,7 +272,7 @@ def _by_value(
     )
     frame = frame[~frame["status"].map(lambda cell: is_missing(cell) or is_unknown(cell))]
     # As the reader does, `dead` is counted with `Dead`.
-    first = frame["status"].groupby(frame["status"].str.casefold()).transform("first")
+    first = frame.groupby(frame["status"].map(one_spelling))["status"].transform("first")
     frame = frame.assign(status=first).drop_duplicates(["owner", "status"])
     return {
         str(value): (len(part), float(part["time"].median()))

@@ -174,7 +174,7 @@ def test_embedding_at_paper_size() -> None:
         print(f"embedding {bags}: {published:.3f} s -> {ours:.3f} s: {ratios[bags]:.2f}x")
     before, after = (embedding_products(which).flops() / 1e9 for which in BUILDS)
     print(f"{before:.1f} -> {after:.1f} GFLOP of products: {before / after:.2f}x")
-    assert ratios[2] >= 2
+    assert min(ratios.values()) >= 2
 
 
 @pytest.mark.timeout(900)
