@@ -277,7 +277,7 @@ def list_tasks(data: DataOption = None, as_json: JsonOption = False) -> None:
     """The task instances of the cohorts."""
     from benchmark import listing  # noqa: PLC0415
 
-    _print_rows(listing.tasks(data), as_json)
+    _print_rows(listing.tasks(data), as_json, listing.TASK_COLUMNS)
 
 
 @list_app.command("cohorts")

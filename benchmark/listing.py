@@ -18,7 +18,10 @@ PATCH_WIDTH, GENES = 1536, 4096
 
 
 METHOD_COLUMNS = ("name", "role", "modalities", "parameters", "summary")
-"""What the table on the screen shows; the JSON has all."""
+"""What the table of `list methods` shows; the JSON has all."""
+
+TASK_COLUMNS = ("name", "primary_metric", "default", "version")
+"""What the table of `list tasks` shows: kind, cohort and label are in the name."""
 
 
 def methods() -> list[Row]:

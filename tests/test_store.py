@@ -234,9 +234,15 @@ def test_a_store_is_not_taken_for_that_of_files_changed_since(tmp_path: Path) ->
     size = file.stat().st_size
     clam(folder, barcode(1), bag(99, SIZES[1], WIDTH))
     assert file.stat().st_size == size
-    os.utime(file, ns=(later, later))
-    with pytest.raises(InputError, match=rf"{barcode(1)}\.h5: expected the file that .*wsi\.h5"):
-        packed(folder, output)
+    earlier = output.stat().st_mtime_ns - 10**9
+    os.utime(output, ns=(earlier, earlier))
+    # Its own time, or the one that it had where it was copied from.
+    for claimed in (later, 1):
+        os.utime(file, ns=(claimed, claimed))
+        with pytest.raises(
+            InputError, match=rf"{barcode(1)}\.h5: expected the file that .*wsi\.h5"
+        ):
+            packed(folder, output)
 
 
 def test_killed_in_the_middle_ends_in_the_same_bytes(tmp_path: Path) -> None:

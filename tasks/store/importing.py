@@ -91,10 +91,13 @@ def _check_same(plan: Plan, output: Path) -> None:
             f"{plan.precision}, found one of {len(contents.slides)} slides in "
             f"{contents.precision}, not the same; to import anew, move it away"
         )
-    # Files that are older than the store are those that it was made from.
+    # Files that are older than the store are those that it was made from. The time of a file's
+    # contents may be copied with them (`rsync -t`); that of its inode is when it came here.
     made = output.stat().st_mtime_ns
-    for path, stamp, checksums in zip(plan.files, plan.stamps, contents.checksums, strict=True):
-        if stamp > made and _sha256(path) != checksums.source_sha256:
+    for path, checksums in zip(plan.files, contents.checksums, strict=True):
+        status = path.stat()
+        newer = max(status.st_mtime_ns, status.st_ctime_ns) > made
+        if newer and _sha256(path) != checksums.source_sha256:
             raise InputError(
                 f"{path}: expected the file that {output} was made from, found another content, "
                 "changed since; to import anew, move the store away"
