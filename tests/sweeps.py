@@ -3,10 +3,13 @@
 import json
 import os
 import re
+import signal
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.planted import planted_folder
@@ -18,16 +21,27 @@ PATIENCE = 600.0
 
 
 def command(
-    results: Path, *more: str, methods: str = "constant,pca,wsi-only,clinical"
+    results: Path,
+    *more: str,
+    methods: str = "constant,pca,wsi-only,clinical",
+    data: Path | None = None,
 ) -> list[str]:
+    """The words of a small survival run; on the planted slide vectors, if no data are given."""
     words = ["--methods", methods, "--tasks", "survival", "--budget", "smoke", *more]
-    data = planted_folder(bags=False)
-    return [str(PROGRAM), "run", *words, "--data", str(data), "--results", str(results)]
+    data = data or planted_folder(bags=False)
+    return ["run", *words, "--data", str(data), "--results", str(results)]
+
+
+def bench(*words: str | Path, cwd: Path | None = None) -> "subprocess.CompletedProcess[str]":
+    """Run a command of `mirror-bench` to its end."""
+    return subprocess.run(
+        [PROGRAM, *words], capture_output=True, text=True, timeout=PATIENCE, check=False, cwd=cwd
+    )
 
 
 def start(words: list[str], **environment: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(
-        words,
+        [PROGRAM, *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -44,12 +58,9 @@ def ended(process: "subprocess.Popen[str]") -> tuple[int, str, str]:
 
 
 def tables(results: Path) -> list[str]:
-    return [
-        subprocess.run(
-            [PROGRAM, name, "--results", results], capture_output=True, text=True, check=True
-        ).stdout
-        for name in ("results", "predictions")
-    ]
+    shown = [bench(name, "--results", results) for name in ("results", "predictions")]
+    assert [table.returncode for table in shown] == [0, 0]
+    return [table.stdout for table in shown]
 
 
 def recorded(results: Path) -> list[tuple[str, int]]:
@@ -110,3 +121,30 @@ def wait_until(true: Callable[[], object]) -> None:
     while not true():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+@contextmanager
+def mlflow_server(folder: Path) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
+    """A real MLflow server on loopback: its address, and its process."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    store = ["--workers", "1", "--backend-store-uri", f"sqlite:///{folder}/m.db"]
+    where = ["--host", "127.0.0.1", "--port", str(port), "--artifacts-destination", "artifacts"]
+    with subprocess.Popen(
+        [PROGRAM.with_name("mlflow"), "server", *where, *store],
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as process:
+
+        def listens() -> bool:
+            with socket.socket() as probe:
+                return probe.connect_ex(("127.0.0.1", port)) == 0
+
+        try:
+            wait_until(listens)
+            yield f"http://127.0.0.1:{port}", process
+        finally:  # without it, leaving the block would wait for the server's end
+            os.killpg(process.pid, signal.SIGKILL)

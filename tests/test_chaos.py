@@ -2,12 +2,9 @@
 
 import os
 import signal
-import socket
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -17,11 +14,11 @@ import pytest
 from tasks.seeds import generator
 from tests.sweeps import (
     N_TRIALS,
-    PROGRAM,
     are_gone,
     command,
     ended,
     has_recorded,
+    mlflow_server,
     recorded,
     start,
     tables,
@@ -40,32 +37,6 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     assert code == 0, out + err
     assert len(recorded(results)) == N_TRIALS
     return tables(results)
-
-
-@contextmanager
-def mlflow_server(folder: Path) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    store = ["--workers", "1", "--backend-store-uri", f"sqlite:///{folder}/m.db"]
-    where = ["--host", "127.0.0.1", "--port", str(port), "--artifacts-destination", "artifacts"]
-    with subprocess.Popen(
-        [PROGRAM.with_name("mlflow"), "server", *where, *store],
-        cwd=folder,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    ) as process:
-
-        def listens() -> bool:
-            with socket.socket() as probe:
-                return probe.connect_ex(("127.0.0.1", port)) == 0
-
-        try:
-            wait_until(listens)
-            yield f"http://127.0.0.1:{port}", process
-        finally:  # without it, leaving the block would wait for the server's end
-            os.killpg(process.pid, signal.SIGKILL)
 
 
 @pytest.mark.parametrize("number", range(5))
