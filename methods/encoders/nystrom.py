@@ -11,12 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from methods.encoders.pseudo_inverse import (
-    largest_column,
-    pseudo_inverse_times,
-    row_times_pseudo_inverse,
-)
-from methods.encoders.runs import runs
+from methods.encoders.landmarks import Landmarks, attention, group_means
+from methods.encoders.pseudo_inverse import pseudo_inverse_times, row_times_pseudo_inverse
+from methods.encoders.runs import VALUES_AT_ONCE, runs
 
 # Queries [B, heads, n, d], keys and values of all tokens [B, tokens, 2 * heads * d], and which
 # heads these are -> what the queries find, [B, heads, n, d].
@@ -72,16 +69,16 @@ class TokenAttention(nn.Module):
 
         def projected(heads: slice) -> tuple[Tensor, Tensor]:
             columns = self._columns(heads)
-            q = self._heads(functional.linear(x[:, :n], weights[0, columns]))
+            q = functional.linear(x[:, :n], weights[0, columns])
             return q, functional.linear(x, weights[1:, columns].flatten(0, 1))
 
         whole = projected(together[0]) if len(together) == 1 else None
         attend = self.attention_over(x, whole if n == x.shape[1] else None)
         for heads in together:
             q, kv = whole or projected(heads)
-            found = attend(q, kv, heads).transpose(1, 2).flatten(2)
+            found = attend(self._heads(q), kv, heads).transpose(1, 2).flatten(2)
             v = kv[:, : n + self.kernel // 2, kv.shape[-1] // 2 :]
-            yield found + self._convolve(v, heads)[:, :n]
+            yield self._convolve(v, heads)[:, :n].add_(found)
 
     def _runs(self, x: Tensor) -> list[slice]:
         """Heads computed together."""
@@ -110,8 +107,8 @@ class TokenAttention(nn.Module):
 
         Args:
             x: The tokens.
-            whole: All tokens' queries [B, heads, n, d], and keys and values [B, n, 2 * width],
-                where they are known already.
+            whole: All tokens' queries [B, n, width], and keys and values [B, n, 2 * width], where
+                they are known already.
         """
 
         def attend(q: Tensor, kv: Tensor, _: slice) -> Tensor:
@@ -154,21 +151,17 @@ class NystromAttention(TokenAttention):
 
     def attention_over(self, x: Tensor, whole: tuple[Tensor, Tensor] | None) -> Attend:
         """A1 pinv(A2) A3 V, multiplied from the right: no n x m x m product is ever formed."""
-        if whole is None:
-            q_marks, k_marks, between = self._landmarks(x)
-        else:
-            q, kv = whole
-            k = self._heads(kv[..., : kv.shape[-1] // 2])
-            q_marks, k_marks = (padded_means(part, self.landmarks) for part in (q, k))
-            between = self._softmax(q_marks, k_marks)
-        scale = largest_column(between)
+        marks = self._landmarks(x, *(whole or (None, None)))
+        among, scale = marks.among()
 
         def attend(q: Tensor, kv: Tensor, heads: slice) -> Tensor:
-            # Padding tokens are zero and have no bias, so they are zero as keys and as values too.
-            k, v = (self._heads(part) for part in self._pad(kv).chunk(2, dim=-1))
-            block = functional.scaled_dot_product_attention(q_marks[:, heads], k, v)
-            block = pseudo_inverse_times(between[:, heads], block, self.steps, scale=scale)
-            return functional.scaled_dot_product_attention(q, k_marks[:, heads], block)
+            k, v = (self._heads(part) for part in kv.chunk(2, dim=-1))
+            block = marks.times_roots(self._found(marks.queries[:, heads], k, v).mT).mT
+            block = pseudo_inverse_times(among[:, heads], block, self.steps, scale=scale)
+            block = marks.all(marks.over_roots(block.mT).mT)
+            return functional.scaled_dot_product_attention(
+                q, marks.all(marks.keys[:, heads]), block
+            )
 
         return attend
 
@@ -180,60 +173,67 @@ class NystromAttention(TokenAttention):
         if torch.is_grad_enabled():
             return super().first(x)
         to_q, to_k, to_v = self.qkv.weight.unflatten(0, (3, -1))
-        q_marks, k_marks, between = self._landmarks(x)
-        row = self._softmax(self._heads(functional.linear(x[:, :1], to_q)), k_marks)
-        row = row_times_pseudo_inverse(row, between, self.steps)
+        together = self._runs(x)
+        keys = functional.linear(x, to_k) if len(together) == 1 else None
+        marks = self._landmarks(x, None, keys)
+        among, scale = marks.among()
+        row = attention(self._heads(functional.linear(x[:, :1], to_q)), marks.keys, marks.zeros)
+        row = row_times_pseudo_inverse(marks.over_roots(row), among, self.steps, scale=scale)
+        row = marks.times_roots(row)
         on_tokens = []
-        for heads in self._runs(x):
-            keys = self._heads(self._pad(functional.linear(x, to_k[self._columns(heads)])))
-            of_heads = (row[:, heads], q_marks[:, heads], keys)
-            on_tokens += [
-                self._on_tokens(*of_head)
-                for of_head in zip(*(part.unbind(1) for part in of_heads), strict=True)
-            ]
-        at_tokens = torch.cat(on_tokens, dim=1)[..., -x.shape[1] :] @ x
+        for heads in together:
+            k = functional.linear(x, to_k[self._columns(heads)]) if keys is None else keys
+            of_heads = (row[:, heads], marks.queries[:, heads], self._heads(k))
+            for row_of_head, *of_head in zip(*(part.split(1, 1) for part in of_heads), strict=True):
+                parts = self._on_tokens(*of_head)
+                found = [row_of_head[..., part] @ weights for part, weights in parts]
+                on_tokens.append(torch.stack(found).sum(0))
+        at_tokens = torch.cat(on_tokens, dim=1).squeeze(2) @ x
         far = torch.einsum("bhw,hdw->bhd", at_tokens, to_v.unflatten(0, (self.heads, -1)))
         v = functional.linear(x[:, : 1 + self.kernel // 2], to_v)
         near = self._convolve(v, slice(0, self.heads))[:, :1]
         output: Tensor = self.dropout(self.output(far.flatten(1).unsqueeze(1) + near))
         return output
 
-    def _on_tokens(self, row: Tensor, marks: Tensor, keys: Tensor) -> Tensor:
-        """A row on a head's landmarks [B, 1, m], through A3 [B, m, n]: [B, 1, n]."""
-        parts = runs(self.landmarks, keys.shape[0] * keys.shape[1])
-        found = [row[..., part] @ self._softmax(marks[:, part], keys) for part in parts]
-        return torch.stack(found).sum(0)
+    def _found(self, marks: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """A3 V [B, heads, m, d]: what landmarks find among the tokens.
 
-    def _landmarks(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Mean queries and keys [B, heads, landmarks, d], and A2, the attention between them."""
+        Padding tokens are zero and have no bias, so they are zero as keys and as values too.
+        """
+        scores = k.shape[0] * k.shape[1] * marks.shape[2] * k.shape[2]
+        if torch.is_grad_enabled() or scores <= VALUES_AT_ONCE:
+            padding = (0, 0, -k.shape[2] % self.landmarks, 0)
+            k, v = (functional.pad(part, padding) for part in (k, v))
+            return functional.scaled_dot_product_attention(marks, k, v)
+        found = []
+        for of_head, *keys in zip(v.split(1, 1), marks.split(1, 1), k.split(1, 1), strict=True):
+            parts = self._on_tokens(*keys)
+            found.append(torch.cat([weights @ of_head for _, weights in parts], dim=2))
+        return torch.cat(found, dim=1)
+
+    def _on_tokens(self, marks: Tensor, keys: Tensor) -> Iterator[tuple[slice, Tensor]]:
+        """A3 of a head, few landmarks at a time: which of [B, 1, m, d], and [B, 1, some, n]."""
+        n = keys.shape[2]
+        zeros = -n % self.landmarks
+        for part in runs(marks.shape[2], keys.shape[0] * n):
+            q = marks[:, 0, part] / math.sqrt(self.head_width)
+            # What padding tokens score is one column, as the logarithm of how many there are.
+            scores = q.new_empty(*q.shape[:2], 1 + n)
+            scores[..., 0] = math.log(zeros) if zeros else -math.inf
+            torch.bmm(q, keys[:, 0].mT, out=scores[..., 1:])
+            yield part, torch.softmax(scores, dim=-1)[:, None, :, 1:]
+
+    def _landmarks(self, x: Tensor, q: Tensor | None, k: Tensor | None) -> Landmarks:
+        """Of tokens [B, n, width], whose queries [B, n, width] and keys [B, n, ..] may be known."""
         # The mean of projected tokens is the projection of their mean.
-        weight = self.qkv.weight[: 2 * x.shape[-1]]
-        marks = functional.linear(padded_means(x, self.landmarks), weight)
-        q_marks, k_marks = (self._heads(part) for part in marks.chunk(2, dim=-1))
-        return q_marks, k_marks, self._softmax(q_marks, k_marks)
-
-    def _softmax(self, q: Tensor, k: Tensor) -> Tensor:
-        return torch.softmax(q / math.sqrt(self.head_width) @ k.mT, dim=-1)
-
-    def _pad(self, x: Tensor) -> Tensor:
-        """Zeros in front of tokens [B, n, ..], to a multiple of the landmarks."""
-        zeros = x.new_zeros(x.shape[0], -x.shape[1] % self.landmarks, x.shape[2])
-        return torch.cat([zeros, x], dim=1)
-
-
-def padded_means(x: Tensor, count: int) -> Tensor:
-    """Means of `count` groups of consecutive tokens, zeros in front making the groups equal.
-
-    Args:
-        x: [.., n, width].
-        count: Number of groups; each has ceil(n / count) places.
-
-    Returns:
-        [.., count, width].
-    """
-    size = -(-x.shape[-2] // count)
-    rest = x.shape[-2] % size
-    means = x[..., rest:, :].unflatten(-2, (-1, size)).mean(-2)
-    if rest:
-        means = torch.cat([x[..., :rest, :].sum(-2, keepdim=True) / size, means], dim=-2)
-    return functional.pad(means, (0, 0, count - means.shape[-2], 0))
+        of_x = group_means(x, self.landmarks) if q is None or k is None else x
+        means = [
+            functional.linear(of_x, weight)
+            if known is None
+            else group_means(known[..., : x.shape[-1]], self.landmarks)
+            for known, weight in zip((q, k), self.qkv.weight.chunk(3)[:2], strict=True)
+        ]
+        of_a_group = -(-x.shape[1] // self.landmarks)
+        zeros = -x.shape[1] % self.landmarks // of_a_group
+        queries, keys = map(self._heads, means)
+        return Landmarks(queries, keys, zeros)
