@@ -7,19 +7,21 @@ from hypothesis import strategies as st
 from nystrom_attention import NystromAttention as PackageAttention
 from nystrom_attention.nystrom_attention import moore_penrose_iter_pinv
 from torch import Tensor, nn
+from torch.nn import functional
 
+from methods.encoders.landmarks import group_means
 from methods.encoders.nystrom import NystromAttention, TokenAttention
 from methods.encoders.pseudo_inverse import pseudo_inverse_times, row_times_pseudo_inverse
 
 WIDTH, HEADS, LANDMARKS = 32, 4, 8
 
 
-def twins(seed: int = 0) -> tuple[NystromAttention, nn.Module]:
+def twins(seed: int = 0, landmarks: int = LANDMARKS) -> tuple[NystromAttention, nn.Module]:
     """Ours and the package's, with equal weights, in float64 and without dropout."""
     torch.manual_seed(seed)
-    ours = NystromAttention(WIDTH, LANDMARKS, heads=HEADS).double().eval()
+    ours = NystromAttention(WIDTH, landmarks, heads=HEADS).double().eval()
     package = PackageAttention(
-        WIDTH, dim_head=WIDTH // HEADS, heads=HEADS, num_landmarks=LANDMARKS, dropout=0.1
+        WIDTH, dim_head=WIDTH // HEADS, heads=HEADS, num_landmarks=landmarks, dropout=0.1
     )
     package = package.double().eval()
     package.load_state_dict(
@@ -91,6 +93,44 @@ def test_the_first_token_without_gradients_is_that_with_them(n: int) -> None:
         found = attention.first(x)
     torch.testing.assert_close(found, attention(x)[:, :1], rtol=1e-9, atol=1e-9)
     torch.testing.assert_close(attention.first(x), attention(x)[:, :1], rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("n", [8320, 9001])
+def test_a_large_bag_without_gradients_is_that_with_them(n: int) -> None:
+    # Without gradients its scores, more than are held at once, are made head by head.
+    torch.manual_seed(0)
+    attention = NystromAttention(32, 64, heads=8).double().eval()
+    x = torch.randn(1, n, 32, dtype=torch.float64)
+    expected = attention(x)
+    with torch.no_grad():
+        found, first = torch.zeros_like(x), attention.first(x)
+        attention.add_to_(found, x)
+        torch.testing.assert_close(attention(x), expected, rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(first, expected[:, :1], rtol=1e-9, atol=1e-9)
+
+
+@settings(max_examples=30, deadline=None)
+@given(n=st.integers(1, 70), count=st.integers(1, 30))
+def test_landmarks_of_padding_are_one(n: int, count: int) -> None:
+    x = torch.randn(2, n, 3, dtype=torch.float64)
+    means = functional.pad(x, (0, 0, -n % count, 0)).unflatten(1, (count, -1)).mean(2)
+    zeros = -n % count // -(-n // count)
+    torch.testing.assert_close(group_means(x, count), means[:, max(0, zeros - 1) :])
+
+
+@pytest.mark.parametrize("scale", [0.2, 1.0, 3.0])
+@pytest.mark.parametrize("n", [60, 190, 401])
+def test_padding_in_float32_is_as_near_to_float64_as_the_package_is(n: int, scale: float) -> None:
+    found, errors = [], []
+    for seed in range(3):
+        ours, package = twins(seed, landmarks=200)
+        x = scale * torch.randn(2, n, WIDTH)
+        with torch.no_grad():
+            exact = package(x.double())
+            found += [ours.float()(x) - exact, ours.first(x) - exact[:, :1]]
+            errors.append(package.float()(x) - exact)
+    assert max(error.abs().max() for error in found) <= 3 * torch.cat(errors).abs().max()
 
 
 def test_gradients_of_the_pseudo_inverse_are_those_of_finite_differences() -> None:
