@@ -200,8 +200,8 @@ class NystromAttention(TokenAttention):
 
         Padding tokens are zero and have no bias, so they are zero as keys and as values too.
         """
-        scores = k.shape[0] * k.shape[1] * marks.shape[2] * k.shape[2]
-        if torch.is_grad_enabled() or scores <= VALUES_AT_ONCE:
+        few = k.shape[0] * k.shape[1] * marks.shape[2] * k.shape[2] <= VALUES_AT_ONCE
+        if torch.is_grad_enabled() or few or k.device.type != "cpu":
             padding = (0, 0, -k.shape[2] % self.landmarks, 0)
             k, v = (functional.pad(part, padding) for part in (k, v))
             return functional.scaled_dot_product_attention(marks, k, v)
