@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from methods.base import Budget, Choice, LogUniform, MethodSpec, Role
 from methods.encoders.abmil import GatedAttention
+from methods.encoders.linear import Linear
 from methods.encoders.slide import SlideEncoder
 from methods.sizes import SMOKE
 from methods.supervised import (
@@ -29,7 +30,7 @@ class ABMILMethod(SupervisedMethod):
         require_patches(shapes["wsi"], "abmil")
         width, dropout = self.config.width, self.config.dropout
         return nn.Sequential(
-            nn.Linear(shapes["wsi"].width, width),
+            Linear(shapes["wsi"].width, width),
             nn.ReLU(),
             nn.Dropout(dropout),
             GatedAttention(width, width // 2, dropout),

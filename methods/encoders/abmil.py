@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from methods.encoders.linear import Linear
+
 
 class GatedAttention(nn.Module):
     """Pooling by gated attention (Ilse et al., ICML 2018, equation 9).
@@ -17,8 +19,8 @@ class GatedAttention(nn.Module):
 
     def __init__(self, width: int, hidden: int, dropout: float = 0.25) -> None:
         super().__init__()
-        self.content = nn.Linear(width, hidden)
-        self.gate = nn.Linear(width, hidden)
+        self.content = Linear(width, hidden)
+        self.gate = Linear(width, hidden)
         self.score = nn.Linear(hidden, 1)
         self.dropout = nn.Dropout(dropout)
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from methods.encoders.abmil import GatedAttention
+from methods.encoders.linear import Linear
 from methods.encoders.snn import self_normalising
 
 LAYERS = 2  # of the transformers, and of a group's layers (Chen et al., ICCV 2021)
@@ -87,7 +88,7 @@ class CoAttention(nn.Module):
         dropout: float = 0.25,
     ) -> None:
         super().__init__()
-        self.patches = nn.Sequential(nn.Linear(patch_width, width), nn.ReLU(), nn.Dropout(dropout))
+        self.patches = nn.Sequential(Linear(patch_width, width), nn.ReLU(), nn.Dropout(dropout))
         self.genes = GeneGroups(groups, width, dropout)
         self.attention = nn.MultiheadAttention(width, num_heads=1, batch_first=True)
         self.wsi_summary = TokenSummary(width, heads, dropout)

@@ -7,6 +7,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from methods.encoders.pseudo_inverse import largest_column
+
 
 @dataclass(frozen=True)
 class Landmarks:
@@ -31,7 +33,7 @@ class Landmarks:
         """A [B, heads, m, m], and the largest sum of a column of U A U^T."""
         weights = attention(self.queries, self.keys, self.zeros)
         if self.zeros < 2:
-            return weights, weights.sum(-2).amax()
+            return weights, largest_column(weights)
         counts = self._roots.square()
         largest = (counts @ weights / counts).amax()
         return weights * (self._roots.unsqueeze(1) / self._roots), largest

@@ -5,6 +5,8 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
+from methods.encoders.linear import Linear
+
 
 class Perceptron(nn.Sequential):
     """Hidden layers of Linear, LayerNorm, activation and dropout, then a linear layer if asked.
@@ -27,13 +29,13 @@ class Perceptron(nn.Sequential):
         layers: list[nn.Module] = []
         for before, after in pairwise(widths):
             layers += [
-                nn.Linear(before, after),
+                Linear(before, after),
                 nn.LayerNorm(after),
                 activation(),
                 nn.Dropout(dropout),
             ]
         if output is not None:
-            layers.append(nn.Linear(widths[-1], output))
+            layers.append(Linear(widths[-1], output))
         super().__init__(*layers)
 
     def summary(self, x: Tensor) -> Tensor:

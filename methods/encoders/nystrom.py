@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from methods.encoders.landmarks import Landmarks, attention, group_means
+from methods.encoders.linear import Linear, linear
 from methods.encoders.pseudo_inverse import pseudo_inverse_times, row_times_pseudo_inverse
 from methods.encoders.runs import VALUES_AT_ONCE, runs
 
@@ -35,8 +36,8 @@ class TokenAttention(nn.Module):
         self.heads = heads
         self.head_width = width // heads
         self.kernel = kernel
-        self.qkv = nn.Linear(width, 3 * width, bias=False)
-        self.output = nn.Linear(width, width)
+        self.qkv = Linear(width, 3 * width, bias=False)
+        self.output = Linear(width, width)
         self.dropout = nn.Dropout(dropout)
         self.convolution = nn.Conv2d(
             heads, heads, (kernel, 1), padding=(kernel // 2, 0), groups=heads, bias=False
@@ -61,7 +62,7 @@ class TokenAttention(nn.Module):
         for run, mixed in zip(heads, self._mixed(x.shape[1], x, heads), strict=True):
             weight = self.output.weight[:, self._columns(run)]
             for tokens in runs(x.shape[1], x.numel() // x.shape[1]):
-                residual[:, tokens] += functional.linear(mixed[:, tokens], weight)
+                residual[:, tokens] += linear(mixed[:, tokens], weight)
 
     def _mixed(self, n: int, x: Tensor, together: list[slice]) -> Iterator[Tensor]:
         """The first `n` tokens before the output projection, [B, n, heads * d] per run of heads."""
@@ -69,8 +70,8 @@ class TokenAttention(nn.Module):
 
         def projected(heads: slice) -> tuple[Tensor, Tensor]:
             columns = self._columns(heads)
-            q = functional.linear(x[:, :n], weights[0, columns])
-            return q, functional.linear(x, weights[1:, columns].flatten(0, 1))
+            q = linear(x[:, :n], weights[0, columns])
+            return q, linear(x, weights[1:, columns].flatten(0, 1))
 
         whole = projected(together[0]) if len(together) == 1 else None
         attend = self.attention_over(x, whole if n == x.shape[1] else None)
@@ -174,15 +175,15 @@ class NystromAttention(TokenAttention):
             return super().first(x)
         to_q, to_k, to_v = self.qkv.weight.unflatten(0, (3, -1))
         together = self._runs(x)
-        keys = functional.linear(x, to_k) if len(together) == 1 else None
+        keys = linear(x, to_k) if len(together) == 1 else None
         marks = self._landmarks(x, None, keys)
         among, scale = marks.among()
-        row = attention(self._heads(functional.linear(x[:, :1], to_q)), marks.keys, marks.zeros)
+        row = attention(self._heads(linear(x[:, :1], to_q)), marks.keys, marks.zeros)
         row = row_times_pseudo_inverse(marks.over_roots(row), among, self.steps, scale=scale)
         row = marks.times_roots(row)
         on_tokens = []
         for heads in together:
-            k = functional.linear(x, to_k[self._columns(heads)]) if keys is None else keys
+            k = linear(x, to_k[self._columns(heads)]) if keys is None else keys
             of_heads = (row[:, heads], marks.queries[:, heads], self._heads(k))
             for row_of_head, *of_head in zip(*(part.split(1, 1) for part in of_heads), strict=True):
                 parts = self._on_tokens(*of_head)
@@ -190,7 +191,7 @@ class NystromAttention(TokenAttention):
                 on_tokens.append(torch.stack(found).sum(0))
         at_tokens = torch.cat(on_tokens, dim=1).squeeze(2) @ x
         far = torch.einsum("bhw,hdw->bhd", at_tokens, to_v.unflatten(0, (self.heads, -1)))
-        v = functional.linear(x[:, : 1 + self.kernel // 2], to_v)
+        v = linear(x[:, : 1 + self.kernel // 2], to_v)
         near = self._convolve(v, slice(0, self.heads))[:, :1]
         output: Tensor = self.dropout(self.output(far.flatten(1).unsqueeze(1) + near))
         return output
@@ -228,7 +229,7 @@ class NystromAttention(TokenAttention):
         # The mean of projected tokens is the projection of their mean.
         of_x = group_means(x, self.landmarks) if q is None or k is None else x
         means = [
-            functional.linear(of_x, weight)
+            linear(of_x, weight)
             if known is None
             else group_means(known[..., : x.shape[-1]], self.landmarks)
             for known, weight in zip((q, k), self.qkv.weight.chunk(3)[:2], strict=True)

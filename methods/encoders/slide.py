@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
+from methods.encoders.linear import Linear
 from methods.encoders.nystrom import NystromAttention, TokenAttention
 from methods.encoders.runs import runs
 
@@ -127,7 +128,7 @@ class SlideEncoder(nn.Module):
         checkpointing: bool = False,
     ) -> None:
         super().__init__()
-        self.patch_embedding = nn.Linear(patch_width, width)
+        self.patch_embedding = Linear(patch_width, width)
         self.cls_token = nn.Parameter(torch.zeros(1, 1, width))
         layer = partial(
             AttentionLayer, width, heads, dropout, exact=exact, checkpointing=checkpointing

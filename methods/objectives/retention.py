@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from methods.encoders.expression import VectorBlock
+from methods.encoders.linear import Linear
 from methods.encoders.slide import AttentionLayer
 from methods.objectives.alignment import full_precision
 
@@ -51,7 +52,7 @@ class BagRetention(nn.Module):
         checkpointing: bool = False,
     ) -> None:
         super().__init__()
-        self.embedding = nn.Linear(width, width)
+        self.embedding = Linear(width, width)
         self.mask_token = nn.Parameter(torch.zeros(1, 1, width))
         self.position = nn.Parameter(torch.zeros(1, 1 + tokens, width))
         self.blocks = nn.Sequential(
@@ -61,7 +62,7 @@ class BagRetention(nn.Module):
             )
         )
         self.norm = nn.LayerNorm(width)
-        self.head = nn.Linear(width, output_width)
+        self.head = Linear(width, output_width)
 
     def forward(self, tokens: Tensor, mask: Tensor | None = None) -> Tensor:
         """Predict each patch, [B, N, output_width].

@@ -17,6 +17,7 @@ from nystrom_attention import NystromAttention as PackageAttention
 from torch import Tensor, nn
 
 from methods.branches import BagBranch
+from methods.encoders.linear import Linear
 from methods.encoders.nystrom import NystromAttention
 from methods.encoders.slide import AttentionLayer, PositionConvolution, SlideEncoder
 from methods.mirror import MIRROR, MirrorArchitecture
@@ -78,12 +79,18 @@ class PlainLayer(nn.Module):
         return output
 
 
+def _plain(ours: Linear) -> nn.Linear:
+    plain = nn.Linear(ours.in_features, ours.out_features)
+    plain.load_state_dict(ours.state_dict())
+    return plain
+
+
 class PlainEncoder(nn.Module):
     """Every token of every layer, whatever is asked for."""
 
     def __init__(self, ours: SlideEncoder, width: int) -> None:
         super().__init__()
-        self.patch_embedding, self.norm = ours.patch_embedding, ours.norm
+        self.patch_embedding, self.norm = _plain(ours.patch_embedding), ours.norm
         self.cls_token = ours.cls_token
         self.layers = nn.ModuleList(PlainLayer(each, width) for each in (ours.first, ours.second))
         self.position = PlainPositions(ours.position, width)
@@ -107,7 +114,8 @@ class PlainRetention(nn.Module):
 
     def __init__(self, ours: BagRetention, width: int) -> None:
         super().__init__()
-        self.embedding, self.norm, self.head = ours.embedding, ours.norm, ours.head
+        self.embedding, self.head = _plain(ours.embedding), _plain(ours.head)
+        self.norm = ours.norm
         self.mask_token, self.position = ours.mask_token, ours.position
         layers = [block for block in ours.blocks if isinstance(block, AttentionLayer)]
         self.blocks = nn.Sequential(*(PlainLayer(layer, width) for layer in layers))

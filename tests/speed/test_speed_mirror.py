@@ -20,6 +20,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from benchmark.device import bfloat16_cost
+from methods.encoders.linear import linear
 from tests.speed.plain_mirror import GENES, PATCH_WIDTH, Build, TrainingStep, build
 
 pytestmark = pytest.mark.speed
@@ -73,6 +74,12 @@ class Products(TorchDispatchMode):
             left, right = args[-2:]
             batch = left.shape[0] if left.dim() == 3 else 1
             self.counts[batch, left.shape[-2], left.shape[-1], right.shape[-1]] += 1
+        elif name in ("convolution", "convolution_backward"):
+            # What `methods.encoders.linear` makes of a product; the others are depthwise, and few.
+            image, kernel = args[:2] if name == "convolution" else args[1:3]
+            if kernel.shape[2:] == (1, 1):
+                product = (1, image.shape[-1], kernel.shape[1], kernel.shape[0])
+                self.counts[product] += 1 if name == "convolution" else sum(args[-1][:2])
         elif name.startswith("_scaled_dot_product_flash_attention_for_cpu"):
             backward = name.endswith("backward")
             q, k = args[backward : 2 + backward]
@@ -89,10 +96,9 @@ class Products(TorchDispatchMode):
         total = 0.0
         for (batch, rows, inner, columns), count in self.counts.items():
             left, right = torch.randn(batch, rows, inner), torch.randn(batch, inner, columns)
-            out = torch.empty(batch, rows, columns)
+            product = partial(torch.matmul, left, right, out=torch.empty(batch, rows, columns))
             if batch == 1:
-                left, right, out = left[0], right[0], out[0]
-            product = partial(torch.matmul, left, right, out=out)
+                product = partial(linear, left, torch.randn(columns, inner))
             (spent,) = seconds_taking_turns((product,), 5)
             total += count * min(spent)
         return total
