@@ -220,10 +220,10 @@ class TorchMethod(Method):
         """
         if isinstance(modality, VectorModality):
             return self._vectors(modality, side, batch)
-        room = self._rooms.setdefault(side, _Room(modality, self.config))
+        room = self._rooms.setdefault(side, _Room(modality, self.config, self._device))
         for bag, patient in zip(room.drawn(len(batch)), batch, strict=True):
             self._draw(bag, modality, patient, draws)
-        return self._scaler(side).scale_(room.on(self._device, len(batch)))
+        return self._scaler(side).scale_(room.on_device(len(batch)))
 
     def _draw(
         self, out: Features, modality: BagModality, patient: str, draws: np.random.Generator
@@ -395,25 +395,22 @@ class TorchMethod(Method):
 class _Room:
     """Where batches of bags are read, one over the other: a new array costs as much as the bags.
 
-    They are read as they are kept, half as many bytes in float16, and made float32 on the device.
+    To another device they go as they are kept, in float16 half as many bytes, and are made float32
+    there.
     """
 
-    def __init__(self, modality: BagModality, config: TorchConfig) -> None:
-        self._drawn = np.empty((config.batch_size, config.tokens, modality.width), modality.dtype)
-        self._floats = torch.empty(0)
+    def __init__(self, modality: BagModality, config: TorchConfig, device: torch.device) -> None:
+        dtype = np.dtype(np.float32) if device.type == "cpu" else modality.dtype
+        self._drawn = np.empty((config.batch_size, config.tokens, modality.width), dtype)
+        self._device = device
 
     def drawn(self, n: int) -> Features:
         """Room for `n` bags [n, tokens, columns], to be written."""
         return self._drawn[:n]
 
-    def on(self, device: torch.device, n: int) -> Tensor:
-        """The `n` bags that were written, float32 on a device."""
-        values = torch.from_numpy(self._drawn[:n]).to(device)
-        if values.dtype == torch.float32:
-            return values
-        if len(self._floats) < n:
-            self._floats = torch.empty(values.shape, device=device)
-        return self._floats[:n].copy_(values)
+    def on_device(self, n: int) -> Tensor:
+        """The `n` bags that were written, in float32."""
+        return torch.from_numpy(self._drawn[:n]).to(self._device).float()
 
 
 def _fit_scaler(modality: Modality, genes: int) -> VectorScaler | InstanceScaler:

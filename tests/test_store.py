@@ -24,7 +24,7 @@ from tasks.errors import InputError
 from tasks.formats.bags import read_bags
 from tasks.load import load_cohort
 from tasks.manifest import BagSource
-from tasks.store import importing
+from tasks.store import importing, reading
 from tasks.store.importing import import_store
 from tasks.store.layout import complete, read_contents
 from tasks.store.plan import plan_store
@@ -111,12 +111,42 @@ def _sha256sum(path: Path) -> str:
     return run.stdout.split()[0]
 
 
-@pytest.mark.parametrize("sparse", [0.0, 2.0])
+def test_the_disk_is_asked_for_what_is_not_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(reading, "_ask_for", lambda *_: asked.append(1))
+    folder = tmp_path / "features_x"
+    folder.mkdir()
+    clam(folder, "TCGA-AA-0001-01Z-00-DX1", bag(0, 4000, WIDTH))
+    modality, rows = bags_at(packed(folder, tmp_path / "s.h5")), np.arange(0, 4000, 8)
+    whole = modality.read("TCGA-AA-0001")
+    np.testing.assert_array_equal(modality.read_rows("TCGA-AA-0001", rows), whole[rows])
+    assert not asked
+    with (tmp_path / "s.h5").open("r+b") as file:
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        try:
+            os.preadv(file.fileno(), [bytearray(1)], 0, os.RWF_NOWAIT)
+        except BlockingIOError:
+            pass
+        else:
+            pytest.skip("this file system keeps in memory what it is told to drop")
+    np.testing.assert_array_equal(modality.read_rows("TCGA-AA-0001", rows), whole[rows])
+    assert asked
+
+
+@pytest.mark.parametrize(("sparse", "cached"), [(0.0, True), (2.0, True), (2.0, False)])
 @pytest.mark.parametrize("precision", StoredPrecision)
 def test_rows_are_those_of_the_whole(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, precision: StoredPrecision, sparse: float
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    precision: StoredPrecision,
+    sparse: float,
+    cached: bool,
 ) -> None:
-    monkeypatch.setattr("tasks.store.reading.SPARSE", sparse)
+    monkeypatch.setattr(reading, "SPARSE", sparse)
+    monkeypatch.setattr(reading, "_in_memory", lambda *_: cached)
     folder = tmp_path / "features_x"
     folder.mkdir()
     for i, name in enumerate(["DX1", "DX2", "DX3"]):

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from tasks.cohort import Features
 
-_PIECE = 2**18  # values, half a MiB
+_PIECE = 2**19  # values, a MiB
 
 Stored = NDArray[np.generic]
 """Values as they lie on the disk: float32, or int16 with the bits of float16 or bfloat16."""

@@ -71,7 +71,9 @@ class StoredSlide:
                     offset=page,
                 )
                 if len(rows) < SPARSE * self.n_instances:
-                    _ask_for(view, skipped + np.sort(rows) * row_bytes, row_bytes)
+                    starts = skipped + np.sort(rows) * row_bytes
+                    if not _in_memory(file.fileno(), page + starts):
+                        _ask_for(view, starts, row_bytes)
         except (OSError, ValueError) as error:
             raise InputError(
                 f"{self.path}: expected the store as it was, found: {error}"
@@ -107,6 +109,18 @@ class StoredSlide:
                 f"{self.path}: expected the store as it was when the cohort was loaded, found that "
                 "it changed"
             )
+
+
+def _in_memory(file: int, places: NDArray[np.intp]) -> bool:
+    """Whether a few of these places, and so likely all, are in the page cache.
+
+    To ask for 2,048 rows takes twice the time of reading them from there.
+    """
+    byte, flags = bytearray(1), getattr(os, "RWF_NOWAIT", 0)
+    try:
+        return all(os.preadv(file, [byte], at, flags) for at in places[:: len(places) // 16 + 1])
+    except OSError:  # one is not, or the file system does not say
+        return False
 
 
 def _ask_for(view: mmap.mmap, starts: NDArray[np.intp], size: int) -> None:

@@ -64,22 +64,11 @@ def room_for(modality: BagModality, n: int, kind: type = np.float16) -> Features
     return room
 
 
-@pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("size", [PAPER, replace(SIZE, slides=BATCH)], ids=["paper", "given"])
-def test_batches_against_torch_load(
-    benchmark: BenchmarkFixture, size: Size, threads: int, tmp_path: Path
-) -> None:
-    """A batch drawn from the store, and the published way: load a float32 `.pt`, then choose.
-
-    The published way ends in float32; ours in float16, as the store keeps it and as it goes to the
-    device, and beside that in float32. All is in the page cache, where small slides load quickly.
-    """
-    modality, rng = bags(write_cohort(tmp_path / "cohort", size)), np.random.default_rng(0)
+def _bag_seconds(folder: Path, files: list[Path], threads: int) -> dict[str, float]:
+    """Seconds a bag of each way to read a batch; they take turns, and of each the median counts."""
+    torch.set_num_threads(threads)
+    modality, rng = bags(folder), np.random.default_rng(0)
     patients = list(modality.patients[:BATCH])
-    files = [tmp_path / f"{patient}.pt" for patient in patients]
-    for patient, file in zip(patients, files, strict=True):
-        torch.save(torch.from_numpy(modality.read(patient)), file)
-    os.sync()  # or the disk writes what was just made while the first turns are timed
     assert modality.dtype == np.float16
     half, single = (room_for(modality, BATCH, kind) for kind in (np.float16, np.float32))
 
@@ -93,23 +82,40 @@ def test_batches_against_torch_load(
         "store, made float32": lambda: read_batch(modality, patients, rng, single),
     }
     seconds: dict[str, list[float]] = {name: [] for name in reads}
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
     for _ in range(1 + ROUNDS):
         for name, read in reads.items():
             start = watch()
             read()
             seconds[name].append(watch() - start)
-    torch.set_num_threads(before)
-    # a busy machine makes some turns long, of any
-    a_bag = {name: statistics.median(found[1:]) / BATCH for name, found in seconds.items()}
+    return {name: statistics.median(found[1:]) / BATCH for name, found in seconds.items()}
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("size", [PAPER, replace(SIZE, slides=BATCH)], ids=["paper", "given"])
+def test_batches_against_torch_load(
+    benchmark: BenchmarkFixture, size: Size, threads: int, tmp_path: Path
+) -> None:
+    """A batch drawn from the store, and the published way: load a float32 `.pt`, then choose.
+
+    The published way ends in float32; ours so too, and beside that in float16, as the store keeps
+    it and as it goes to a GPU. All is in the page cache, where small slides load quickly. Each case
+    is a process of its own, as a worker is: what others left in the heap decides whether loading
+    maps its memory anew, which is half of its time.
+    """
+    folder = write_cohort(tmp_path / "cohort", size)
+    modality, files = bags(folder), []
+    for patient in modality.patients[:BATCH]:
+        files.append(tmp_path / f"{patient}.pt")
+        torch.save(torch.from_numpy(modality.read(patient)), files[-1])
+    os.sync()  # or the disk writes what was just made while the first turns are timed
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        job = (folder, files, threads)
+        a_bag = benchmark.pedantic(pool.apply, (_bag_seconds, job), rounds=1)  # type: ignore[no-untyped-call]
     times = {name: a_bag["torch.load"] / spent for name, spent in a_bag.items()}
     for name, spent in a_bag.items():
         benchmark.extra_info[f"milliseconds a bag, {name}"] = spent * 1e3
         benchmark.extra_info[f"torch.load over {name}"] = times[name]
-    benchmark.pedantic(reads["store"], rounds=ROUNDS)  # type: ignore[no-untyped-call]
-    assert times["store"] >= 5
-    assert times["store, made float32"] >= (5 if size == PAPER else 1)
+    assert min(times["store"], times["store, made float32"]) >= 5
 
 
 @dataclass(frozen=True)
