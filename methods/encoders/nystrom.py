@@ -158,7 +158,7 @@ class NystromAttention(TokenAttention):
         def attend(q: Tensor, kv: Tensor, heads: slice) -> Tensor:
             k, v = (self._heads(part) for part in kv.chunk(2, dim=-1))
             block = marks.times_roots(self._found(marks.queries[:, heads], k, v).mT).mT
-            block = pseudo_inverse_times(among[:, heads], block, self.steps, scale=scale)
+            block = pseudo_inverse_times(among[:, heads], block, scale, self.steps)
             block = marks.all(marks.over_roots(block.mT).mT)
             return functional.scaled_dot_product_attention(
                 q, marks.all(marks.keys[:, heads]), block
@@ -179,7 +179,7 @@ class NystromAttention(TokenAttention):
         marks = self._landmarks(x, None, keys)
         among, scale = marks.among()
         row = attention(self._heads(linear(x[:, :1], to_q)), marks.keys, marks.zeros)
-        row = row_times_pseudo_inverse(marks.over_roots(row), among, self.steps, scale=scale)
+        row = row_times_pseudo_inverse(marks.over_roots(row), among, scale, self.steps)
         row = marks.times_roots(row)
         on_tokens = []
         for heads in together:

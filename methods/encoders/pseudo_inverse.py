@@ -32,9 +32,7 @@ def largest_column(A: Tensor) -> Tensor:
     return A.sum(-2).amax()
 
 
-def pseudo_inverse_times(
-    A: Tensor, block: Tensor, steps: int = 6, *, scale: Tensor | None = None
-) -> Tensor:
+def pseudo_inverse_times(A: Tensor, block: Tensor, scale: Tensor, steps: int = 6) -> Tensor:
     """The iterative Moore-Penrose inverse of `A`, applied to a block.
 
     The published iteration is Z <- Z p(A Z) / 4 with p(Y) = 13 I - 15 Y + 7 Y^2 - Y^3, from
@@ -43,23 +41,20 @@ def pseudo_inverse_times(
     Args:
         A: Softmax matrices [..., m, m]: rows sum to one.
         block: [..., m, d].
+        scale: `largest_column` of all matrices that are iterated together.
         steps: Number of iterations.
-        scale: `largest_column` of all matrices that are iterated together; None if `A` is all.
 
     Returns:
         [..., m, d].
     """
-    c = largest_column(A) if scale is None else scale
-    A, block, c = _in_one_dtype(A, block, c)
+    A, block, c = _in_one_dtype(A, block, scale)
     flat = (A.flatten(0, -3), block.flatten(0, -3))
     applied = _PseudoInverseTimes.apply(*flat, c, steps)  # type: ignore[no-untyped-call]
     output: Tensor = applied.unflatten(0, A.shape[:-2])
     return output
 
 
-def row_times_pseudo_inverse(
-    row: Tensor, A: Tensor, steps: int = 6, *, scale: Tensor | None = None
-) -> Tensor:
+def row_times_pseudo_inverse(row: Tensor, A: Tensor, scale: Tensor, steps: int = 6) -> Tensor:
     """A row times the inverse that `pseudo_inverse_times` applies; without gradients.
 
     With E = I - Z A a step is Z' = (I + E + E^2 + E^3 / 4) Z, so that a row times Z' is seven
@@ -69,13 +64,13 @@ def row_times_pseudo_inverse(
     Args:
         row: [..., 1, m].
         A: Softmax matrices [..., m, m].
-        steps: Number of iterations.
         scale: As of `pseudo_inverse_times`.
+        steps: Number of iterations.
 
     Returns:
         [..., 1, m].
     """
-    A, row, c = _in_one_dtype(A, row, largest_column(A) if scale is None else scale)
+    A, row, c = _in_one_dtype(A, row, scale)
     shape, A, row = row.shape, A.flatten(0, -3), row.flatten(0, -3)
     on_rows = min(ON_ROWS, steps)
     Z = A.mT / c
