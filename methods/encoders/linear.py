@@ -1,5 +1,6 @@
 """Linear maps of tokens, by whichever of torch's two CPU libraries is faster on this processor."""
 
+from collections.abc import Callable
 from functools import cache
 
 import torch
@@ -18,9 +19,10 @@ def mkl_is_slow() -> bool:
     MKL takes AVX-512 on Intel's processors alone; oneDNN, which makes convolutions, wherever it is.
     On a Zen 5 a map of 2,117 tokens from 768 to 768 channels takes 11.8 ms by MKL, 5.5 by oneDNN.
     """
-    processor = torch.cpu.get_capabilities()
-    there = "AMD" in str(processor.get("cpu_name")) and bool(processor.get("avx512_f"))
-    return there and torch.backends.mkldnn.is_available()
+    capabilities: Callable[[], dict[str, object]] = getattr(torch.cpu, "get_capabilities", dict)
+    processor = capabilities()  # of an older torch, nothing
+    by_amd = "AMD" in str(processor.get("cpu_name")) and bool(processor.get("avx512_f"))
+    return by_amd and torch.backends.mkldnn.is_available()
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
