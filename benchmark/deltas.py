@@ -12,6 +12,9 @@ from benchmark.settle import settle
 from benchmark.standings import CELL, TABLE
 from benchmark.stats import Estimate, holm
 
+# What is kept of the planted factors, each apart: the primary metric is of both private ones.
+FACTORS = ("truth_shared_r2", "truth_wsi_private_r2", "truth_rna_private_r2")
+
 
 @dataclass(frozen=True)
 class Delta:

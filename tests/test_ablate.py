@@ -9,10 +9,11 @@ from rich.console import Console
 from scipy import stats
 
 from benchmark.ablate import ablate
-from benchmark.deltas import deltas, markdown
+from benchmark.deltas import FACTORS, deltas, markdown
 from benchmark.run import RunOptions
 from methods.base import Budget
 from tasks.errors import InputError
+from tasks.registry import METRICS
 from tests.frames import lose, records
 
 PARENT = [[0.60, 0.62, 0.58, 0.64], [0.61, 0.60, 0.59, 0.66]]
@@ -83,3 +84,15 @@ def test_the_table_names_every_variant_with_its_interval_and_n() -> None:
     assert "| 4 x 2 | 160 |" in row
     assert " to " in row
     assert "pca" not in text
+
+
+def test_the_page_has_every_planted_factor_and_no_other_metric_beside_the_primary_one() -> None:
+    assert set(FACTORS) <= set(METRICS)
+    task = "retention/PLANTED/truth"
+    metrics = ("truth_private_r2", *FACTORS, "shared_r2")
+    frames = [
+        frame().assign(task=task, metric=name, primary=name == metrics[0]) for name in metrics
+    ]
+    page = markdown(deltas(pd.concat(frames, ignore_index=True), "mirror", FACTORS), "mirror")
+    titled = [line.split(" · ")[1].split()[0] for line in page.splitlines() if "## " in line]
+    assert sorted(titled) == sorted(metrics[:-1])
