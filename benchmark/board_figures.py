@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from benchmark.board_files import drawn_by
-from benchmark.deltas import FACTORS, deltas
+from benchmark.deltas import deltas
 from benchmark.figures import (
     ablations,
     diagram_of_many,
@@ -75,7 +75,7 @@ def _figures(records: pd.DataFrame, intervals: Intervals) -> Iterator[tuple[str,
         yield "optimism-gap", optimism(gap)
     parents = settled.loc[settled["role"] == "ablation", "parent"].dropna()
     for parent in sorted(parents.unique()):
-        if found := deltas(settled[settled["protocol"] == STRICT], parent, FACTORS):
+        if found := deltas(settled[settled["protocol"] == STRICT], parent):
             yield _name("ablations", parent), ablations(of_deltas(found, parent))
 
 

@@ -54,13 +54,13 @@ def deltas(records: pd.DataFrame, parent: str, metrics: Sequence[str] = ()) -> t
     Args:
         records: Of the parent and its variants, any order; others are ignored.
         parent: The method that is varied.
-        metrics: Which metrics beside the primary ones.
+        metrics: Which metrics beside the primary ones and what is kept of each planted factor.
 
     Returns:
         By task, metric and variant, in the order of the records' names.
     """
     ours = records[(records["method"] == parent) | (records["parent"] == parent)]
-    ours = settle(ours[ours["primary"] | ours["metric"].isin(list(metrics))])
+    ours = settle(ours[ours["primary"] | ours["metric"].isin([*FACTORS, *metrics])])
     return tuple(
         delta
         for _, table in ours.groupby([*TABLE, "metric"], sort=True)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from benchmark import control_check
 from benchmark.columns import brief, columns, conditions, details, rows_table
-from benchmark.deltas import FACTORS, deltas, markdown
+from benchmark.deltas import deltas, markdown
 from benchmark.gaps import Gap, gaps, whole
 from benchmark.markdown import escape, grid
 from benchmark.optimism import optimism_brief, optimism_section
@@ -180,7 +180,7 @@ def _ablation_pages(settled: pd.DataFrame) -> dict[str, str]:
     return {
         f"ablations-{parent}.md": markdown(found, parent)
         for parent in sorted(parents.unique())
-        if (found := deltas(strict, parent, FACTORS))
+        if (found := deltas(strict, parent))
     }
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark import control_check
-from benchmark.deltas import FACTORS, Delta, deltas, titled
+from benchmark.deltas import Delta, deltas, titled
 from benchmark.figures import ablations, of_deltas, optimism
 from benchmark.markdown import interval, number, p_value
 from benchmark.optimism import EXPLAINED, Optimism, optimism_title
@@ -147,7 +147,7 @@ def _ablations(settled: pd.DataFrame, root: Path) -> Iterator[Finding]:
     strict = settled[settled["protocol"] == "strict"]
     parents = strict.loc[strict["role"] == "ablation", "parent"].dropna()
     for parent in sorted(parents.unique()):
-        found = deltas(strict, parent, FACTORS)
+        found = deltas(strict, parent)
         if not found:
             continue
         name = slug(f"ablations-{parent}")
