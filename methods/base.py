@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from tasks.cohort import SIDES, Cohort, Endpoint, Label
+from tasks.data.cohort import SIDES, Cohort, Endpoint, Label
 from tasks.embeddings import Embeddings
 
 State = dict[str, NDArray[Any]]

@@ -14,11 +14,11 @@ from torch import nn
 
 from methods.base import Budget, LogUniform, MethodSpec
 from methods.branches import EncoderArchitecture
-from methods.mirror import initialise
+from methods.mirror.model import initialise
 from methods.objectives.pairs import CLIP, InfoNCE, PairObjective, SigLIP
-from methods.pair import PairNetwork
 from methods.sizes import PAPER, SMOKE, SPACE
 from methods.trainer import Shape, TorchConfig, TorchMethod, bag_tokens
+from methods.two_tower import PairNetwork
 
 
 class Contrastive(PairNetwork):

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from methods.base import Config, Context, Method, MethodSpec, Role, State, UnableError
-from methods.sidewise import SidewiseMethod, pooled
-from tasks.cohort import Cohort
+from methods.concatenated import SidewiseMethod, pooled
+from tasks.data.cohort import Cohort
+from tasks.data.preprocess import VectorScaler
 from tasks.embeddings import Embeddings
-from tasks.preprocess import VectorScaler
 
 
 @dataclass(frozen=True)

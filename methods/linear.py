@@ -10,9 +10,9 @@ from sklearn.cross_decomposition import PLSSVD
 from sklearn.decomposition import PCA
 
 from methods.base import Budget, Choice, Config, Context, MethodSpec, UnableError
-from methods.sidewise import SidewiseMethod, below, pooled
-from tasks.cohort import SIDES, Cohort
-from tasks.preprocess import VectorScaler
+from methods.concatenated import SidewiseMethod, below, pooled
+from tasks.data.cohort import SIDES, Cohort
+from tasks.data.preprocess import VectorScaler
 
 # Fewer pairs have no second axis that is more than a name for one patient.
 MIN_PAIRS = 8

@@ -13,12 +13,12 @@ from torch import Tensor, nn
 
 from methods.base import Budget, Choice, MethodSpec
 from methods.branches import BagBranch, Branch, EncoderArchitecture, VectorBranch
-from methods.mirror import initialise
+from methods.mirror.model import initialise
 from methods.network import Network
 from methods.objectives.retention import choose_masked, masked_error
 from methods.sizes import PAPER, SMOKE, SPACE
 from methods.trainer import Shape, TorchConfig, TorchMethod
-from tasks.cohort import Kind
+from tasks.data.cohort import Kind
 
 
 class MaskedAutoencoder(Network):

@@ -13,10 +13,10 @@ from methods.encoders.pooled import PooledArchitecture
 from methods.network import Network
 from methods.objectives.pairs import InfoNCE, PairObjective
 from methods.objectives.retention import choose_masked, masked_error
-from methods.pair import Summarises
 from methods.sizes import PAPER, SMOKE, SPACE
 from methods.trainer import Shape, TorchConfig, TorchMethod
-from tasks.cohort import Kind
+from methods.two_tower import Summarises
+from tasks.data.cohort import Kind
 from tasks.errors import InputError
 
 

@@ -12,8 +12,8 @@ from torch import nn
 
 from methods.base import LogUniform, MethodSpec
 from methods.contrastive import BUDGETS, PairConfig, PairMethod
+from methods.objectives.non_contrastive import BarlowTwins, VICReg
 from methods.objectives.pairs import PairObjective
-from methods.objectives.redundancy import BarlowTwins, VICReg
 from methods.sizes import SPACE
 from tasks.errors import InputError
 

@@ -20,8 +20,8 @@ ENTRY_POINTS = "mirror_bench.methods"
 
 # Explicit, so that the registry can be read.
 MODULES = (
-    "methods.mirror_family",
-    "methods.mirror_checkpoint",
+    "methods.mirror.family",
+    "methods.mirror.checkpoint",
     "methods.contrastive",
     "methods.redundancy",
     "methods.tangle",
@@ -29,10 +29,10 @@ MODULES = (
     "methods.one_modality",
     "methods.linear",
     "methods.floors",
-    "methods.mil",
-    "methods.snn",
-    "methods.mcat",
-    "methods.late_fusion",
+    "methods.supervised.mil",
+    "methods.supervised.snn",
+    "methods.supervised.mcat",
+    "methods.supervised.late_fusion",
 )
 
 

@@ -18,10 +18,10 @@ from methods.encoders.pooled import PooledArchitecture
 from methods.network import Network
 from methods.objectives.alignment import full_precision
 from methods.objectives.pairs import InfoNCE
-from methods.pair import PairNetwork, Summarises
 from methods.sizes import PAPER, SMOKE, SPACE
 from methods.trainer import Shape, TorchConfig, TorchMethod
-from tasks.cohort import Kind
+from methods.two_tower import PairNetwork, Summarises
+from tasks.data.cohort import Kind
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,11 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from methods.base import Config, Context, Method, State, UnableError
-from tasks.cohort import SIDES, BagModality, Cohort, Features, Kind, Modality, VectorModality
+from tasks.data.cohort import SIDES, BagModality, Cohort, Features, Kind, Modality, VectorModality
+from tasks.data.preprocess import InstanceScaler, VectorScaler
 from tasks.draws import fixed_rows
 from tasks.embeddings import Embeddings
 from tasks.errors import InputError
-from tasks.preprocess import InstanceScaler, VectorScaler
 from tasks.seeds import generator
 
 EMBED_BATCH = 256

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.cohort import Cohort, Endpoint, Label
+from tasks.data.cohort import Cohort, Endpoint, Label
 from tasks.embeddings import Embeddings
 
 
@@ -18,7 +18,7 @@ class Protocol(StrEnum):
 
     Attributes:
         STRICT: What is fitted sees training patients only; test patients are scored once.
-        PAPER: The published evaluation re-enacted, leaks included (`tasks.paper`).
+        PAPER: The published evaluation re-enacted, leaks included (`tasks.kinds.published`).
     """
 
     STRICT = "strict"

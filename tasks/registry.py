@@ -5,18 +5,18 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
 from tasks.base import Protocol, Task
-from tasks.cohort import Cohort
+from tasks.data.cohort import Cohort
 from tasks.errors import InputError
-from tasks.few_shot import FewShot
-from tasks.few_shot_survival import FewShotSurvival
-from tasks.missing_modality import MissingModality
-from tasks.paper.few_shot import PaperFewShot
-from tasks.paper.subtyping import PaperSubtyping
-from tasks.paper.survival import PaperSurvival
-from tasks.retention import Retention, TruthRetention
-from tasks.retrieval import Retrieval
-from tasks.subtyping import Subtyping
-from tasks.survival import Survival, SurvivalDiscrete
+from tasks.kinds.few_shot import FewShot
+from tasks.kinds.few_shot_survival import FewShotSurvival
+from tasks.kinds.missing_modality import MissingModality
+from tasks.kinds.published.paper_few_shot import PaperFewShot
+from tasks.kinds.published.paper_subtyping import PaperSubtyping
+from tasks.kinds.published.paper_survival import PaperSurvival
+from tasks.kinds.retention import Retention, TruthRetention
+from tasks.kinds.retrieval import Retrieval
+from tasks.kinds.subtyping import Subtyping
+from tasks.kinds.survival import Survival, SurvivalDiscrete
 
 KINDS: tuple[type[Task], ...] = (
     Survival,

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.base import Metric, Outcome, Score, Split, Status
-from tasks.cohort import Cohort, Endpoint, Label
+from tasks.data.cohort import Cohort, Endpoint, Label
 from tasks.embeddings import Embeddings
-from tasks.metrics.survival import Outcomes
+from tasks.metrics.time_to_event import Outcomes
 from tasks.metrics.undefined import Undefined
 
 # Inner folds by which a head chooses its penalty.

@@ -41,7 +41,13 @@ def test_the_names_are_ours_alone(package: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["benchmark.leaderboard", "benchmark.records", "benchmark.cli", "benchmark.report"]
+    "module",
+    [
+        "benchmark.show.leaderboard",
+        "benchmark.records.store",
+        "benchmark.cli.main",
+        "benchmark.show.html",
+    ],
 )
 def test_tables_need_no_torch(module: str) -> None:
     program = (

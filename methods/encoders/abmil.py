@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from methods.encoders.linear import Linear
+from methods.encoders.linear_map import Linear
 
 
 class GatedAttention(nn.Module):

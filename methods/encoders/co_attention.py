@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from methods.encoders.abmil import GatedAttention
-from methods.encoders.linear import Linear
-from methods.encoders.snn import self_normalising
+from methods.encoders.linear_map import Linear
+from methods.encoders.self_normalising import self_normalising
 
 LAYERS = 2  # of the transformers, and of a group's layers (Chen et al., ICCV 2021)
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from methods.encoders.linear import Linear
+from methods.encoders.linear_map import Linear
 
 
 class Perceptron(nn.Sequential):

@@ -8,9 +8,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from methods.encoders.linear import Linear
-from methods.encoders.nystrom import NystromAttention, TokenAttention
-from methods.encoders.runs import runs
+from methods.encoders.attention.nystrom import NystromAttention, TokenAttention
+from methods.encoders.attention.runs import runs
+from methods.encoders.linear_map import Linear
 
 
 class AttentionLayer(nn.Module):

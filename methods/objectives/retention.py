@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from methods.encoders.expression import VectorBlock
-from methods.encoders.linear import Linear
+from methods.encoders.linear_map import Linear
 from methods.encoders.slide import AttentionLayer
 from methods.objectives.alignment import full_precision
 

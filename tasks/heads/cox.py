@@ -4,7 +4,7 @@ It is our own because the benchmark fits it thousands of times: scikit-survival'
 `CoxPHSurvivalAnalysis(alpha)` sums its Hessian patient by patient and needs about 0.4 s for one
 fit at 700 patients and 256 features, more than 20 times longer than here, where the Hessian is
 two matrix products (tests/speed/test_speed_cox.py measures both). Coefficients and survival
-functions equal its own (tests/test_cox.py).
+functions equal its own (tests/tasks/test_cox.py).
 """
 
 from collections.abc import Sequence

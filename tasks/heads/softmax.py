@@ -3,7 +3,7 @@
 It is our own because the heads fit it thousands of times: scikit-learn's `LogisticRegression` has
 no way to scale its descent other than by the features, whose scale the penalty hangs on, and takes
 twice as long on wide embeddings (tests/speed/test_speed_logistic.py measures both). It finds
-the same minimum (tests/test_subtyping_task.py).
+the same minimum (tests/tasks/test_subtyping_task.py).
 """
 
 import numpy as np

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import chi2
 
-from tasks.metrics.survival import Outcomes
+from tasks.metrics.time_to_event import Outcomes
 from tasks.metrics.undefined import Undefined
 
 BINS = 10

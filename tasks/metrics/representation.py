@@ -6,7 +6,7 @@ Rows are patients everywhere; X and Y have the same ones in the same order.
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.metrics.retrieval import unit
+from tasks.metrics.ranking import unit
 from tasks.metrics.undefined import Undefined
 
 Vector = NDArray[np.float64]

@@ -19,10 +19,10 @@ import torch
 from methods.base import Budget, Context
 from methods.registry import all_methods
 from methods.trainer import TorchConfig
-from tasks.load import load_cohort
-from tasks.store.layout import Checksums, PlannedSlide, complete, lay_out, offsets_of, places
-from tasks.store.precision import StoredPrecision
-from tests.test_bag_memory import mebibytes
+from tasks.data.load import load_cohort
+from tasks.data.store.layout import Checksums, PlannedSlide, complete, lay_out, offsets_of, places
+from tasks.data.store.precision import StoredPrecision
+from tests.methods.test_bag_memory import mebibytes
 
 TOKENS = 2048
 _NOISE_ROWS = 1 << 15

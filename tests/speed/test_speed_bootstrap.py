@@ -9,7 +9,7 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 from sksurv.metrics import concordance_index_censored
 
-from benchmark.stats import bootstrap_concordance, resample_counts
+from benchmark.analysis.stats import bootstrap_concordance, resample_counts
 from tasks.seeds import generator
 
 pytestmark = pytest.mark.speed

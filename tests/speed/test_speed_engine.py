@@ -10,17 +10,17 @@ import ray
 from pytest_benchmark.fixture import BenchmarkFixture
 from ray import tune
 
-from benchmark.folds import outer_folds
-from benchmark.plan import Request, make_plan
-from benchmark.records import Store
-from benchmark.segments import Line, Stamps
-from benchmark.sweep import run_sweep
-from benchmark.tracking import Tracker
+from benchmark.engine.folds import outer_folds
+from benchmark.engine.plan import Request, make_plan
+from benchmark.engine.sweep import run_sweep
+from benchmark.engine.tracking import Tracker
+from benchmark.records.segments import Line, Stamps
+from benchmark.records.store import Store
 from methods.base import Budget
 from methods.registry import all_methods
-from tasks.cohort import BagModality
+from tasks.data.cohort import BagModality
 from tasks.registry import select_tasks
-from tests.planted import planted, planted_folder
+from tests.helpers.planted import planted, planted_folder
 
 pytestmark = [pytest.mark.speed, pytest.mark.timeout(600)]
 N_TRIALS, N_PLAIN = 200, 20

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.segments import Line
+from benchmark.records.segments import Line
 from tasks.seeds import generator
-from tests.stores import key
+from tests.helpers.stores import key
 
 pytestmark = [pytest.mark.speed, pytest.mark.timeout(900)]
 
@@ -20,8 +20,8 @@ COHORTS, LABELS, METHODS, FOLDS, SEEDS, METRICS = 11, 5, 25, 5, 3, 10
 _AGGREGATE = """\
 import json, resource, sys, time
 from pathlib import Path
-from benchmark.leaderboard import render
-from benchmark.records import Store
+from benchmark.show.leaderboard import render
+from benchmark.records.store import Store
 start, cpu = time.perf_counter(), time.process_time()
 records = Store(Path(sys.argv[1])).records()
 read = time.perf_counter() - start

@@ -19,9 +19,9 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from benchmark.device import bfloat16_cost
-from methods.encoders.linear import linear
-from tests.speed.plain_mirror import GENES, PATCH_WIDTH, Build, TrainingStep, build
+from benchmark.engine.device import bfloat16_cost
+from methods.encoders.linear_map import linear
+from tests.helpers.plain_mirror import GENES, PATCH_WIDTH, Build, TrainingStep, build
 
 pytestmark = pytest.mark.speed
 
@@ -75,7 +75,7 @@ class Products(TorchDispatchMode):
             batch = left.shape[0] if left.dim() == 3 else 1
             self.counts[batch, left.shape[-2], left.shape[-1], right.shape[-1]] += 1
         elif name in ("convolution", "convolution_backward"):
-            # What `methods.encoders.linear` makes of a product; the others are depthwise, and few.
+            # What `linear_map` makes of a product; the others are depthwise, and few.
             image, kernel = args[:2] if name == "convolution" else args[1:3]
             if kernel.shape[2:] == (1, 1):
                 product = (1, image.shape[-1], kernel.shape[1], kernel.shape[0])
@@ -199,6 +199,6 @@ def test_peak_memory_at_paper_size() -> None:
 
 def peak_mebibytes(which: Build, tokens: int, width: int) -> int:
     """Peak resident memory of a process that makes two training steps."""
-    command = [sys.executable, "-m", "tests.speed.plain_mirror", which, str(tokens), str(width)]
+    command = [sys.executable, "-m", "tests.helpers.plain_mirror", which, str(tokens), str(width)]
     root = Path(__file__).parents[2]
     return int(subprocess.run(command, cwd=root, check=True, capture_output=True).stdout)

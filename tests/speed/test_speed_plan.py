@@ -9,17 +9,17 @@ from typing import Any
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from benchmark.folds import outer_folds
-from benchmark.leaderboard import render
-from benchmark.memory import peak_memory, reset_peak_memory
-from benchmark.plan import Request, make_plan
-from benchmark.records import Store
-from benchmark.segments import Stamps, write_segment
-from benchmark.trial import run_trial
+from benchmark.engine.folds import outer_folds
+from benchmark.engine.memory import peak_memory, reset_peak_memory
+from benchmark.engine.plan import Request, make_plan
+from benchmark.engine.trial import run_trial
+from benchmark.records.segments import Stamps, write_segment
+from benchmark.records.store import Store
+from benchmark.show.leaderboard import render
 from methods.base import Budget
 from methods.registry import all_methods
 from tasks.registry import select_tasks
-from tests.planted import planted, planted_folder
+from tests.helpers.planted import planted, planted_folder
 
 pytestmark = [pytest.mark.speed, pytest.mark.timeout(600)]
 N_METHODS, N_FOLDS, N_SEEDS = 20, 5, 1000

@@ -10,9 +10,9 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from methods.base import Budget, Context
 from methods.registry import all_methods
-from tasks.cohort import BagModality, Cohort, Slide, VectorModality
+from tasks.data.cohort import BagModality, Cohort, Slide, VectorModality
 from tasks.embeddings import Embeddings
-from tasks.paper.probe import EPOCHS, SmoothedCrossEntropy, at_unit_scale, train
+from tasks.kinds.published.probe import EPOCHS, SmoothedCrossEntropy, at_unit_scale, train
 from tasks.seeds import generator
 
 pytestmark = [pytest.mark.speed, pytest.mark.timeout(600)]

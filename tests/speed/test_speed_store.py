@@ -21,8 +21,8 @@ import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 from torch import Tensor
 
-from tasks.cohort import BagModality, Features
-from tasks.load import load_cohort
+from tasks.data.cohort import BagModality, Features
+from tasks.data.load import load_cohort
 from tests.speed.scale import TOKENS, Size, write_cohort
 
 pytestmark = [pytest.mark.speed, pytest.mark.timeout(3600)]
@@ -218,7 +218,7 @@ def test_run_is_linear_in_slides(
 
     def runs() -> None:
         for n, folder in cohorts.items():
-            command = [sys.executable, "-c", "from benchmark.cli import main; main()", "run"]
+            command = [sys.executable, "-c", "from benchmark.cli.main import main; main()", "run"]
             command += ["--methods", "mirror", "--tasks", f"survival/SCALE-{n}/os"]
             command += ["--budget", "smoke", "--set", f"mirror.tokens={TOKENS}"]
             command += ["--set", "mirror.epochs=1", "--folds", "2", "--seeds", "0"]

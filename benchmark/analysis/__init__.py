@@ -1,0 +1,1 @@
+"""Numbers only: from recorded scores to standings, ranks, tests and what is missing."""

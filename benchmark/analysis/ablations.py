@@ -1,0 +1,135 @@
+"""What each part of a method is worth: its ablations against it, task by task."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import pandas as pd
+
+from benchmark.analysis.deduplicate import settle
+from benchmark.analysis.over_folds import over_folds
+from benchmark.analysis.standings import CELL, TABLE
+from benchmark.analysis.stats import Estimate, holm
+from benchmark.show.markdown import interval, number, p_value
+
+# What is kept of the planted factors, each apart: the primary metric is of both private ones.
+FACTORS = ("truth_shared_r2", "truth_wsi_private_r2", "truth_rna_private_r2")
+
+
+@dataclass(frozen=True)
+class Delta:
+    """One variant on one metric of one task, against the method it varies.
+
+    Attributes:
+        task: KIND/COHORT/LABEL.
+        setting: Protocol, budget and number of folds.
+        metric: Of the task.
+        higher_is_better: Its direction.
+        method: The variant.
+        summary: What it changes.
+        value: Its mean over folds and seeds.
+        folds: Folds that both have; `Estimate.p` and its interval are over them.
+        seeds: Seeds that both have.
+        n_patients: Test patients over all folds.
+        difference: Variant minus parent, paired over folds, corrected for folds that share
+            training patients (Nadeau and Bengio, 2003); p adjusted by Holm over the variants.
+    """
+
+    task: str
+    setting: str
+    metric: str
+    higher_is_better: bool
+    method: str
+    summary: str
+    value: float
+    folds: int
+    seeds: int
+    n_patients: int
+    difference: Estimate
+
+
+def deltas(records: pd.DataFrame, parent: str, metrics: Sequence[str] = ()) -> tuple[Delta, ...]:
+    """Compare the variants of `parent` with it, on the tasks that an ablation was run on.
+
+    Args:
+        records: Of the parent and its variants, any order; others are ignored.
+        parent: The method that is varied.
+        metrics: Which metrics beside the primary ones and what is kept of each planted factor.
+
+    Returns:
+        By task, metric and variant, in the order of the records' names.
+    """
+    ours = records[(records["method"] == parent) | (records["parent"] == parent)]
+    ours = settle(ours[ours["primary"] | ours["metric"].isin([*FACTORS, *metrics])])
+    return tuple(
+        delta
+        for _, table in ours.groupby([*TABLE, "metric"], sort=True)
+        if (table["role"] == "ablation").any()
+        for delta in _table(table, parent)
+    )
+
+
+def _table(table: pd.DataFrame, parent: str) -> Iterator[Delta]:
+    cells = table.pivot_table("value", CELL, "method")
+    if parent not in cells:
+        return
+    first, n_folds = table.iloc[0], int(table["n_folds"].iloc[0])
+    found = {}
+    for method in sorted(set(cells.columns) - {parent}):
+        paired = (cells[method] - cells[parent]).dropna()
+        if len(paired):
+            folds, seeds = (paired.index.get_level_values(axis).nunique() for axis in CELL)
+            found[method] = (seeds, folds, over_folds(paired, n_folds))
+    adjusted = holm([estimate.p for _, _, estimate in found.values()])
+    rows = table.drop_duplicates("method").set_index("method")
+    patients = table.groupby(["method", "fold"])["n_patients"].max().groupby("method").sum()
+    for p, (method, (seeds, n, e)) in zip(adjusted, found.items(), strict=True):
+        yield Delta(
+            task=str(first["task"]),
+            setting=f"{first['protocol']}, budget {first['budget']}, {n_folds} folds",
+            metric=str(first["metric"]),
+            higher_is_better=bool(first["higher_is_better"]),
+            method=str(method),
+            summary=str(rows.loc[method, "summary"]),
+            value=float(cells[method].mean()),
+            folds=n,
+            seeds=int(seeds),
+            n_patients=int(patients[method]),
+            difference=Estimate(e.mean, e.low, e.high, float(p)),
+        )
+
+
+COLUMNS: tuple[tuple[str, Callable[[Delta], str]], ...] = (
+    ("variant", lambda d: d.method),
+    ("score", lambda d: number(d.value)),
+    ("Δ", lambda d: number(d.difference.mean, sign=True)),
+    ("95 %", lambda d: interval(d.difference.low, d.difference.high, sign=True)),
+    ("p", lambda d: p_value(d.difference.p)),
+    ("folds x seeds", lambda d: f"{d.folds} x {d.seeds}"),
+    ("patients", lambda d: f"{d.n_patients:,}"),
+)
+
+
+def titled(found: Sequence[Delta]) -> Iterator[tuple[str, tuple[Delta, ...]]]:
+    """Those of one table with its title."""
+    for (task, metric, higher, setting), group in groupby(
+        found, key=lambda d: (d.task, d.metric, d.higher_is_better, d.setting)
+    ):
+        yield f"{task} · {metric} {'↑' if higher else '↓'} · {setting}", tuple(group)
+
+
+def markdown(found: Sequence[Delta], parent: str) -> str:
+    """The same tables as markdown, deterministic to the byte."""
+    text = [
+        f"# Ablations of `{parent}`\n",
+        f"Δ is the variant minus `{parent}` on the same folds and seeds; its interval and p are"
+        " those of the corrected resampled t-test (Nadeau and Bengio, 2003) over folds, p adjusted"
+        " by Holm over the variants of a table. An interval that holds zero says that the part's"
+        " worth was not shown here, not that it has none.\n",
+    ]
+    for title, group in titled(found):
+        rule = [":---", *["---:"] * (len(COLUMNS) - 1), ":---"]
+        rows = [[name for name, _ in COLUMNS] + ["what it is"], rule]
+        rows += [[*(cell(delta) for _, cell in COLUMNS), delta.summary] for delta in group]
+        text += [f"## {title}\n", "".join(f"| {' | '.join(row)} |\n" for row in rows)]
+    return "\n".join(text)

@@ -1,0 +1,73 @@
+"""Intervals over patients: what the luck of who was tested does to Harrell's C."""
+
+from collections.abc import Hashable
+from functools import lru_cache
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from benchmark.analysis.stats import bootstrap_concordance, percentile_interval, resample_counts
+from tasks.seeds import generator
+
+RESAMPLES = 1_000
+
+METRIC = "harrell_c"
+"""The metric that the intervals are of."""
+
+_CELL = ["fold", "seed"]
+_NEEDED = {"risk", "time_months", "event"}
+
+_TABLE = ["task", "protocol", "budget", "n_folds", "method"]
+
+Intervals = dict[tuple[Hashable, ...], tuple[float, float]]
+"""(task, protocol, budget, n_folds, method) -> its interval."""
+
+
+def patient_intervals(predictions: pd.DataFrame) -> Intervals:
+    """Bootstrap the mean of C over folds and seeds, resampling the test patients of each fold.
+
+    The methods stand as fitted: the interval holds the luck of testing, not that of training.
+    All seeds of a fold see the same resamples, as they share its patients. Where the patients are
+    dealt repeatedly, each is drawn as often in every deal as it is in the first.
+
+    Args:
+        predictions: A row per (trial, task, patient), in any order.
+
+    Returns:
+        95 % percentile intervals.
+    """
+    if not _NEEDED.issubset(predictions.columns):
+        return {}
+    scored = predictions.dropna(subset=sorted(_NEEDED)).sort_values([*_CELL, "patient"])
+    found: Intervals = {}
+    for key, rows in scored.groupby(_TABLE):
+        drawn = _first_deal(str(key[0]), rows)
+        cells = [_resampled(cell, drawn) for _, cell in rows.groupby(_CELL)]
+        found[key] = percentile_interval(np.mean(cells, axis=0))
+    return found
+
+
+@lru_cache(maxsize=16)
+def _counts(task: str, fold: int, n_patients: int) -> NDArray[np.int64]:
+    """The resamples of a fold's patients, the same for every method and seed."""
+    return resample_counts(n_patients, RESAMPLES, generator("bootstrap", task, fold))
+
+
+def _first_deal(task: str, rows: pd.DataFrame) -> dict[str, NDArray[np.int64]]:
+    """Patient -> how often it is drawn in each resample, from the first fold that tests it."""
+    tested = rows.drop_duplicates("patient")
+    drawn: dict[str, NDArray[np.int64]] = {}
+    for fold, patients in tested.groupby("fold")["patient"]:
+        drawn |= dict(zip(patients, _counts(task, int(str(fold)), len(patients)).T, strict=True))
+    return drawn
+
+
+def _resampled(cell: pd.DataFrame, drawn: dict[str, NDArray[np.int64]]) -> NDArray[np.float64]:
+    """C of one fold and seed in every resample of its patients, shape [resamples]."""
+    return bootstrap_concordance(
+        cell["event"].to_numpy(),
+        cell["time_months"].to_numpy(),
+        cell["risk"].to_numpy(),
+        np.stack([drawn[patient] for patient in cell["patient"]], axis=1),
+    )

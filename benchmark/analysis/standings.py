@@ -1,0 +1,403 @@
+"""Records to standings: how the methods compare on each task."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from benchmark.analysis.intervals import METRIC, Intervals
+from benchmark.analysis.over_folds import share_tested
+from benchmark.analysis.stats import Estimate, holm, nadeau_bengio, smallest_over_folds
+from benchmark.records.protocol import n_splits
+
+REFERENCE = "mirror"
+"""The method that the others are compared with."""
+
+ALPHA = 0.05
+
+FEWEST_TASKS = 6
+"""Of fewer the signed-rank test cannot reach p < 0.05, whatever the differences."""
+
+EMBEDDED = "planted by mirror-bench"
+"""How the source of planted cohorts begins."""
+
+RANKED = "self-supervised"
+"""The role of the methods that are compared with each other; the others stand apart, unranked."""
+
+ROLES = (RANKED, "ablation", "control", "supervised")
+"""The roles in the order in which tables show them."""
+
+TABLE = ["task", "protocol", "budget", "n_folds"]
+"""What rows of one table have in common."""
+
+CELL = ["fold", "seed"]
+"""What a row is averaged over."""
+
+DIGITS = 9
+"""Numbers are compared after rounding to this, so that a last bit decides nothing."""
+
+_NO_INTERVAL = (np.nan, np.nan)
+_NO_ESTIMATE = Estimate(np.nan, np.nan, np.nan, np.nan)
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A metric of a task and its direction."""
+
+    name: str
+    higher_is_better: bool
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method on one task.
+
+    Attributes:
+        method: Its name.
+        family: The group it belongs to.
+        role: What it is in the comparison, one of `ROLES`.
+        cells: Folds x seeds with a value of the primary metric.
+        spread: Standard deviation of the primary metric over those cells; NaN for one cell.
+        score: Mean of the primary metric with its corrected interval.
+        patients: Its interval over resamples of the test patients; NaN where there is none.
+        smallest: The smallest difference to the reference that these folds, seeds and patients
+            could have shown, with a power of 80 % before any adjustment; NaN likewise.
+        difference: Score minus the reference's over the cells of both, corrected likewise, p
+            adjusted by Holm over the rows of its role; NaN for the reference itself or without one.
+        tied: Whether it is ranked and cannot be told from the best of the ranked.
+        others: Of every other metric its mean, NaN where it has none, and its number of cells.
+        seconds: Mean time of one fit.
+        parameters: Number of trained parameters, None where it has none.
+        flops: Floating-point operations of one training step, None where there is none.
+        memory: Mean of the most memory that a trial held, in MB; NaN if unknown.
+    """
+
+    method: str
+    family: str
+    role: str
+    cells: int
+    spread: float
+    score: Estimate
+    patients: tuple[float, float]
+    difference: Estimate
+    smallest: float
+    tied: bool
+    others: tuple[tuple[float, int], ...]
+    seconds: float
+    parameters: int | None
+    flops: int | None
+    memory: float
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The methods on one task under one protocol and budget.
+
+    Rows are ordered by role, within it best first and incomplete ones last.
+
+    Attributes:
+        task: KIND/COHORT/LABEL.
+        cohort: Its cohort.
+        protocol: How patients were split and what the fits saw.
+        budget: How much computation a method may spend.
+        source: Where the cohort's data come from.
+        licence: Of those data.
+        notes: What the cohort left out, a line each.
+        circular: The modality that the label was called from, or empty.
+        n_folds: Folds that test every patient once.
+        n_splits: As many, or more where the patients were dealt repeatedly.
+        seeds: That any method was run with.
+        n_patients: Fewest and most test patients over all folds that a method scored.
+        n_events: Events among the most; None where the task has no events.
+        primary: The metric that orders the rows.
+        others: The other metrics as the task orders them, which is the order of `Row.others`.
+        rows: A row per method.
+    """
+
+    task: str
+    cohort: str
+    protocol: str
+    budget: str
+    source: str
+    licence: str
+    notes: tuple[str, ...]
+    circular: str
+    n_folds: int
+    n_splits: int
+    seeds: tuple[int, ...]
+    n_patients: tuple[int, int]
+    n_events: int | None
+    primary: Measure
+    others: tuple[Measure, ...]
+    rows: tuple[Row, ...]
+
+    @property
+    def kind(self) -> str:
+        """The kind of its task."""
+        return self.task.split("/", maxsplit=1)[0]
+
+    @property
+    def embedded(self) -> bool:
+        """Whether its cohort is one of the planted ones, which say nothing about cancer."""
+        return self.source.startswith(EMBEDDED)
+
+    @property
+    def cells(self) -> int:
+        """Folds x seeds that a complete row has."""
+        return self.n_splits * len(self.seeds)
+
+    @property
+    def layout(self) -> str:
+        """Folds x seeds, in words; the patients are dealt once unless it says so."""
+        folds = f"{self.n_folds} folds"
+        if self.n_splits != self.n_folds:
+            repeats, rest = divmod(self.n_splits, self.n_folds)
+            folds = (
+                f"{self.n_splits} split{'s' if self.n_splits > 1 else ''} testing one in"
+                f" {self.n_folds}"
+                if rest
+                else f"{folds} x {repeats} repeats"
+            )
+        return f"{folds} x {len(self.seeds)} seed{'s' if len(self.seeds) > 1 else ''}"
+
+    @property
+    def ranked(self) -> tuple[Row, ...]:
+        """The rows of methods that are compared, with a value in every cell; best first."""
+        return tuple(r for r in self.rows if r.role == RANKED and r.cells == self.cells)
+
+    @property
+    def best(self) -> Row | None:
+        """The best of the ranked, if there is any."""
+        return next(iter(self.ranked), None)
+
+    @property
+    def has_reference(self) -> bool:
+        """Whether the reference method is among the rows."""
+        return any(row.method == REFERENCE for row in self.rows)
+
+
+def standings(records: pd.DataFrame, intervals: Intervals | None = None) -> tuple[Standing, ...]:
+    """Compare the methods of every (task, protocol, budget, number of folds) apart.
+
+    Args:
+        records: A row per (trial, task, metric), settled; any order.
+        intervals: Of `METRIC` over patients, if its predictions are at hand.
+
+    Returns:
+        Ordered by source, task, protocol (strict first), budget and number of folds.
+    """
+    tables = records.groupby(TABLE, sort=True, observed=True)
+    found = [_standing(table, intervals or {}) for _, table in tables]
+    return tuple(sorted(found, key=_place))
+
+
+def _place(table: Standing) -> tuple[str | bool, ...]:
+    return (table.source, table.licence, table.task, table.protocol != "strict")
+
+
+def _standing(table: pd.DataFrame, intervals: Intervals) -> Standing:
+    first = table.iloc[0]
+    metrics = table.drop_duplicates("metric").sort_values("position", kind="stable")
+    measures = {
+        name: Measure(name, bool(higher))
+        for name, higher in zip(metrics["metric"], metrics["higher_is_better"], strict=True)
+    }
+    (primary,) = metrics.loc[metrics["primary"], "metric"]
+    others = tuple(name for name in measures if name != primary)
+    cells = _Cells(table, (primary, *others))
+    n_folds = int(first["n_folds"])
+    scored = cells.n_patients > 0
+    # Of the first deal: another one has the same patients again.
+    of_fold = np.where(scored, cells.n_patients, np.nan)[:, :n_folds]
+    of_fold = of_fold[:, scored[:, :n_folds].any(axis=0)]
+    events = np.where(scored, cells.n_events, np.nan)[:, :n_folds]
+    return Standing(
+        task=str(first["task"]),
+        cohort=str(first["cohort"]),
+        protocol=str(first["protocol"]),
+        budget=str(first["budget"]),
+        source=str(first["source"]),
+        licence=str(first["licence"]),
+        notes=tuple(line for line in str(first["notes"]).split("\n") if line),
+        circular=str(first["circular"]),
+        n_folds=n_folds,
+        n_splits=n_splits(str(first["protocol"]), n_folds),
+        seeds=cells.seeds,
+        n_patients=(
+            int(np.nanmin(of_fold, axis=0).sum()) if of_fold.size else 0,
+            int(np.nanmax(of_fold, axis=0).sum()) if of_fold.size else 0,
+        ),
+        n_events=None if np.isnan(events).all() else int(np.nansum(_highest(events, axis=0))),
+        primary=measures[primary],
+        others=tuple(measures[name] for name in others),
+        rows=_rows(table, cells, measures[primary], n_folds, intervals),
+    )
+
+
+class _Cells:
+    """The records of one table as arrays.
+
+    Args:
+        table: Rows of one (task, protocol, budget, n_folds), one per method, cell and metric.
+        metrics: Their order on the first axis, the primary one first.
+
+    Attributes:
+        methods: By name.
+        seeds: In their order.
+        scores: Shape [metrics, methods, folds, seeds]; NaN where there is none.
+        n_patients: Most of any seed, [methods, folds]; NaN without a record.
+        n_events: Likewise.
+    """
+
+    def __init__(self, table: pd.DataFrame, metrics: Sequence[str]) -> None:
+        x = pd.Index(metrics).get_indexer(pd.Index(table["metric"]))
+        m, methods = pd.factorize(table["method"], sort=True)
+        f, folds = pd.factorize(table["fold"], sort=True)
+        s, seeds = pd.factorize(table["seed"], sort=True)
+        self.methods = tuple(str(name) for name in methods)
+        self.seeds = tuple(int(seed) for seed in seeds)
+        self._table = table
+        self._place = (m, f, s)
+        self._shape = (len(methods), len(folds), len(seeds))
+        self.scores = np.full((len(metrics), *self._shape), np.nan)
+        self.scores[x, m, f, s] = table["value"]
+        self.n_patients = _highest(self.of_trials("n_patients"), axis=2)
+        self.n_events = _highest(self.of_trials("n_events"), axis=2)
+
+    def of_trials(self, column: str) -> NDArray[np.float64]:
+        """What was recorded once a trial and task, [methods, folds, seeds]; NaN where unknown."""
+        found = np.full(self._shape, np.nan)
+        found[self._place] = self._table[column].to_numpy(dtype=np.float64, na_value=np.nan)
+        return found
+
+
+def _highest(x: NDArray[np.float64], axis: int | tuple[int, ...]) -> NDArray[np.float64]:
+    """The maximum of what is known; NaN where nothing is."""
+    found: NDArray[np.float64] = np.fmax.reduce(x, axis=axis)
+    return found
+
+
+def _mean(x: NDArray[np.float64], axis: int | tuple[int, ...]) -> NDArray[np.float64]:
+    """The mean of what is known, rounded; NaN where nothing is."""
+    known = ~np.isnan(x)
+    total, count = np.where(known, x, 0.0).sum(axis=axis), known.sum(axis=axis)
+    found = np.full(total.shape, np.nan)
+    np.divide(total, count, out=found, where=count > 0)
+    return found.round(DIGITS)
+
+
+def _rows(
+    table: pd.DataFrame, cells: _Cells, primary: Measure, n_folds: int, intervals: Intervals
+) -> tuple[Row, ...]:
+    methods = table.drop_duplicates("method").set_index("method")
+    families, roles = methods["family"].to_dict(), methods["role"].to_dict()
+    means = _mean(cells.scores, axis=(2, 3))
+    counts = (~np.isnan(cells.scores)).sum(axis=(2, 3))
+    seconds, memory = (
+        _mean(cells.of_trials(name), axis=(1, 2)) for name in ("fit_seconds", "peak_memory_mb")
+    )
+    parameters, flops = (
+        _highest(cells.of_trials(name), axis=(1, 2)) for name in ("parameters", "step_flops")
+    )
+    first = table.iloc[0]
+    place = (str(first["task"]), str(first["protocol"]), str(first["budget"]), n_folds)
+    sign = 1.0 if primary.higher_is_better else -1.0
+    whole = n_splits(place[1], n_folds) * len(cells.seeds)
+    order = sorted(
+        range(len(cells.methods)),
+        key=lambda i: (
+            ROLES.index(roles[cells.methods[i]]),
+            counts[0, i] < whole,
+            np.nan_to_num(-sign * means[0, i], nan=np.inf),
+            cells.methods[i],
+        ),
+    )
+    scores = {name: cells.scores[0, i] for i, name in enumerate(cells.methods)}
+    groups = [
+        [cells.methods[i] for i in order if roles[cells.methods[i]] == role] for role in ROLES
+    ]
+    reference = {
+        name: difference
+        for group in groups
+        for name, difference in _differences(scores, group, REFERENCE, n_folds).items()
+    }
+    ranked = groups[ROLES.index(RANKED)]
+    best = _differences(scores, ranked, ranked[0], n_folds) if ranked else {}
+    return tuple(
+        Row(
+            method=name,
+            family=str(families[name]),
+            role=str(roles[name]),
+            cells=int(counts[0, i]),
+            spread=_spread(cells.scores[0, i]),
+            score=_estimate(cells.scores[0, i], n_folds),
+            patients=(
+                intervals.get((*place, name), _NO_INTERVAL)
+                if primary.name == METRIC
+                else _NO_INTERVAL
+            ),
+            difference=reference[name],
+            smallest=_smallest(scores, name, n_folds),
+            # Not told apart unless the test says so: one fold alone tells nothing.
+            tied=bool(counts[0, i]) and name in best and not best[name].p < ALPHA,
+            others=tuple(
+                (float(mean), int(n)) for mean, n in zip(means[1:, i], counts[1:, i], strict=True)
+            ),
+            seconds=float(seconds[i]),
+            parameters=None if np.isnan(parameters[i]) else int(parameters[i]),
+            flops=None if np.isnan(flops[i]) else int(flops[i]),
+            memory=float(memory[i]),
+        )
+        for i, name in ((i, cells.methods[i]) for i in order)
+    )
+
+
+def _spread(cells: NDArray[np.float64]) -> float:
+    known = cells[~np.isnan(cells)]
+    return float(known.std(ddof=1)) if known.size > 1 else np.nan
+
+
+def _folds(cells: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The mean over seeds of every fold that has one.
+
+    Seeds share the patients of a fold: counting each as a fold of its own would make an interval
+    narrow by repeating a deterministic method.
+    """
+    folds = _mean(cells, axis=1)
+    return folds[~np.isnan(folds)]
+
+
+def _estimate(cells: NDArray[np.float64], n_folds: int) -> Estimate:
+    """Mean and corrected interval over the folds of [folds, seeds]."""
+    folds = _folds(cells)
+    if folds.size == 0:
+        return _NO_ESTIMATE
+    found = nadeau_bengio(folds, share_tested(n_folds))
+    return Estimate(*(round(x, DIGITS) for x in (found.mean, found.low, found.high, found.p)))
+
+
+def _smallest(scores: Mapping[str, NDArray[np.float64]], method: str, n_folds: int) -> float:
+    """What a method's comparison with the reference could have shown."""
+    if REFERENCE not in scores or method == REFERENCE:
+        return np.nan
+    folds = _folds(scores[method] - scores[REFERENCE])
+    if folds.size < 2:
+        return np.nan
+    return round(smallest_over_folds(folds, share_tested(n_folds)), DIGITS)
+
+
+def _differences(
+    scores: Mapping[str, NDArray[np.float64]], methods: Sequence[str], to: str, n_folds: int
+) -> dict[str, Estimate]:
+    """Every method's paired difference to one of them, p adjusted by Holm."""
+    if to not in scores:
+        return dict.fromkeys(methods, _NO_ESTIMATE)
+    found = {name: _estimate(scores[name] - scores[to], n_folds) for name in methods}
+    found[to] = _NO_ESTIMATE
+    adjusted = holm([found[name].p for name in methods])
+    return {
+        name: replace(found[name], p=round(float(p), DIGITS))
+        for name, p in zip(methods, adjusted, strict=True)
+    }

@@ -1,0 +1,86 @@
+"""What could have been shown: the smallest difference that a comparison of this size detects."""
+
+from functools import cache
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import optimize, special, stats
+
+from benchmark.analysis.stats.resampled import corrected_error
+
+POWER = 0.8
+"""The share of repetitions in which a difference of that size would be found."""
+
+
+def smallest_over_folds(
+    differences: ArrayLike, test_to_train: float, *, alpha: float = 0.05, power: float = POWER
+) -> float:
+    """Smallest true difference that the test of `nadeau_bengio` finds with this power.
+
+    A claim about differences smaller than this, for or against, is not supported by this many
+    folds, seeds and patients: all three are in the spread of the differences over folds.
+
+    Args:
+        differences: Of two methods, one per test fold and averaged over seeds, shape [J].
+        test_to_train: As in `nadeau_bengio`.
+        alpha: Level of the two-sided test; divide it by the number of tests for Bonferroni, which
+            is where Holm's method starts.
+        power: Of finding it.
+
+    Returns:
+        In units of the score. The spread is taken as known from these folds. NaN for one fold,
+        0 where all folds have one difference.
+
+    Raises:
+        ValueError: There is no value.
+
+    Source:
+        Power of the t-test by the noncentral t distribution, Cohen, Statistical power analysis
+        (1988), section 2.2, with the error of Nadeau and Bengio (2003).
+    """
+    x = np.asarray(differences, dtype=np.float64)
+    if x.size == 0:
+        raise ValueError("no values")
+    if x.size == 1:
+        return np.nan
+    if np.ptp(x) == 0.0:
+        return 0.0
+    return _noncentrality(x.size - 1, alpha, power) * corrected_error(x, test_to_train)
+
+
+def smallest_over_patients(
+    differences: ArrayLike, *, alpha: float = 0.05, power: float = POWER
+) -> float:
+    """Smallest true difference that `paired_bootstrap` finds with this power.
+
+    Args:
+        differences: Of two methods' scores on the same resamples of the test patients, shape
+            [resamples]; NaN is left out.
+        alpha: Level of the two-sided test.
+        power: Of finding it.
+
+    Returns:
+        In units of the score: the bootstrap standard error times the sum of the two normal
+        quantiles. NaN for fewer than two resamples.
+    """
+    x = np.asarray(differences, dtype=np.float64)
+    x = x[~np.isnan(x)]
+    if x.size < 2:
+        return np.nan
+    quantiles = special.ndtri(1.0 - alpha / 2.0) + special.ndtri(power)
+    return float(quantiles * x.std(ddof=1))
+
+
+@cache
+def _noncentrality(degrees: int, alpha: float, power: float) -> float:
+    """Difference in standard errors at which the two-sided t-test has this power."""
+    critical = float(special.stdtrit(degrees, 1.0 - alpha / 2.0))
+
+    def excess(shift: float) -> float:
+        # The other tail holds nothing at this distance, and scipy's is NaN there.
+        return float(stats.nct.sf(critical, degrees, shift)) - power
+
+    highest = 2.0 * critical
+    while excess(highest) < 0.0:
+        highest *= 2.0
+    return float(optimize.brentq(excess, 0.0, highest, xtol=1e-10))

@@ -1,0 +1,97 @@
+"""`mirror-bench data`: cohorts on the disk before anything is run on them."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmark.cli.console import open_console
+from benchmark.cli.pack import pack_cohort
+from tasks.data.store.precision import StoredPrecision
+from tasks.data.synthetic import EMBEDDED, write_planted
+from tasks.errors import InputError
+
+data_app = typer.Typer(help="Make, check and convert cohorts.", no_args_is_help=True)
+
+
+@data_app.command("synth")
+def synth(
+    folder: Annotated[Path, typer.Argument(help="Where to write; a folder a cohort.")],
+) -> None:
+    """Write the planted cohorts, as an example of a folder for --data."""
+    for config in EMBEDDED:
+        target = folder / config.name
+        if target.exists():
+            raise InputError(f"{target}: expected no such folder yet, found one")
+        try:
+            write_planted(config, target)
+        except OSError as error:
+            raise InputError(
+                f"{target}: expected a folder that can be written, found: {error.strerror}"
+            ) from error
+        typer.echo(f"wrote {target}")
+
+
+@data_app.command("import")
+def import_(
+    cohort: Annotated[Path, typer.Argument(help="A folder with a cohort.toml; left as it is.")],
+    precision: Annotated[
+        StoredPrecision, typer.Option(help="Of the features in the store.")
+    ] = StoredPrecision.FLOAT16,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            help="A new folder for a cohort that uses the store; else the store goes into COHORT."
+        ),
+    ] = None,
+) -> None:
+    """Pack a cohort's per-slide files into one store that is read out of core.
+
+    Whoever is killed and starts again goes on where it was.
+    """
+    pack_cohort(cohort, output, precision, open_console())
+
+
+@data_app.command("init")
+def init(
+    folder: Annotated[Path, typer.Argument(help="A folder of files as your tools wrote them.")],
+) -> None:
+    """Write a commented cohort.toml: what was recognised, what guessed, what must be told."""
+    from benchmark.cli.init import init as init_cohort  # noqa: PLC0415
+
+    init_cohort(folder, open_console())
+
+
+@data_app.command("fetch")
+def fetch_cohorts(
+    name: Annotated[str, typer.Argument(help="What to fetch: tcga-hif.")],
+    folder: Annotated[Path, typer.Argument(help="Where the cohorts go; a folder a cohort.")],
+    accept_licence: Annotated[
+        bool, typer.Option("--accept-licence", help="You accept the licences that are shown.")
+    ] = False,
+    source: Annotated[
+        str | None, typer.Option(help="Another server of the same files, in the same layout.")
+    ] = None,
+) -> None:
+    """Download open cohorts; exit 1 if one of them cannot be built."""
+    from benchmark.cli.fetch import DEFAULT_SOURCE, fetch  # noqa: PLC0415
+    from tasks.data.fetch.tcga_hif import TCGA_HIF  # noqa: PLC0415
+
+    if name != TCGA_HIF.name:
+        raise InputError(f"data fetch: expected {TCGA_HIF.name}, found {name!r}")
+    raise typer.Exit(
+        fetch(TCGA_HIF, folder, source or DEFAULT_SOURCE, open_console(), accepted=accept_licence)
+    )
+
+
+@data_app.command("verify")
+def verify(
+    path: Annotated[Path, typer.Argument(help="A cohort's folder, or a folder of cohorts.")],
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Stable JSON instead of a table.")
+    ] = False,
+) -> None:
+    """Whether the data are whole, and what they are; exit 1 if there is a problem."""
+    from benchmark.cli.verify import verify as verify_path  # noqa: PLC0415
+
+    raise typer.Exit(verify_path(path, as_json, open_console()))

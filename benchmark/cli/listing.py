@@ -1,0 +1,98 @@
+"""What `mirror-bench list` shows: plain rows, for the screen and for JSON."""
+
+from pathlib import Path
+
+from methods.base import Budget, Role
+from methods.registry import registry
+from tasks.cache_dir import cache_dir
+from tasks.data.cohort import Cohort
+from tasks.data.load import find_cohorts, load_cohort
+from tasks.data.synthetic import embedded_cohorts
+from tasks.registry import all_tasks
+
+Row = dict[str, object]
+
+
+PATCH_WIDTH, GENES = 1536, 4096
+"""Widths of the inputs for which `list methods` counts parameters: UNI2-h patches, kept genes."""
+
+
+METHOD_COLUMNS = ("name", "role", "modalities", "parameters", "summary")
+"""What the table of `list methods` shows; the JSON has all."""
+
+TASK_COLUMNS = ("name", "primary_metric", "default", "version")
+"""What the table of `list tasks` shows: kind, cohort and label are in the name."""
+
+
+def methods() -> list[Row]:
+    """Every method, and what could not be imported with its reason.
+
+    `parameters` is the number of trainable parameters of the default configuration on bags of
+    patches of width `PATCH_WIDTH` and `GENES` genes; None where nothing is trained by gradient.
+    """
+    found = registry()
+    rows: list[Row] = [
+        {
+            "name": spec.name,
+            "family": spec.family,
+            "role": spec.role,
+            "supervised": spec.role is Role.SUPERVISED,
+            "modalities": ", ".join(spec.sides) or "none",
+            "parameters": spec.build(spec.config_for(Budget.DEFAULT)).parameters_on(
+                PATCH_WIDTH, GENES
+            ),
+            "parent": spec.parent,
+            "delta": ", ".join(f"{name}={value}" for name, value in spec.delta.items()),
+            "space": {name: str(values) for name, values in spec.space.items()},
+            "summary": spec.summary,
+            "citation": spec.citation,
+            "available": True,
+            "reason": "",
+        }
+        for spec in found.methods.values()
+    ]
+    names = rows[0] if rows else ()
+    for name, reason in found.unavailable.items():
+        absent = {"name": name, "available": False, "reason": reason}
+        rows.append({**dict.fromkeys(names), **absent, "summary": f"unavailable: {reason}"})
+    return rows
+
+
+def tasks(data: Path | None) -> list[Row]:
+    """Every task instance of the cohorts."""
+    return [
+        {
+            "name": task.name,
+            "kind": task.kind,
+            "cohort": task.cohort,
+            "label": task.label,
+            "version": task.version,
+            "default": task.default,
+            "primary_metric": task.metrics[0].name,
+        }
+        for task in all_tasks(_cohorts(data))
+    ]
+
+
+def cohorts(data: Path | None) -> list[Row]:
+    """Sizes, modalities, endpoints and labels of each cohort."""
+    return [
+        {
+            "name": cohort.name,
+            "patients": len(cohort.patients),
+            "complete": len(cohort.complete()),
+            **{
+                name: f"{modality.kind} of {modality.width}"
+                for name, modality in sorted(cohort.modalities.items())
+            },
+            "endpoints": ", ".join(sorted(cohort.endpoints)),
+            "labels": ", ".join(sorted(cohort.labels)),
+            "licence": cohort.licence,
+        }
+        for cohort in _cohorts(data)
+    ]
+
+
+def _cohorts(data: Path | None) -> list[Cohort]:
+    folders = embedded_cohorts(cache_dir()) if data is None else find_cohorts(data)
+    return [load_cohort(folder) for folder in folders]

@@ -1,0 +1,90 @@
+"""`--split`: which outer folds a run is made of."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmark.records.protocol import folds_name, folds_of_file
+from tasks.base import Split
+from tasks.data.cohort import Cohort
+from tasks.data.split_files import splits_from_files
+from tasks.data.splits import Dealing, make_splits
+from tasks.data.union import member_notes
+from tasks.errors import InputError
+
+
+@dataclass(frozen=True)
+class Folds:
+    """The outer folds of a run.
+
+    Attributes:
+        names: By cohort, as `folds_name` or `folds_of_file` has them.
+        splits: By cohort.
+        n_folds: By cohort: how many folds test every patient once. There may be more splits, which
+            deal the patients again; the correction for shared training patients needs this.
+        notes: What was left out and why, a line each.
+    """
+
+    names: Mapping[str, str]
+    splits: Mapping[str, tuple[Split, ...]]
+    n_folds: Mapping[str, int]
+    notes: tuple[str, ...] = ()
+
+
+def outer_folds(
+    split: str | None, n_folds: int, cohorts: Iterable[Cohort], repeats: int = 1
+) -> Folds:
+    """Deal, or read, the outer folds of cohorts.
+
+    Args:
+        split: `patient`, `site`, or a split file or folder of such files; None for folds of
+            patients, and of whole sites where a cohort is a union: project and site are confounded.
+        n_folds: Number of folds; a split file has its own.
+        cohorts: Those that are run.
+        repeats: How often the patients are dealt anew; a split file deals them once.
+
+    Raises:
+        InputError: The folds cannot be dealt, or the file is not as it should be.
+    """
+    cohorts = tuple(cohorts)
+    if split is None or split in tuple(Dealing):
+        names: dict[str, str] = {}
+        splits: dict[str, tuple[Split, ...]] = {}
+        notes: list[str] = []
+        for cohort in cohorts:
+            default = Dealing.SITE if cohort.members else Dealing.PATIENT
+            dealing = default if split is None else Dealing(split)
+            names[cohort.name] = folds_name(dealing, repeats)
+            splits[cohort.name] = make_splits(cohort, n_folds, dealing, repeats)
+            if len({split.test for split in splits[cohort.name]}) < n_folds * repeats:
+                raise InputError(
+                    f"{cohort.name}: --repeats {repeats}: expected folds that differ, found that "
+                    f"its sites can hardly be dealt into {n_folds} folds in another way; "
+                    "--split patient, or fewer repeats"
+                )
+            if cohort.members:
+                notes += member_notes(cohort, splits[cohort.name], whole=dealing is Dealing.SITE)
+        return Folds(names, splits, dict.fromkeys(splits, n_folds), tuple(notes))
+    path = Path(split)
+    if not path.exists():
+        raise InputError(
+            f"--split: expected {' or '.join(Dealing)}, or a split file, found {split!r}"
+        )
+    if repeats > 1:
+        raise InputError(f"--repeats: expected 1 with the folds of {path}, found {repeats}")
+    found = {cohort.name: splits_from_files(path, cohort) for cohort in cohorts}
+    return Folds(
+        {name: folds_of_file(path.name, files.splits) for name, files in found.items()},
+        {name: files.splits for name, files in found.items()},
+        {name: _folds_of_one_deal(files.splits) for name, files in found.items()},
+        tuple(f"{name}: {note}" for name, files in found.items() for note in files.notes),
+    )
+
+
+def _folds_of_one_deal(splits: Sequence[Split]) -> int:
+    """As many as there are, if nobody is tested twice; else as many as test everybody once."""
+    n_tested = sum(len(split.test) for split in splits)
+    if len(splits) > 1 and n_tested == len({p for split in splits for p in split.test}):
+        return len(splits)
+    n_in_all = sum(len(split.train) + len(split.test) for split in splits)
+    return max(2, round(n_in_all / n_tested))

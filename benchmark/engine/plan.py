@@ -1,0 +1,331 @@
+"""The plan: methods x cohorts x folds x seeds become trials, each with its key."""
+
+import hashlib
+import itertools
+import json
+import math
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from benchmark.engine.fingerprint import code_fingerprint
+from benchmark.engine.folds import Folds
+from benchmark.records.store import Attempt
+from methods.base import Budget, MethodSpec, Role
+from tasks.base import Protocol, Split, Status, Task
+from tasks.data.cohort import Cohort
+from tasks.data.fold_expression import label_told
+from tasks.data.splits import split_fingerprint
+from tasks.registry import all_tasks
+
+
+class Control(StrEnum):
+    """A run that must find nothing, because what it is judged by was broken on purpose."""
+
+    PERMUTED_LABELS = "permuted-labels"
+
+
+class Pruner(StrEnum):
+    """What ends the judging of a configuration early, inner fold by inner fold."""
+
+    MEDIAN = "median"
+    ASHA = "asha"
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """How many configurations are judged before a fit, and how.
+
+    Attributes:
+        n: Configurations, the default one among them.
+        pruner: What ends hopeless ones early; None judges all of them in full.
+    """
+
+    n: int
+    pruner: Pruner | None = None
+
+    @property
+    def name(self) -> str:
+        """As protocols have it, for example tuned-8-median."""
+        return "-".join(filter(None, ("tuned", str(self.n), self.pruner)))
+
+
+@dataclass(frozen=True)
+class Search:
+    """A search for hyper-parameters inside the training patients (`benchmark.engine.search`).
+
+    Attributes:
+        tuning: How many configurations, and how.
+        criterion: Name of the task whose primary metric judges them.
+    """
+
+    tuning: Tuning
+    criterion: str
+
+
+def protocol_name(
+    protocol: Protocol, folds: str, control: Control | None, tuning: Tuning | None = None
+) -> str:
+    """As records and tables have it: numbers of different protocols never share a table."""
+    tuned = tuning.name if tuning else ""
+    return "+".join(filter(None, (protocol, folds, tuned, control)))
+
+
+def read_protocol(name: str) -> tuple[Protocol, str, Tuning | None, Control | None]:
+    """The inverse of `protocol_name`: protocol, name of the folds, search, control."""
+    protocol, *parts = name.split("+")
+    control = Control(parts.pop()) if parts and parts[-1] in tuple(Control) else None
+    found = re.fullmatch(rf"tuned-(\d+)(?:-({'|'.join(Pruner)}))?", parts[-1]) if parts else None
+    if found is None:
+        return Protocol(protocol), "+".join(parts), None, control
+    tuning = Tuning(int(found[1]), Pruner(found[2]) if found[2] else None)
+    return Protocol(protocol), "+".join(parts[:-1]), tuning, control
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One fit, one embedding, every task scored on it.
+
+    Attributes:
+        key: Hash of everything that changes the number, of nothing else.
+        fit: Hash of everything that changes the embeddings; trials that share it fit once.
+        protocol: How its tasks are asked.
+        folds: Name of the outer folds, empty for folds of patients.
+        control: What was broken on purpose, None in an honest run.
+        method: Name in the registry.
+        config: The method's configuration, field by field; of a search, the first one tried.
+        search: How a better configuration is sought, None if it is not.
+        budget: Under which `config` was chosen.
+        cohort: Name.
+        folder: Where the cohort is read from; not part of the key.
+        split: The outer fold's patients.
+        n_folds: Number of outer folds; of one deal, where the patients are dealt repeatedly.
+        seed: The repeat; with method, cohort and fold it gives the seed of the fit.
+        tasks: Names of the tasks to score, those already recorded left out.
+        attempt: 1, or one more than the last attempt that is recorded.
+        data: Fingerprint of the cohort.
+        code: Fingerprint of the method's source.
+    """
+
+    key: str
+    fit: str
+    protocol: Protocol
+    folds: str
+    control: Control | None
+    method: str
+    config: Mapping[str, Any]
+    search: Search | None
+    budget: Budget
+    cohort: str
+    folder: Path
+    split: Split
+    n_folds: int
+    seed: int
+    tasks: tuple[str, ...]
+    attempt: int
+    data: str
+    code: str
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a user asked for.
+
+    Attributes:
+        methods: Declarations.
+        tasks: Instances.
+        cohorts: The loaded cohorts with their folders.
+        folds: Outer folds of each cohort.
+        seeds: Repeats.
+        budget: Sizes and epochs.
+        control: What to break on purpose, None for an honest run.
+        protocol: How to ask the tasks.
+        tuning: Search before each fit, None for the default configuration unjudged.
+    """
+
+    methods: Sequence[MethodSpec]
+    tasks: Sequence[Task]
+    cohorts: Sequence[tuple[Path, Cohort]]
+    folds: Folds
+    seeds: Sequence[int]
+    budget: Budget
+    control: Control | None = None
+    protocol: Protocol = Protocol.STRICT
+    tuning: Tuning | None = None
+
+    def protocol_of(self, cohort: str) -> str:
+        """As records and tables have it; a union's folds may be others than its members'."""
+        return protocol_name(self.protocol, self.folds.names[cohort], self.control, self.tuning)
+
+    @property
+    def protocols(self) -> tuple[str, ...]:
+        """Those of all cohorts, each once."""
+        return tuple(dict.fromkeys(self.protocol_of(cohort) for cohort in self.folds.names))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a request comes to.
+
+    Attributes:
+        trials: Those that are missing.
+        n_done: (trial, task) pairs that are there already.
+        done: Keys of the trials of these pairs.
+    """
+
+    trials: tuple[Trial, ...]
+    n_done: int
+    done: frozenset[str]
+
+
+def make_plan(
+    request: Request,
+    attempts: Mapping[tuple[str, str], Attempt],
+    *,
+    overwrite: bool,
+    retry_failed: bool,
+) -> Plan:
+    """Lay out the trials of a request, less what the records have.
+
+    Args:
+        request: What to run.
+        attempts: (trial key, task name) -> the last attempt.
+        overwrite: Do again what is there.
+        retry_failed: Do again what failed.
+
+    Returns:
+        The plan, its trials in an order of no consequence.
+    """
+    by_cohort: dict[str, list[Task]] = defaultdict(list)
+    for task in request.tasks:
+        by_cohort[task.cohort].append(task)
+    trials, n_done, done = [], 0, set[str]()
+    for folder, cohort in request.cohorts:
+        tasks = by_cohort[cohort.name]
+        if not tasks:
+            continue
+        data = cohort.fingerprint()
+        splits = request.folds.splits[cohort.name]
+        prints = {split.fold: split_fingerprint((split,)) for split in splits}
+        for spec in request.methods:
+            config = asdict(spec.config_for(request.budget))
+            identity = {name: _identity(value) for name, value in config.items()}
+            code = code_fingerprint(spec)
+            groups = _by_target(tasks) if spec.role is Role.SUPERVISED else [tasks]
+            for split, seed, group in itertools.product(splits, request.seeds, groups):
+                axes = {
+                    "method": spec.name,
+                    "config": identity,
+                    "code": code,
+                    "cohort": cohort.name,
+                    "data": data,
+                    "split": prints[split.fold],
+                    "seed": seed,
+                }
+                axes |= _told(request, spec, cohort, group[0])
+                search = None
+                if request.tuning is not None:
+                    criterion = _criterion(spec, cohort, group[0])
+                    search = Search(request.tuning, criterion.name)
+                    axes |= {"search": asdict(search) | {"version": criterion.version}}
+                key = trial_key(axes | {"protocol": request.protocol_of(cohort.name)})
+                missing, attempt = [], 1
+                for task in group:
+                    last = attempts.get((key, task.name))
+                    if last is None:
+                        missing.append(task.name)
+                    elif (
+                        overwrite
+                        or last.version != task.version
+                        or (retry_failed and last.status == Status.FAILED)
+                    ):
+                        missing.append(task.name)
+                        attempt = max(attempt, last.number + 1)
+                    else:
+                        n_done += 1
+                        done.add(key)
+                if missing:
+                    trials.append(
+                        Trial(
+                            key=key,
+                            fit=trial_key(axes),
+                            protocol=request.protocol,
+                            folds=request.folds.names[cohort.name],
+                            control=request.control,
+                            method=spec.name,
+                            config=config,
+                            search=search,
+                            budget=request.budget,
+                            cohort=cohort.name,
+                            folder=folder,
+                            split=split,
+                            n_folds=request.folds.n_folds[cohort.name],
+                            seed=seed,
+                            tasks=tuple(sorted(missing)),
+                            attempt=attempt,
+                            data=data,
+                            code=code,
+                        )
+                    )
+    return Plan(tuple(trials), n_done, frozenset(done))
+
+
+def _told(request: Request, spec: MethodSpec, cohort: Cohort, task: Task) -> dict[str, Any]:
+    """What of the outcomes a fit depends on: a control breaks it, and protocols share it."""
+    told = protocol_name(Protocol.STRICT, "", request.control)
+    if spec.role is Role.SUPERVISED:
+        return {"protocol": told, "label": task.label if task.supervises else None}
+    return {"protocol": told} if label_told(cohort) else {}
+
+
+def _criterion(spec: MethodSpec, cohort: Cohort, task: Task) -> Task:
+    """What judges configurations, whichever tasks are asked: the first that the cohort allows.
+
+    Of a supervised reference, the first that tells it the label it is fitted to.
+    """
+    available = all_tasks((cohort,))
+    if spec.role is Role.SUPERVISED and task.supervises:
+        available = tuple(t for t in available if t.supervises and t.label == task.label)
+    return available[0]
+
+
+def _by_target(tasks: Sequence[Task]) -> list[list[Task]]:
+    """A supervised reference is fitted to a label: tasks that tell it the same one are a trial.
+
+    Those that tell it none are one as well; they are skipped with that reason.
+    """
+    groups: dict[str | None, list[Task]] = defaultdict(list)
+    for task in tasks:
+        groups[task.label if task.supervises else None].append(task)
+    return list(groups.values())
+
+
+def longest_first(
+    trials: Sequence[Trial], seconds: Mapping[tuple[str, str, str], float]
+) -> tuple[Trial, ...]:
+    """The order in which workers are idle least at the end; no number depends on it.
+
+    Args:
+        trials: In any order; of equal length, they keep it.
+        seconds: (method, cohort, budget) -> what a trial took before; the others come first.
+    """
+
+    def expected(trial: Trial) -> float:
+        return seconds.get((trial.method, trial.cohort, trial.budget), math.inf)
+
+    return tuple(sorted(trials, key=expected, reverse=True))
+
+
+def _identity(value: object) -> object:
+    """A file counts by what is in it, wherever it lies."""
+    return hashlib.sha256(value.read_bytes()).hexdigest() if isinstance(value, Path) else value
+
+
+def trial_key(axes: Mapping[str, Any]) -> str:
+    """16 hexadecimal digits of the SHA-256 of the axes, whatever their order."""
+    text = json.dumps(axes, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

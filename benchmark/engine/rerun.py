@@ -1,0 +1,276 @@
+"""`mirror-bench rerun TRIAL`: a recorded trial computed again, and whether the numbers agree."""
+
+import json
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from benchmark.engine.folds import Folds, outer_folds
+from benchmark.engine.overrides import recorded_config
+from benchmark.engine.plan import Request, Trial, make_plan, read_protocol
+from benchmark.engine.trial import run_trial
+from benchmark.records.protocol import dealt_as
+from benchmark.records.segments import Line
+from benchmark.records.store import Store
+from methods.base import Budget
+from methods.registry import all_methods, select_methods
+from tasks.cache_dir import cache_dir
+from tasks.data.cohort import Cohort
+from tasks.data.load import find_cohorts, load_cohort
+from tasks.data.manifest import read_manifest
+from tasks.data.splits import split_fingerprint
+from tasks.data.synthetic import embedded_cohorts
+from tasks.errors import InputError
+from tasks.registry import all_tasks, under
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What the records say of a trial.
+
+    Attributes:
+        line: Its last attempt, without the tasks.
+        tasks: The last result of each task, by name.
+    """
+
+    line: Line
+    tasks: Mapping[str, Line]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One score, as recorded and as computed again; a reason where there is no value."""
+
+    task: str
+    metric: str
+    recorded: float | str
+    again: float | str
+
+    @property
+    def agrees(self) -> bool:
+        """To the last bit; two reasons agree if they are the same words."""
+        return self.recorded == self.again
+
+
+def rerun(trial: str, results: Path, data: Path | None, split: str | None, console: Console) -> int:
+    """Compute a recorded trial again in this process, and show both.
+
+    A method or library that has changed since is run all the same, and said to have changed: the
+    table then shows whether the change mattered. Other data or another split are another question,
+    and refused.
+
+    Args:
+        trial: A trial's key, or the beginning of one.
+        results: The results folder, which is only read.
+        data: A folder of cohorts, or None for the embedded ones.
+        split: As given to `run`, needed only where the folds came from a file.
+        console: Where to show it.
+
+    Returns:
+        0 if every score agrees to the last bit, 1 if not.
+
+    Raises:
+        InputError: The records do not name one such trial, or what it was computed from is not
+            there: its method, cohort, data or split.
+    """
+    recorded = find_trial(Store(results), trial)
+    line = recorded.line
+    folder, cohort = _cohort(line, data)
+    again = _planned(recorded, folder, cohort, split)
+    console.print(
+        f"{line['trial']}: {line['method']} on {line['cohort']}, fold {line['fold']}, "
+        f"seed {line['seed']}, {line['protocol']}, budget {line['budget']}",
+        highlight=False,
+    )
+    device = line["device"] or "cpu"  # a lost worker's device is not known
+    if not device.startswith("cpu") and not torch.cuda.is_available():
+        raise InputError(f"{line['trial']}: expected {device}, on which it ran, found cpu alone")
+    with (
+        console.status("computing it again"),
+        tempfile.TemporaryDirectory(prefix="mirror-bench-") as nothing_cached,
+    ):
+        found, _ = json.loads(json.dumps(run_trial(again, Path(nothing_cached), device)))
+    comparisons = compare(recorded, found)
+    console.print(_table(comparisons))
+    for change in _changes(recorded, found):
+        console.print(f"changed since: {change}", highlight=False)
+    different = [c for c in comparisons if not c.agrees]
+    if different:
+        console.print(f"{len(different)} of {len(comparisons)} scores differ", highlight=False)
+        return 1
+    console.print(f"all {len(comparisons)} scores agree to the last bit", highlight=False)
+    return 0
+
+
+def find_trial(store: Store, beginning: str) -> Recorded:
+    """The trial whose key begins so.
+
+    Raises:
+        InputError: There is none, or more than one.
+    """
+    pairs = store.attempted(beginning).values()
+    keys = sorted({line["trial"] for line, _ in pairs})
+    if not keys:
+        raise InputError(
+            f"{store.folder}: expected the key of a recorded trial or its beginning, "
+            f"found {beginning!r}"
+        )
+    if len(keys) > 1:
+        shown = ", ".join(keys[:3])
+        raise InputError(
+            f"{store.folder}: expected the beginning of one trial's key, found {beginning!r}, "
+            f"with which {len(keys)} begin: {shown}{', ...' if len(keys) > 3 else ''}"
+        )
+    last = max((line for line, _ in pairs), key=lambda line: (line["attempt"], line["finished"]))
+    return Recorded(last, {task["task"]: task for _, task in pairs})
+
+
+def compare(recorded: Recorded, found: Line) -> list[Comparison]:
+    """Score by score, in the order of the records.
+
+    Args:
+        recorded: What the records say.
+        found: The record of the same trial, computed again.
+    """
+    again = {
+        (task["task"], score["metric"]): _shown(score)
+        for task in found["tasks"]
+        for score in task["scores"]
+    }
+    return [
+        Comparison(
+            name,
+            score["metric"],
+            _shown(score),
+            again.get((name, score["metric"]), "no such score any more"),
+        )
+        for name, task in sorted(recorded.tasks.items())
+        for score in task["scores"]
+    ]
+
+
+def _shown(score: Line) -> float | str:
+    if score["value"] is None:
+        return f"{score['status']}: {score['reason']}"
+    return float(score["value"])
+
+
+def _cohort(line: Line, data: Path | None) -> tuple[Path, Cohort]:
+    """The trial's cohort, with the data that it was computed from."""
+    folders = embedded_cohorts(cache_dir()) if data is None else find_cohorts(data)
+    named = {read_manifest(folder).name: folder for folder in folders}
+    place = "the embedded cohorts" if data is None else str(data)
+    if line["cohort"] not in named:
+        raise InputError(
+            f"{place}: expected the cohort {line['cohort']}, found {', '.join(sorted(named))}; "
+            "--data DIR says where it is"
+        )
+    folder = named[line["cohort"]].resolve()
+    cohort = load_cohort(folder)
+    if cohort.fingerprint() != line["data"]:
+        raise InputError(
+            f"{folder}: expected the data of trial {line['trial']}, fingerprint "
+            f"{line['data'][:16]}, found {cohort.fingerprint()[:16]}"
+        )
+    return folder, cohort
+
+
+def _planned(recorded: Recorded, folder: Path, cohort: Cohort, split: str | None) -> Trial:
+    """The trial as `run` would plan it now."""
+    line = recorded.line
+    if line["method"] not in all_methods():
+        select_methods(line["method"])  # raises, with what is near
+    spec = all_methods()[line["method"]]
+    spec = replace(spec, config=recorded_config(spec, line["config"]), budgets={}, delta={})
+    protocol, dealt, tuning, control = read_protocol(line["protocol"])
+    folds = _folds(line, dealt, split, cohort)
+    tasks = [t for t in under(protocol, all_tasks((cohort,))) if t.name in recorded.tasks]
+    request = Request(
+        [spec],
+        tasks,
+        [(folder, cohort)],
+        folds,
+        (line["seed"],),
+        Budget(line["budget"]),
+        control,
+        protocol,
+        tuning,
+    )
+    plan = make_plan(request, {}, overwrite=False, retry_failed=False)
+    trials = [t for t in plan.trials if t.split.fold == line["fold"]]
+    # A supervised reference has a trial for each label; under this key are the tasks of one.
+    if not tasks or len(trials) != 1:
+        raise InputError(
+            f"{folder}: expected fold {line['fold']} and "
+            f"{', '.join(sorted(recorded.tasks))}, found {len(folds.splits[cohort.name])} splits "
+            f"and {len(tasks)} of these tasks"
+        )
+    (trial,) = trials
+    if split_fingerprint((trial.split,)) != line["split"]:
+        raise InputError(
+            f"{line['trial']}: expected the patients of its fold {line['fold']}, found others: "
+            "folds are dealt otherwise now"
+        )
+    return trial
+
+
+def _folds(line: Line, dealt: str, split: str | None, cohort: Cohort) -> Folds:
+    """The outer folds of a name, the recorded ones if the record says which they are."""
+    if split is None:
+        known = dealt_as(dealt)
+        if known is None:
+            raise InputError(
+                f"{line['trial']}: expected --split FILE, whose folds it ran on ({dealt}), "
+                "found none"
+            )
+        folds = outer_folds(known[0], line["n_folds"], (cohort,), known[1])
+    else:
+        folds = outer_folds(split, line["n_folds"], (cohort,))
+    if (name := folds.names[cohort.name]) != dealt:
+        raise InputError(
+            f"--split {split}: expected the folds that trial {line['trial']} ran on, "
+            f"{dealt or 'patient'}, found {name or 'patient'}"
+        )
+    return folds
+
+
+def _changes(recorded: Recorded, found: Line) -> list[str]:
+    """What may explain a difference: everything of the trial that is not as it was."""
+    line = recorded.line
+    changes = []
+    if line["code"] != found["code"]:
+        changes.append(f"source of {line['method']} ({line['code']} to {found['code']})")
+    again = {task["task"]: task["version"] for task in found["tasks"]}
+    changes += [
+        f"version of {name} ({task['version']} to {again[name]})"
+        for name, task in sorted(recorded.tasks.items())
+        if name in again and task["version"] != again[name]
+    ]
+    before, now = line["versions"], found["versions"]
+    changes += [
+        f"{name} ({before.get(name, 'none')} to {now.get(name, 'none')})"
+        for name in sorted({*before, *now})
+        if before.get(name) != now.get(name)
+    ]
+    return changes
+
+
+def _table(comparisons: list[Comparison]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("task", "metric", "recorded", "again", "difference"):
+        table.add_column(name, justify="left" if name in ("task", "metric") else "right")
+    for c in comparisons:
+        numbers = isinstance(c.recorded, float) and isinstance(c.again, float)
+        difference = f"{c.again - c.recorded:+.3g}" if numbers else ""  # type: ignore[operator]
+        table.add_row(
+            c.task,
+            c.metric,
+            *(f"{v:.6f}" if isinstance(v, float) else v for v in (c.recorded, c.again)),
+            "" if c.agrees else difference or "differs",
+        )
+    return table

@@ -1,0 +1,210 @@
+"""The tables of a results folder, built in columns: a million rows in little memory."""
+
+from array import array
+from collections.abc import Iterable
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from benchmark.records.segments import Line
+from benchmark.records.versions import Key, Version, standing, version_of
+
+TIDY = (
+    "task",
+    "cohort",
+    "method",
+    "protocol",
+    "fold",
+    "seed",
+    "metric",
+    "value",
+    "higher_is_better",
+    "n_patients",
+    "n_events",
+    "status",
+    "reason",
+    "trial",
+)
+"""The columns of `mirror-bench results`, in their order."""
+
+COSTS = ("fit_seconds", "embed_seconds", "peak_memory_mb")
+"""What a trial cost: measured, and so never the same twice."""
+
+OF_TRIAL = (
+    "family",
+    "role",
+    "parent",
+    "summary",
+    "budget",
+    "source",
+    "licence",
+    "n_folds",
+    "parameters",
+    "step_flops",
+    *COSTS,
+)
+"""Columns that are fields of a trial's line, beside those of `TIDY`."""
+
+DESCRIPTION = (*OF_TRIAL, "primary", "position", "notes", "circular")
+"""Further columns, for the leaderboard."""
+
+PREDICTION = ("task", "cohort", "method", "protocol", "fold", "seed", "patient")
+"""The first columns of `mirror-bench predictions`; the task's own, budget and n_folds follow."""
+
+_OF_LINE = ("cohort", "method", "protocol", "fold", "seed", "trial", *OF_TRIAL)
+_OF_TASK = ("task", "n_patients", "n_events", "circular")
+_BESIDE = ("cohort", "method", "protocol", "fold", "seed", "budget", "n_folds")
+_OF_SCORE = ("metric", "higher_is_better", "status", "reason", "primary", "position")
+_COUNTS = ("n_patients", "n_events", "parameters", "step_flops")
+_ORDER = ("cohort", "task", "protocol", "budget", "method", "seed", "fold")
+
+
+class _Shared:
+    """One object for all equal values: what repeats a hundred thousand times is kept once."""
+
+    def __init__(self) -> None:
+        self._known: dict[Any, Any] = {}
+
+    def __call__(self, value: Any) -> Any:
+        return self._known.setdefault((type(value), value), value)
+
+
+class ScoreTable:
+    """Collects the scores of every (trial, task) pair; a score is its value and its kind."""
+
+    def __init__(self) -> None:
+        self._versions: dict[Key, Version] = {}
+        self._place: dict[Key, int] = {}
+        self._pairs: list[tuple[Any, ...]] = []
+        self._starts = array("q", [0])
+        self._values = array("d")
+        self._kinds = array("i")
+        self._kind: dict[tuple[Any, ...], int] = {}
+        self._shared = _Shared()
+
+    def add(self, key: Key, trial: Line, task: Line) -> None:
+        """Take a pair in; it replaces the earlier one of this key."""
+        once = self._shared
+        self._versions[key] = version_of(trial, task, once)
+        self._place[key] = len(self._pairs)
+        self._pairs.append(
+            (
+                *(once(trial[name]) for name in _OF_LINE),
+                *(once(task[name]) for name in _OF_TASK),
+                once("\n".join(trial["notes"])),
+            )
+        )
+        for position, score in enumerate(task["scores"]):
+            kind = (*(score[name] for name in _OF_SCORE[:-1]), position)
+            self._kinds.append(self._kind.setdefault(kind, len(self._kind)))
+            self._values.append(np.nan if score["value"] is None else score["value"])
+        self._starts.append(len(self._values))
+
+    def frame(self) -> pd.DataFrame:
+        """A row per (trial, task, metric) of the pairs that stand, sorted."""
+        keys = sorted(standing(self._versions))
+        places = np.array([self._place[key] for key in keys], dtype=np.int64)
+        columns = self._columns(places)
+        starts = np.asarray(self._starts)
+        counts = starts[places + 1] - starts[places]
+        pair = np.repeat(np.arange(len(places)), counts)
+        within = np.arange(len(pair)) - np.repeat(np.cumsum(counts) - counts, counts)
+        at = starts[places][pair] + within
+        kinds = np.asarray(self._kinds, dtype=np.int64)[at]
+        of_kind = list(self._kind)
+        metric = _ranks([kind[0] for kind in of_kind])[kinds]
+        order = np.lexsort((pair, metric, *(_ranks(columns[n])[pair] for n in reversed(_ORDER))))
+        pair, kinds, at = pair[order], kinds[order], at[order]
+        scores = {
+            name: _typed([kind[i] for kind in of_kind]).take(kinds)
+            for i, name in enumerate(_OF_SCORE)
+        } | {"value": np.asarray(self._values, dtype=np.float64)[at]}
+        taken = {name: values.take(pair) for name, values in columns.items()}
+        return pd.DataFrame({name: (scores | taken)[name] for name in (*TIDY, *DESCRIPTION)})
+
+    def _columns(self, places: NDArray[np.int64]) -> dict[str, Any]:
+        """What is the same for all scores of a pair, an entry a pair."""
+        chosen = [self._pairs[place] for place in places]
+        columns: dict[str, Any] = {}
+        for i, name in enumerate((*_OF_LINE, *_OF_TASK, "notes")):
+            values = [pair[i] for pair in chosen]
+            if name in _COUNTS:
+                columns[name] = pd.array(values, dtype="Int64")
+            elif name in COSTS:
+                columns[name] = np.array(values, dtype=np.float64)  # None becomes NaN
+            else:
+                columns[name] = _typed(values)
+        return columns
+
+
+class PredictionTable:
+    """Collects the predictions of the pairs that stand; equal columns are kept once.
+
+    Args:
+        pairs: Every pair with its trial's line and its task's.
+    """
+
+    def __init__(self, pairs: Iterable[tuple[Key, Line, Line]]) -> None:
+        self._shared = _Shared()
+        versions: dict[Key, Version] = {}
+        described: dict[Key, tuple[Any, ...]] = {}
+        for key, trial, task in pairs:
+            versions[key] = version_of(trial, task, self._shared)
+            described[key] = tuple(self._shared(trial[name]) for name in _BESIDE)
+        stands = standing(versions)
+        self._attempts = {key: versions[key].attempt for key in stands}
+        self._described = {key: described[key] for key in stands}
+        self._columns: dict[Key, dict[str, tuple[Any, ...]]] = {}
+
+    def add(self, part: Line) -> None:
+        """Take a line in if its pair stands; a merge may have left it twice, with equal copies."""
+        key = (part["task"], part["trial"])
+        if self._attempts.get(key) == part["attempt"]:
+            columns = part["columns"].items()
+            self._columns[key] = {self._shared(n): self._shared(tuple(v)) for n, v in columns}
+
+    def frame(self) -> pd.DataFrame:
+        """A row per (trial, task, test patient), sorted."""
+        if not self._columns:
+            return pd.DataFrame(columns=list(PREDICTION))
+        keys = sorted(self._columns)
+        parts = [self._columns[key] for key in keys]
+        counts = np.array([len(part["patient"]) for part in parts], dtype=np.int64)
+        described = {
+            name: np.repeat(_typed([self._described[key][i] for key in keys]), counts)
+            for i, name in enumerate(_BESIDE)
+        } | {"task": np.repeat(_typed([task for task, _ in keys]), counts)}
+        own = {
+            name: list(
+                chain.from_iterable(
+                    part.get(name, (np.nan,) * int(n))
+                    for part, n in zip(parts, counts, strict=True)
+                )
+            )
+            for name in dict.fromkeys(("patient", *chain.from_iterable(parts)))
+        }
+        first = PREDICTION[:-1]
+        last = [name for name in _BESIDE if name not in first]
+        frame = pd.DataFrame(
+            {n: described[n] for n in first} | own | {n: described[n] for n in last}
+        )
+        return frame.sort_values(list(PREDICTION), ignore_index=True, kind="stable")
+
+
+def _typed(values: list[Any]) -> NDArray[Any]:
+    """Whole numbers and truths as such, everything else as it is."""
+    if values and isinstance(values[0], (bool, int)):
+        return np.array(values)
+    column = np.empty(len(values), dtype=object)
+    column[:] = values
+    return column
+
+
+def _ranks(values: Iterable[Any]) -> NDArray[np.int64]:
+    """The place of each value among the sorted ones, equal for equals."""
+    values = list(values)
+    place = {value: i for i, value in enumerate(sorted(set(values)))}
+    return np.array([place[value] for value in values], dtype=np.int64)

@@ -1,0 +1,85 @@
+"""Which results stand: a trial's last attempt, of data, tasks and methods the last version."""
+
+import json
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from benchmark.records.segments import Line
+
+Key = tuple[str, str]
+"""(task, trial)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """Of what, and when, a (trial, task) pair was computed.
+
+    Attributes:
+        attempt: How often the trial had been tried.
+        finished: When, as the store stamped it.
+        table: What the pairs of one table share: task, protocol, budget, number of folds.
+        method: Its name.
+        asked: Fingerprint of the cohort, and the task's version.
+        code: The method's source and configuration.
+    """
+
+    attempt: int
+    finished: str
+    table: tuple[str, str, str, int]
+    method: str
+    asked: str
+    code: str
+
+
+def version_of(
+    trial: Line, task: Line, once: Callable[[Any], Any] = lambda value: value
+) -> Version:
+    """The version of a recorded pair.
+
+    Args:
+        trial: Its line.
+        task: Its entry there.
+        once: Gives one object for all equal values, so that many versions take little memory.
+    """
+    return Version(
+        trial["attempt"],
+        trial["finished"],
+        once((task["task"], trial["protocol"], trial["budget"], trial["n_folds"])),
+        once(trial["method"]),
+        once(f"{trial['data']}-{task['version']}"),
+        once(json.dumps([trial["code"], trial["config"]], sort_keys=True)),
+    )
+
+
+def standing(pairs: Mapping[Key, Version]) -> set[Key]:
+    """The pairs that stand: results of older data, tasks or methods are superseded.
+
+    Of a task (with its protocol, budget and number of folds) the data and the version that were
+    scored last stand, and of a method its configuration and source that ran last: numbers of two
+    versions are never mixed in one table.
+    """
+    of_data = _newest(pairs, {key: (v.table, v.asked) for key, v in pairs.items()})
+    left = {key: pairs[key] for key in of_data}
+    return _newest(left, {key: ((v.table, v.method), v.code) for key, v in left.items()})
+
+
+def _newest(
+    pairs: Mapping[Key, Version], described: Mapping[Key, tuple[Hashable, str]]
+) -> set[Key]:
+    """Within each group, the pairs of the version that finished last."""
+    last: dict[Hashable, tuple[str, str]] = {}
+    for key, (group, found) in described.items():
+        last[group] = max(last.get(group, ("", "")), (pairs[key].finished, found))
+    return {key for key, (group, found) in described.items() if last[group][1] == found}
+
+
+def last_attempts(trials: Iterable[Line]) -> Iterator[tuple[Key, Line, Line]]:
+    """Every (trial, task) pair with its key, again whenever a later attempt of it turns up."""
+    attempts: dict[Key, int] = {}
+    for trial in trials:
+        for task in trial["tasks"]:
+            key = (task["task"], trial["trial"])
+            if key not in attempts or trial["attempt"] > attempts[key]:
+                attempts[key] = trial["attempt"]
+                yield key, trial, task

@@ -1,5 +1,0 @@
-"""The page: a static folder made of the records alone, which works from disk without a network."""
-
-from benchmark.report.folder import MANIFEST, write_report
-
-__all__ = ["MANIFEST", "write_report"]

@@ -1,0 +1,157 @@
+"""Retention against alignment: what embeddings keep of one modality alone, and of both."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from benchmark.analysis.standings import RANKED, REFERENCE, Measure, Row, Standing
+from benchmark.analysis.stats import Estimate
+from benchmark.show.columns import directed
+from benchmark.show.figures.look import BLUE, MUTED, ORANGE, canvas, caption, head, look
+from benchmark.show.figures.point_names import LABEL_INCHES, name_column
+
+UNTRAINED = "random-init"
+"""The reference method's encoders before training: what is not beyond it, training did not give."""
+
+_FRAME_INCHES = 1.75
+_KEPT, _TRUE_KEPT, _TRUE_SHARED = "private_r2", "truth_private_r2", "truth_shared_r2"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """One method: what it keeps and what it aligns.
+
+    Attributes:
+        method: Its name.
+        role: What it is in the comparison.
+        private: Of content that only one modality knows.
+        shared: Of what both know; its interval is NaN where only the mean was compared.
+    """
+
+    method: str
+    role: str
+    private: Estimate
+    shared: Estimate
+
+
+@dataclass(frozen=True)
+class Tradeoff:
+    """Retention and alignment on one cohort.
+
+    Attributes:
+        tasks: The task, or both.
+        setting: Protocol, budget and number of folds.
+        private: Measure of retention.
+        shared: Measure of alignment.
+        rows: The methods that have both in every fold and seed.
+    """
+
+    tasks: str
+    setting: tuple[str, str, int]
+    private: Measure
+    shared: Measure
+    rows: tuple[Kept, ...]
+
+
+def tradeoffs(tables: Iterable[Standing]) -> tuple[Tradeoff, ...]:
+    """Pair retention with alignment.
+
+    Of a planted cohort's true factors both are in one table. Otherwise alignment is retrieval on
+    the same cohort, protocol, budget and folds.
+    """
+    tables = tuple(tables)
+    retrieval = {_setting(table): table for table in tables if table.kind == "retrieval"}
+    found = []
+    for table in tables:
+        others = [measure.name for measure in table.others]
+        if table.primary.name == _TRUE_KEPT and _TRUE_SHARED in others:
+            i = others.index(_TRUE_SHARED)
+            pairs = [(row, _mean(row.others[i][0])) for row in _complete(table)]
+            found.append(_tradeoff(table, table.task, table.others[i], pairs))
+        elif table.primary.name == _KEPT and (other := retrieval.get(_setting(table))):
+            scores = {row.method: row.score for row in _complete(other)}
+            pairs = [(r, scores[r.method]) for r in _complete(table) if r.method in scores]
+            found.append(_tradeoff(table, f"{table.task} and {other.task}", other.primary, pairs))
+    return tuple(one for one in found if len(one.rows) > 1)
+
+
+def _setting(table: Standing) -> tuple[str, str, str, int]:
+    return table.cohort, table.protocol, table.budget, table.n_folds
+
+
+def _complete(table: Standing) -> list[Row]:
+    return [row for row in table.rows if row.cells == table.cells]
+
+
+def _mean(x: float) -> Estimate:
+    return Estimate(x, np.nan, np.nan, np.nan)
+
+
+def _tradeoff(
+    table: Standing, task: str, shared: Measure, pairs: list[tuple[Row, Estimate]]
+) -> Tradeoff:
+    rows = tuple(
+        Kept(row.method, row.role, row.score, other)
+        for row, other in pairs
+        if not np.isnan([row.score.mean, other.mean]).any()
+    )
+    return Tradeoff(
+        task, (table.protocol, table.budget, table.n_folds), table.primary, shared, rows
+    )
+
+
+@look()
+def retention(tradeoff: Tradeoff) -> Figure:
+    """Draw what each method keeps of one modality alone against what it keeps or finds of both.
+
+    Args:
+        tradeoff: Of one cohort.
+
+    Returns:
+        A point a method with its intervals; dashed lines through the untrained encoders.
+    """
+    rows = tradeoff.rows
+    figure = canvas(max(3.6, _FRAME_INCHES + LABEL_INCHES * len(rows)))
+    axes = figure.subplots()
+    for row in rows:
+        _point(axes, row)
+    axes.margins(x=0.06, y=0.06)
+    axes.set_xlabel(f"alignment: {directed(tradeoff.shared)}, mean over folds and seeds")
+    axes.set_ylabel(f"retention: {directed(tradeoff.private)}, mean")
+    x, y = (np.array([getattr(row, side).mean for row in rows]) for side in ("shared", "private"))
+    gap = LABEL_INCHES / (figure.get_figheight() - _FRAME_INCHES)
+    bold = {i for i, row in enumerate(rows) if row.method in (REFERENCE, UNTRAINED)}
+    name_column(axes, [row.method for row in rows], x, y, gap, bold)
+    protocol, budget, folds = tradeoff.setting
+    head(figure, f"Retention against alignment: {tradeoff.tasks.split('/')[1]}", protocol)
+    caption(
+        figure,
+        f"{tradeoff.tasks} · protocol {protocol} · budget {budget} · {folds} folds."
+        " Further up, an embedding keeps more of what only one modality shows; further right, more"
+        " of what both show. Filled: self-supervised; squares: floors, controls and supervised"
+        " references; triangles: ablations. Lines: 95 % intervals over folds, where compared."
+        f" Dashed: {UNTRAINED}, the untrained encoders of {REFERENCE}:"
+        " what lies within the intervals about them, training has not been shown to give.",
+    )
+    return figure
+
+
+def _point(axes: Axes, row: Kept) -> None:
+    color, marker = (ORANGE, "D") if row.method == REFERENCE else (BLUE, "o")
+    if row.role != RANKED:
+        color, marker = MUTED, "^" if row.role == "ablation" else "s"
+    x, y = row.shared, row.private
+    if not np.isnan(y.low):
+        axes.plot([x.mean, x.mean], [y.low, y.high], color=color, alpha=0.3, lw=0.8)
+    if not np.isnan(x.low):
+        axes.plot([x.low, x.high], [y.mean, y.mean], color=color, alpha=0.3, lw=0.8)
+    if row.method == UNTRAINED:
+        axes.axvline(x.mean, color=MUTED, lw=0.7, ls=(0, (4, 3)), zorder=0)
+        axes.axhline(y.mean, color=MUTED, lw=0.7, ls=(0, (4, 3)), zorder=0)
+    axes.plot(
+        x.mean, y.mean, marker, color=color, ms=4.5, mew=0.9,
+        mfc=color if row.role == RANKED else "white", zorder=3,
+    )  # fmt: skip

@@ -1,0 +1,110 @@
+"""Which figures the pages show, drawn and saved."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from benchmark.analysis.standings import REFERENCE, TABLE, Standing
+from benchmark.show.figures import (
+    Tradeoff,
+    caption_of,
+    compute,
+    diagram_of_many,
+    forest,
+    kaplan_meier,
+    retention,
+    risk_groups,
+    title_of,
+)
+from benchmark.show.figures.look import svg
+from benchmark.show.html.page_names import slug
+
+_RISKS = ["risk", "time_months", "event"]
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure on the disk.
+
+    Attributes:
+        path: Relative to the root of the report.
+        title: What it shows.
+        text: Its caption, for who cannot see it.
+        width: In points, for the page to keep its place.
+        height: Likewise.
+    """
+
+    path: str
+    title: str
+    text: str
+    width: int
+    height: int
+
+
+def of_task(
+    table: Standing,
+    kept: Sequence[Tradeoff],
+    predictions: dict[tuple[object, ...], pd.DataFrame],
+    root: Path,
+) -> tuple[Drawing, ...]:
+    """The forest, compute against score, what is specific to the task's kind.
+
+    That is survival by the risks of the best and of the reference, and retention against alignment.
+
+    Args:
+        table: The task.
+        kept: What every cohort's embeddings keep and align.
+        predictions: From `survival_predictions`.
+        root: The report's folder.
+    """
+    place = (table.task, table.protocol, table.budget, table.n_folds)
+    found = []
+    if any(row.cells for row in table.rows):
+        found.append(save_drawing(forest(table), root, slug("forest", *place)))
+        found.append(save_drawing(compute(table), root, slug("compute", *place)))
+    found += [
+        save_drawing(retention(one), root, slug("retention", *place))
+        for one in kept
+        if (one.tasks.split(" ")[0], *one.setting) == place
+    ]
+    best = table.best.method if table.best else None
+    for method in dict.fromkeys((best, REFERENCE)):
+        rows = predictions.get((*place, method))
+        if rows is not None:
+            groups = risk_groups(rows)
+            figure = kaplan_meier(groups, str(method), table.task, table.protocol)
+            found.append(save_drawing(figure, root, slug("kaplan-meier", *place, method)))
+    return tuple(found)
+
+
+def survival_predictions(predictions: pd.DataFrame) -> dict[tuple[object, ...], pd.DataFrame]:
+    """(task, protocol, budget, n_folds, method) -> its rows, where risks were predicted."""
+    if not set(_RISKS).issubset(predictions.columns):
+        return {}
+    scored = predictions.dropna(subset=_RISKS)
+    return {tuple(key): rows for key, rows in scored.groupby([*TABLE, "method"])}
+
+
+def over_tasks(tables: Sequence[Standing], root: Path, *place: str) -> Drawing | None:
+    """The critical-difference diagram of tables of one protocol and budget, if there can be one.
+
+    Args:
+        tables: A task each.
+        root: The report's folder.
+        place: What tells this diagram from others.
+    """
+    figure = diagram_of_many(tables)
+    return None if figure is None else save_drawing(figure, root, slug("ranks", *place))
+
+
+def save_drawing(figure: Figure, root: Path, name: str) -> Drawing:
+    """Write a figure into the report."""
+    path = root / "figures" / f"{name}.svg"
+    path.parent.mkdir(exist_ok=True)
+    title, text = title_of(figure), caption_of(figure)
+    path.write_text(svg(figure), encoding="utf-8")
+    width, height = (round(72 * inches) for inches in figure.get_size_inches())
+    return Drawing(f"figures/{name}.svg", title, text, width, height)

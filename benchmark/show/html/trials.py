@@ -1,0 +1,178 @@
+"""What the pages tell of single trials: how each was made, what it scored, how to do it again."""
+
+import math
+import shlex
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import pandas as pd
+
+from benchmark.analysis.standings import EMBEDDED
+from benchmark.records.frames import COSTS, PREDICTION
+from benchmark.records.segments import Line
+from tasks.base import Status
+
+PATIENTS = 25
+"""Rows of predictions that are shown of a trial and task; the command that gives all is named."""
+
+EPOCHS = 60
+"""Points of a curve, at most."""
+
+_DIGITS = 5
+_FOLDS_OF_FILE = "+folds-of-"
+_CELL = ["task", "method", "protocol", "budget", "n_folds", "fold", "seed"]
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A trial with the tasks that stand.
+
+    Attributes:
+        line: As recorded at its last attempt.
+        tasks: As recorded, in order of their names.
+    """
+
+    line: Line
+    tasks: tuple[Line, ...]
+
+    @property
+    def key(self) -> str:
+        """The trial's key."""
+        return str(self.line["trial"])
+
+    def count(self, status: Status) -> int:
+        """How many tasks ended so."""
+        return sum(task["status"] == status for task in self.tasks)
+
+
+def trials(pairs: Iterable[tuple[Line, Line]]) -> dict[str, tuple[Trial, ...]]:
+    """Method -> its trials, from the pairs that `Store.results` gives."""
+
+    def place(pair: tuple[Line, Line]) -> tuple[Any, ...]:
+        line, task = pair
+        names = ("method", "cohort", "protocol", "budget", "n_folds", "seed", "fold", "trial")
+        return (*(line[name] for name in names), task["task"])
+
+    ordered = sorted(pairs, key=place)
+    found: dict[str, list[Trial]] = {}
+    for _, group in groupby(ordered, key=lambda pair: pair[0]["trial"]):
+        members = tuple(group)
+        last = max((line for line, _ in members), key=lambda line: int(line["attempt"]))
+        found.setdefault(last["method"], []).append(Trial(last, tuple(task for _, task in members)))
+    return {method: tuple(found[method]) for method in sorted(found)}
+
+
+def command(trial: Trial) -> str:
+    """The command line that computes a trial again and compares every score.
+
+    Where the records cannot know a place on the reader's disk, a word in capitals stands for it.
+    """
+    line = trial.line
+    words = ["mirror-bench", "rerun", shlex.quote(trial.key), "--results", "RESULTS"]
+    if not str(line["source"]).startswith(EMBEDDED):
+        words += ["--data", "FOLDER-OF-COHORTS"]
+    if _FOLDS_OF_FILE in str(line["protocol"]):
+        words += ["--split", "SPLIT-FILE"]
+    return " ".join(words)
+
+
+def predicted(predictions: pd.DataFrame) -> dict[tuple[Any, ...], Json]:
+    """(task, method, protocol, budget, n_folds, fold, seed) -> the first of its predictions."""
+    found: dict[tuple[Any, ...], Json] = {}
+    if predictions.empty:
+        return found
+    fixed = {*PREDICTION, "budget", "n_folds"} - {"patient"}
+    for _, rows in predictions.groupby("task"):
+        own = [c for c in rows.columns if c not in fixed and rows[c].notna().any()]
+        cells = rows.groupby(_CELL, sort=False)
+        totals = cells.size().to_dict()
+        kept = cells.head(PATIENTS)
+        texts = [[short(value) for value in kept[column].tolist()] for column in own]
+        keys = zip(*(kept[name].tolist() for name in _CELL), strict=True)
+        for key, *row in zip(keys, *texts, strict=True):
+            table = found.setdefault(key, {"columns": own, "rows": [], "total": totals[key]})
+            table["rows"].append(row)
+    return found
+
+
+def short(value: object) -> object:
+    """A number of few digits, None where there is none; anything else as it is."""
+    if isinstance(value, float):
+        return None if not math.isfinite(value) else float(f"{value:.{_DIGITS}g}")
+    return value if isinstance(value, (int, bool)) or value is None else str(value)
+
+
+def curve(values: Sequence[float]) -> Json:
+    """A loss over epochs, of `EPOCHS` points at most, the first and the last among them.
+
+    Args:
+        values: One per epoch; the first epoch is called 1.
+    """
+    n = len(values)
+    points = min(n, EPOCHS)
+    at = [round(i * (n - 1) / max(points - 1, 1)) for i in range(points)]
+    return {"epochs": [i + 1 for i in at], "values": [short(float(values[i])) for i in at]}
+
+
+def data(
+    of_method: Sequence[Trial],
+    predictions: dict[tuple[Any, ...], Json],
+    pages: dict[tuple[Any, ...], str],
+) -> Json:
+    """What the page of a method loads to show its trials.
+
+    Args:
+        of_method: All trials of one method.
+        predictions: From `predicted`.
+        pages: (task, protocol, budget, n_folds) -> the task's page.
+    """
+    described = []
+    for trial in of_method:
+        line = trial.line
+        table = (line["protocol"], line["budget"], line["n_folds"])
+        cell = (line["method"], *table, line["fold"], line["seed"])
+        described.append(
+            {
+                "key": trial.key,
+                "facts": _facts(line),
+                "config": line["config"],
+                "search": line.get("search"),
+                "versions": line["versions"],
+                "losses": {name: curve(values) for name, values in line["losses"].items()},
+                "command": command(trial),
+                "tasks": [
+                    {
+                        **{
+                            name: task[name]
+                            for name in ("task", "status", "reason", "n_patients", "n_events")
+                        },
+                        "page": pages.get((task["task"], *table), ""),
+                        "scores": [_score(score) for score in task["scores"]],
+                        "predictions": predictions.get((task["task"], *cell)),
+                    }
+                    for task in trial.tasks
+                ],
+            }
+        )
+    return {"trials": described}
+
+
+def _facts(line: Line) -> Json:
+    """What a trial is and what it cost, in the order in which it is shown."""
+    names = ("cohort", "protocol", "budget", "fold", "n_folds", "seed", "attempt", "finished")
+    costs = (*COSTS, "parameters", "step_flops")
+    return (
+        {name: line[name] for name in names}
+        | {name: short(line[name]) for name in costs}
+        | {name: line[name] for name in ("device", "data", "code")}
+    )
+
+
+def _score(score: Line) -> list[object]:
+    """Metric, direction, value and reason, in the order of the page's table."""
+    direction = "higher" if score["higher_is_better"] else "lower"
+    return [score["metric"], direction, short(score["value"]), score["reason"]]

@@ -1,0 +1,1 @@
+"""Nystrom attention, in the published function and in fewer operations."""

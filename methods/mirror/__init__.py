@@ -1,0 +1,1 @@
+"""MIRROR: its network, its ablations, and the published weights."""

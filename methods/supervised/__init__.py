@@ -1,0 +1,1 @@
+"""References that are trained on the outcome itself; they are never ranked."""

@@ -1,0 +1,109 @@
+"""Multiple-instance learning on the patches of slides, trained on the outcome: ABMIL, TransMIL."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from methods.base import Budget, Choice, LogUniform, MethodSpec, Role
+from methods.encoders.abmil import GatedAttention
+from methods.encoders.linear_map import Linear
+from methods.encoders.slide import SlideEncoder
+from methods.sizes import SMOKE
+from methods.supervised.training import (
+    FAMILY,
+    AttentionConfig,
+    SupervisedConfig,
+    SupervisedMethod,
+    require_patches,
+)
+from methods.trainer import Shape
+
+
+class ABMILMethod(SupervisedMethod):
+    """Slides alone, by attention."""
+
+    sides: ClassVar[tuple[str, ...]] = ("wsi",)
+
+    def encoder(self, shapes: Mapping[str, Shape]) -> nn.Module:
+        """A hidden layer on each patch, then gated attention of half its width."""
+        require_patches(shapes["wsi"], "abmil")
+        width, dropout = self.config.width, self.config.dropout
+        return nn.Sequential(
+            Linear(shapes["wsi"].width, width),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            GatedAttention(width, width // 2, dropout),
+        )
+
+
+class SlideToken(nn.Module):
+    """What a slide encoder says of the slide as a whole.
+
+    Args:
+        slides: Encoder of bags.
+    """
+
+    def __init__(self, slides: SlideEncoder) -> None:
+        super().__init__()
+        self.slides = slides
+
+    def forward(self, wsi: Tensor) -> Tensor:
+        """[B, n, patch width] -> [B, width]."""
+        return self.slides.summary(wsi)
+
+
+class TransMILMethod(SupervisedMethod):
+    """Slides alone, by attention among patches."""
+
+    config: AttentionConfig
+    sides: ClassVar[tuple[str, ...]] = ("wsi",)
+
+    def encoder(self, shapes: Mapping[str, Shape]) -> nn.Module:
+        """The slide encoder that MIRROR took from TransMIL."""
+        require_patches(shapes["wsi"], "transmil")
+        config = self.config
+        return SlideToken(
+            SlideEncoder(shapes["wsi"].width, config.width, config.heads, config.dropout)
+        )
+
+
+SPACE: dict[str, Choice | LogUniform] = {
+    "learning_rate": LogUniform(1e-4, 3e-3),
+    "width": Choice((24, 48, 96)),
+    "dropout": Choice((0.1, 0.25, 0.5)),
+}
+
+SPECS = (
+    MethodSpec(
+        name="abmil",
+        summary="Supervised: gated attention over patches",
+        family=FAMILY,
+        citation="Ilse et al., ICML 2018",
+        build=ABMILMethod,
+        config=SupervisedConfig(),
+        role=Role.SUPERVISED,
+        sides=ABMILMethod.sides,
+        budgets={
+            Budget.SMOKE: {**SMOKE, "learning_rate": 5e-3},
+            Budget.PAPER: {"width": 512, "learning_rate": 2e-4, "tokens": 2048},
+        },
+        space=SPACE,
+    ),
+    MethodSpec(
+        name="transmil",
+        summary="Supervised: Nystrom attention among patches, positions by convolution",
+        family=FAMILY,
+        citation="Shao et al., NeurIPS 2021",
+        build=TransMILMethod,
+        config=AttentionConfig(dropout=0.1),
+        role=Role.SUPERVISED,
+        sides=TransMILMethod.sides,
+        ordered=True,
+        budgets={
+            Budget.SMOKE: {**SMOKE, "epochs": 4, "learning_rate": 4e-3},
+            Budget.PAPER: {"width": 512, "epochs": 200, "learning_rate": 2e-4, "tokens": 2048},
+        },
+        space=SPACE,
+    ),
+)

@@ -1,0 +1,240 @@
+"""Tables of vectors: identifiers, missing cells, names of genes, scale, outliers."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.checks.data.facts import Check, Fact, Weight, some
+from tasks.checks.data.gene_facts import gene_names, looks_like_genes, plural
+from tasks.checks.data.outliers import far_from_others
+from tasks.checks.data.sample_facts import barcodes_of, duplicates, tissues
+from tasks.checks.data.scale import MILLION, SeenScale, detect_scale, sample_sums
+from tasks.data.barcode import FROM_ELSEWHERE, rows_of_tcga
+from tasks.data.formats.expression import as_declared
+from tasks.data.formats.tables import NumericTable
+from tasks.data.formats.vectors import SUMMARIES, open_vectors, vectors_of
+from tasks.data.manifest import GeneSource, VectorSource
+from tasks.errors import InputError
+
+_FAR_CELL = 20.0  # of z-scores: no gene of a thousand samples is there by chance
+_OTHER_SCALE = 8.0  # times the median of the samples' 99 % quantiles, or a part of it
+_OFF_SUM = 0.05
+
+
+def verify_vectors(part: str, source: VectorSource) -> tuple[list[Fact], frozenset[str]]:
+    """Look at every cell of a table.
+
+    Returns:
+        What is so, and the patients that have a tumour in it.
+    """
+    try:
+        whole, summaries = open_vectors(source)
+    except InputError as error:
+        return [Fact(part, Check.FILES, Weight.PROBLEM, str(error))], frozenset()
+    table, elsewhere = whole, []
+    rows = rows_of_tcga(table.ids)
+    if n := len(table.ids) - len(rows):
+        text = f"left out: {FROM_ELSEWHERE}"
+        elsewhere = [Fact(part, Check.SAMPLES, Weight.FACT, text, n, len(table.ids), "samples")]
+        ids = tuple(table.ids[row] for row in rows)
+        table = NumericTable(ids, table.columns, table.values[rows])
+    barcodes, facts = barcodes_of(part, table.ids)
+    facts += elsewhere
+    if not any(barcodes):
+        if (
+            sum(bool(found) for found in barcodes_of(part, table.columns)[0])
+            > table.values.shape[1] / 2
+        ):
+            facts.append(
+                Fact(part, Check.SAMPLES, Weight.PROBLEM,
+                     "the table lies the other way: declare the other orientation")
+            )  # fmt: skip
+        return facts, frozenset()
+    there = [i for i, found in enumerate(barcodes) if found is not None]
+    known = [found for found in barcodes if found is not None]
+    facts.insert(
+        0,
+        Fact(
+            part,
+            Check.SIZES,
+            Weight.FACT,
+            f"{len(table.ids):,} samples of {len({b.patient for b in known}):,} patients, "
+            f"{len(table.columns):,} features",
+        ),
+    )
+    if summaries:
+        n_features = len(table.columns) + len(summaries)
+        facts.append(
+            Fact(part, Check.GENES, Weight.FACT, f"left out: {SUMMARIES}", len(summaries),
+                 n_features, "features", some(summaries))
+        )  # fmt: skip
+    facts += tissues(part, known)
+    contents = [hashlib.sha256(table.values[i].tobytes()).hexdigest() for i in there]
+    facts += duplicates(part, [table.ids[i] for i in there], known, contents)
+    facts += _missing(part, table)
+    if part == "rna" or looks_like_genes(table.columns):
+        facts += _genes(part, table.columns)
+        facts += _scale(part, table, source)
+    else:
+        facts += _repeated(part, table.columns)
+        facts += _features(part, table)
+    facts += _refused(part, source, whole, facts)
+    return facts, frozenset(found.patient for found in known if found.is_tumour)
+
+
+def _refused(
+    part: str, source: VectorSource, table: NumericTable, facts: Sequence[Fact]
+) -> list[Fact]:
+    """What loading the cohort refuses of what is declared, beyond what is a problem already."""
+    problems = {fact.check for fact in facts if fact.weight is Weight.PROBLEM}
+    if problems & {Check.BARCODES, Check.SAMPLES}:
+        return []
+    modality, _ = vectors_of(part, source, table, ())
+    # one after the other, so that the first fault does not hide the second
+    declared = {Check.GENES: replace(source.genes, scale=None)}
+    if not problems & {Check.SCALE, Check.EMPTY}:
+        declared[Check.SCALE] = GeneSource(scale=source.genes.scale)
+    found = []
+    for check, genes in declared.items():
+        try:
+            as_declared(part, modality, replace(source, genes=genes))
+        except InputError as error:
+            found.append(Fact(part, check, Weight.PROBLEM, str(error)))
+    return found
+
+
+def _missing(part: str, table: NumericTable) -> Iterator[Fact]:
+    absent = np.isnan(table.values)
+    if n := int(absent.sum()):
+        yield Fact(
+            part, Check.NOT_FINITE, Weight.WARNING,
+            f"missing cells, in {int(absent.any(axis=1).sum()):,} samples and "
+            f"{int(absent.any(axis=0).sum()):,} features; methods impute them", n, absent.size,
+            "cells",
+        )  # fmt: skip
+    for axis, names, what in ((1, table.ids, "samples"), (0, table.columns, "features")):
+        empty = [names[i] for i in np.flatnonzero(absent.all(axis=axis))]
+        if empty:
+            yield Fact(
+                part, Check.EMPTY, Weight.PROBLEM if axis else Weight.WARNING,
+                f"{what} without a value", len(empty), len(names), what, some(empty),
+            )  # fmt: skip
+    constant = _constant(table.values)
+    if n := int(constant.sum()):
+        yield Fact(
+            part, Check.VALUES, Weight.WARNING, "features of one value: they tell nothing", n,
+            len(table.columns), "features", some(np.array(table.columns)[constant].tolist()),
+        )  # fmt: skip
+
+
+def _constant(values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    low = np.where(np.isnan(values), np.inf, values).min(axis=0)
+    high = np.where(np.isnan(values), -np.inf, values).max(axis=0)
+    return np.asarray(low == high)
+
+
+def _repeated(part: str, columns: Sequence[str]) -> Iterator[Fact]:
+    repeated = [name for name, n in Counter(columns).items() if n > 1]
+    if repeated:
+        yield Fact(
+            part, Check.DUPLICATES, Weight.WARNING, "names of several columns, which are averaged",
+            len(repeated), len(set(columns)), "features", some(repeated),
+        )  # fmt: skip
+
+
+def _genes(part: str, columns: Sequence[str]) -> Iterator[Fact]:
+    names = gene_names(columns)
+    listed = ", ".join(f"{n:,} {plural(kind)}" for kind, n in names.kinds.items())
+    mixed = Weight.WARNING if len(names.kinds) > 3 else Weight.FACT
+    yield Fact(part, Check.GENES, mixed, f"features are {listed}")
+    yield from _repeated(part, columns)
+    groups = (
+        (names.merged, "identifiers that differ in the version alone"),
+        (names.dates, "symbols that a spreadsheet made dates of, as SEPT2 becomes 2-Sep"),
+    )
+    for found, what in groups:
+        if found:
+            yield Fact(
+                part, Check.GENES, Weight.WARNING, what, len(found), len(set(columns)), "features",
+                some(found),
+            )  # fmt: skip
+
+
+def _scale(part: str, table: NumericTable, source: VectorSource) -> Iterator[Fact]:
+    seen = detect_scale(table.values)
+    weight = Weight.WARNING if seen.scale is SeenScale.UNKNOWN else Weight.FACT
+    yield Fact(
+        part, Check.SCALE, weight, f"{seen.text}; values of {seen.low:.4g} to {seen.high:.4g}"
+    )
+    declared = source.genes.scale
+    if declared is not None and seen.scale.declared not in (None, declared):
+        yield Fact(
+            part, Check.SCALE, Weight.PROBLEM,
+            f'declared is scale = "{declared}", but the values look like {seen.scale}',
+        )  # fmt: skip
+    if declared is None and seen.scale in (SeenScale.COUNTS, SeenScale.TPM, SeenScale.LINEAR):
+        yield Fact(
+            part, Check.SCALE, Weight.WARNING,
+            "no logarithm is taken and none is declared: a few genes will rule; declare "
+            f'scale = "{seen.scale.declared}"',
+        )  # fmt: skip
+    yield from _off_samples(part, table, seen.scale, sample_sums(table.values, seen))
+    if seen.scale is SeenScale.Z_SCORES:
+        yield from _far_cells(part, table)
+
+
+def _off_samples(
+    part: str, table: NumericTable, scale: SeenScale, sums: NDArray[np.float64] | None
+) -> Iterator[Fact]:
+    """Samples that are not on the scale of the others, or do not sum to a million."""
+    top = np.quantile(np.nan_to_num(np.abs(table.values)), 0.99, axis=1)
+    middle = float(np.median(top))
+    if middle > 0 and scale is not SeenScale.COUNTS:
+        off = (top > _OTHER_SCALE * middle) | (top * _OTHER_SCALE < middle)
+        if off.any():
+            yield Fact(
+                part, Check.SCALE, Weight.WARNING,
+                f"samples on another scale: their highest values are {_OTHER_SCALE:g} times those "
+                "of the others, or a part as small", int(off.sum()), len(off), "samples",
+                some(np.array(table.ids)[off].tolist()),
+            )  # fmt: skip
+    if sums is None or len(sums) < 3:
+        return
+    if abs(float(np.median(sums)) / MILLION - 1) <= _OFF_SUM:
+        off = np.abs(sums / MILLION - 1) > _OFF_SUM
+        what = f"samples whose TPM do not sum to a million within {_OFF_SUM:.0%}"
+    else:
+        off = far_from_others(np.log(np.maximum(sums, 1e-12)))
+        what = "samples whose sum is far from the others'"
+    if off.any():
+        yield Fact(
+            part, Check.OUTLIERS, Weight.WARNING, what, int(off.sum()), len(off), "samples",
+            some(f"{table.ids[i]} {sums[i]:,.0f}" for i in np.flatnonzero(off)),
+        )  # fmt: skip
+
+
+def _far_cells(part: str, table: NumericTable) -> Iterator[Fact]:
+    size = np.nan_to_num(np.abs(table.values))
+    far = size > _FAR_CELL
+    if far.any():
+        row, column = np.unravel_index(int(np.argmax(size)), size.shape)
+        yield Fact(
+            part, Check.OUTLIERS, Weight.WARNING,
+            f"cells beyond {_FAR_CELL:g} standard deviations, in "
+            f"{int(far.any(axis=0).sum()):,} features; {size[row, column]:,.5g} at most: clip or "
+            'rank (transform = "rank")', int(far.sum()), size.size, "cells",
+            (f"{table.ids[row]} {table.columns[column]} {table.values[row, column]:,.5g}",),
+        )  # fmt: skip
+
+
+def _features(part: str, table: NumericTable) -> Iterator[Fact]:
+    known = table.values[~np.isnan(table.values)]
+    if known.size:
+        yield Fact(
+            part, Check.VALUES, Weight.FACT,
+            f"values of {known.min():.4g} to {known.max():.4g}; every method standardises them",
+        )  # fmt: skip

@@ -1,0 +1,179 @@
+"""Outcomes in clinical tables: found by the layout's columns, then judged."""
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from tasks.checks.leaks.findings import Check, Checked, Finding, Severity, some
+from tasks.checks.leaks.polarity import audit_polarity
+from tasks.data.cohort import DAYS_PER_MONTH, Endpoint
+from tasks.data.formats.clinical import read_endpoints
+from tasks.data.formats.tables import is_missing, require_columns
+from tasks.data.manifest import ClinicalFormat, ClinicalSource, DeclaredColumns, TimeUnit
+from tasks.data.split_files import find_barcode, owner
+from tasks.errors import InputError
+
+EVENT_COLUMNS = ("event", "os_event", "event_os", "os", "dead", "death", "deceased")
+TIME_COLUMNS = (
+    "os_time", "os.time", "time", "survival_time", "os_months", "survival_months", "months",
+    "os_days", "survival_days", "days", "time_months", "time_days",
+)  # fmt: skip
+_PORPOISE = (
+    ("survival_months", "censorship", TimeUnit.MONTHS),
+    ("os_survival_days", "os_censorship", TimeUnit.DAYS),
+)
+_LONG_IN_MONTHS = 200.0  # a median follow-up beyond this is in days
+
+_VITAL = {"dead": True, "deceased": True, "1:deceased": True, "alive": False, "living": False,
+          "0:living": False}  # fmt: skip
+
+
+def audit_outcomes(
+    path: Path, table: pd.DataFrame, id_column: str, *, contradicting: bool
+) -> tuple[Checked, ...]:
+    """Judge the endpoints of a table of a layout that is known.
+
+    Args:
+        path: The table.
+        table: Its cells as text.
+        id_column: Whose a row is.
+        contradicting: Whether rows are known to contradict each other, which keeps endpoints from
+            being read; that is said already.
+
+    Returns:
+        Nothing if the table has no columns of time and event.
+
+    Raises:
+        InputError: A time or status is not what the layout allows, or there are two columns of it.
+    """
+    where = str(path)
+    source = _layout(path, table, id_column)
+    if source is None:
+        return ()
+    barcodes = [find_barcode(cell) for cell in table[id_column]]
+    patients = frozenset(barcode.patient for barcode in barcodes if barcode)
+    if None in barcodes:
+        # the readers want barcodes; of other patients only one endpoint is read, as it stands
+        if source.columns is None:
+            reason = f"not every {id_column} is a TCGA barcode"
+            return (Checked(Check.EVENT_POLARITY, where, skipped=reason),)
+        endpoints = {"os": _plain(table, source.columns)}
+    else:
+        try:
+            endpoints, _ = read_endpoints(source, patients)
+        except InputError as error:
+            if not contradicting:
+                raise
+            return (Checked(Check.EVENT_POLARITY, where, skipped=str(error)),)
+    checks = audit_polarity(where, endpoints)
+    if "os" not in endpoints:
+        return checks
+    return (*checks, audit_vital_status(where, table, id_column, endpoints["os"]))
+
+
+def audit_vital_status(where: str, table: pd.DataFrame, id_column: str, os: Endpoint) -> Checked:
+    """Whether overall survival agrees with the vital status beside it."""
+    by_name = {str(column).casefold().replace(" ", "_"): str(column) for column in table.columns}
+    column = by_name.get("vital_status")
+    where = f"{where}: os and vital status"
+    if column is None:
+        return Checked(Check.ENDPOINT_ORDER, where, skipped="there is no column vital_status")
+    if list(table.columns).count(column) > 1:
+        return Checked(Check.ENDPOINT_ORDER, where, skipped=f"there are several columns {column}")
+    event = dict(zip(os.patients, os.event, strict=True))
+    wrong, n = [], 0
+    for name, cell in zip(table[id_column], table[column], strict=True):
+        patient = owner(name.strip())
+        dead = _VITAL.get(cell.strip().casefold())
+        if dead is not None and patient in event:
+            n += 1
+            if bool(event[patient]) != dead:
+                wrong.append(patient)
+    if not wrong:
+        return Checked(Check.ENDPOINT_ORDER, where)
+    reversed_ = len(wrong) > n / 2
+    return Checked(
+        Check.ENDPOINT_ORDER,
+        where,
+        (
+            Finding(
+                Severity.LEAK if reversed_ else Severity.WARNING,
+                "overall survival says the opposite of the vital status"
+                + (": events are reversed" if reversed_ else ""),
+                len(wrong),
+                n,
+                "rows",
+                "read 1 as the source means it, or mend these rows",
+                some(wrong),
+            ),
+        ),
+    )
+
+
+def _layout(path: Path, table: pd.DataFrame, id_column: str) -> ClinicalSource | None:
+    """Which clinical layout a table is of; 1 means event unless the layout says otherwise."""
+    names = set(map(str, table.columns))
+    if {"bcr_patient_barcode", "OS", "OS.time"} <= names:
+        return ClinicalSource(path, ClinicalFormat.TCGA_CDR)
+    if {"PATIENT_ID", "OS_STATUS", "OS_MONTHS"} <= names or {
+        "Patient ID",
+        "Overall Survival Status",
+        "Overall Survival (Months)",
+    } <= names:
+        return ClinicalSource(path, ClinicalFormat.CBIOPORTAL)
+    if "case_id" in names:
+        for known_time, known_event, unit in _PORPOISE:
+            if {known_time, known_event} <= names:
+                require_columns(path, table, (known_time, known_event))
+                # declared as well for patients without barcodes
+                columns = DeclaredColumns("case_id", known_time, unit, known_event, "0")
+                return ClinicalSource(path, ClinicalFormat.PORPOISE, columns)
+    event = _one_of(names, EVENT_COLUMNS)
+    time = _one_of(names, TIME_COLUMNS)
+    if event is None or time is None:
+        return None
+    require_columns(path, table, (time, event))
+    cells = {_spelled(cell) for cell in table[event] if not is_missing(cell)}
+    median = pd.to_numeric(table[time], errors="coerce").median()
+    if not cells or not cells <= {"0.0", "1.0"} or pd.isna(median):
+        return None
+    named_days = "day" in time.casefold()
+    named_months = "month" in time.casefold()
+    days = named_days or (not named_months and median > _LONG_IN_MONTHS)
+    unit = TimeUnit.DAYS if days else TimeUnit.MONTHS
+    columns = DeclaredColumns(id_column, time, unit, event, "1")
+    return ClinicalSource(path, ClinicalFormat.TABLE, columns)
+
+
+def _one_of(names: Collection[str], known: Sequence[str]) -> str | None:
+    by_name = {name.casefold(): name for name in sorted(names)}
+    return next((by_name[name] for name in known if name in by_name), None)
+
+
+def _plain(table: pd.DataFrame, columns: DeclaredColumns) -> Endpoint:
+    """An endpoint as it stands, whoever the patients are; a patient's first row counts."""
+    frame = pd.DataFrame(
+        {
+            "time": pd.to_numeric(table[columns.time], errors="coerce"),
+            "event": pd.to_numeric(table[columns.event], errors="coerce"),
+        }
+    )
+    frame.index = pd.Index([owner(cell.strip()) for cell in table[columns.id]])
+    frame = frame[frame.notna().all(axis=1) & (frame["time"] >= 0)]
+    frame = frame[~frame.index.duplicated()].sort_index()
+    months = frame["time"] / (DAYS_PER_MONTH if columns.time_unit is TimeUnit.DAYS else 1.0)
+    return Endpoint(
+        tuple(map(str, frame.index)),
+        months.to_numpy(dtype=np.float64),
+        (frame["event"] == float(columns.event_value)).to_numpy(dtype=np.bool_),
+    )
+
+
+def _spelled(cell: str) -> str:
+    """A status in one spelling: 1 and 1.0 are one."""
+    try:
+        return repr(float(cell))
+    except ValueError:
+        return cell

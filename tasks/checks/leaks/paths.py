@@ -1,0 +1,74 @@
+"""What a path is, and its audit."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from tasks.checks.leaks.cohort_leaks import audit_cohorts
+from tasks.checks.leaks.findings import Check, Checked, Report, Target
+from tasks.checks.leaks.split_leaks import audit_splits, fold_facts
+from tasks.checks.leaks.table_leaks import audit_table
+from tasks.data.load import find_cohorts
+from tasks.data.manifest import MANIFEST
+from tasks.data.split_files import is_clinical_too, is_split_file, read_split_sets
+from tasks.errors import InputError
+
+
+def audit_path(path: Path) -> Report:
+    """Audit split files, a cohort, a folder of cohorts or a table.
+
+    Args:
+        path: A split file or a folder of them, whatever the depth; a folder with a cohort.toml, or
+            of such folders; a table (csv, tsv, parquet, xlsx; gzipped or not).
+
+    Raises:
+        InputError: There is nothing of the kind, or it cannot be read.
+    """
+    if path.is_dir():
+        if _has_cohorts(path):
+            folders = find_cohorts(path)
+            target = Target.COHORT if folders == (path,) else Target.COHORTS
+            return Report(str(path), target, audit_cohorts(folders))
+        return _splits(path)
+    if not path.is_file():
+        raise InputError(
+            f"{path}: expected a split file, a folder of them, a cohort, a folder of cohorts or a "
+            "table, found nothing there"
+        )
+    if path.name == MANIFEST:
+        return audit_path(path.parent)
+    if is_split_file(path):
+        return _clinical_splits(path) if is_clinical_too(path) else _splits(path)
+    return Report(str(path), Target.TABLE, audit_table(path))
+
+
+def _has_cohorts(folder: Path) -> bool:
+    return (folder / MANIFEST).is_file() or any(folder.glob(f"*/{MANIFEST}"))
+
+
+def _clinical_splits(path: Path) -> Report:
+    """A clinical table with a column `split` or `fold`, which may mean something else."""
+    checks = audit_table(path)
+    try:
+        splits = _splits(path)
+    except InputError as error:
+        unread = Checked(Check.LOADING, f"{path}: split", skipped=str(error))
+        return Report(str(path), Target.TABLE, (*checks, unread))
+    return replace(splits, checks=checks + splits.checks)
+
+
+def _splits(path: Path) -> Report:
+    try:
+        sets = read_split_sets(path)
+    except InputError as error:
+        if path.is_dir() and str(error).endswith("found none"):
+            raise InputError(
+                f"{path}: expected a {MANIFEST} in it or in a folder of it, or split files (a "
+                "header such as ,train,val or fold_0), found neither"
+            ) from None
+        raise
+    return Report(
+        str(path),
+        Target.SPLITS,
+        tuple(checked for split in sets for checked in audit_splits(split)),
+        tuple(facts for split in sets for facts in fold_facts(split)),
+    )

@@ -1,0 +1,180 @@
+"""A folder looked at as a whole: what is there, and which of it to take."""
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tasks.checks.leaks.published_endpoints import projects_of
+from tasks.checks.recognise.found import Classes, Clinical, Found, Other, Slides, Vectors
+from tasks.checks.recognise.slide_folders import SLIDE_SUFFIXES, survey_slides
+from tasks.checks.recognise.table_kinds import among, is_text, survey_table
+from tasks.checks.recognise.walk import folders_below
+from tasks.data.manifest import MANIFEST, ClinicalFormat
+from tasks.errors import InputError
+
+_TABLES = (".csv", ".tsv", ".txt", ".parquet", ".xlsx", ".json", ".gz")
+_ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".7z", ".rar")
+_MOST_TABLES = 200
+_LARGEST_ABOVE = 20 << 20
+_SHARE = 0.9  # of the patients in one TCGA project, to name the cohort after it
+
+# The TCGA-CDR was curated for outcomes; a GDC json has overall survival alone.
+_PREFERRED = tuple(
+    ClinicalFormat(word) for word in ("tcga-cdr", "cbioportal", "porpoise", "gdc", "table")
+)
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a folder holds; the first of each kind is the one to take.
+
+    Attributes:
+        folder: The folder.
+        name: A name for the cohort.
+        project: The TCGA project of nearly all patients; empty if there is no such.
+        wsi: Slide features.
+        rna: Expression.
+        clinical: Clinical files.
+        classes: Columns of classes.
+        others: What is not used.
+    """
+
+    folder: Path
+    name: str
+    project: str
+    wsi: tuple[Slides | Vectors, ...]
+    rna: tuple[Vectors, ...]
+    clinical: tuple[Clinical, ...]
+    classes: tuple[Classes, ...]
+    others: tuple[Other, ...]
+
+    @property
+    def patients(self) -> frozenset[str]:
+        """The patients of what is taken of slides and expression."""
+        return frozenset[str]().union(*(found.patients for found in (*self.wsi[:1], *self.rna[:1])))
+
+
+def survey(folder: Path, looking_at: Callable[[Path], None]) -> Survey:
+    """Look at a folder, and at the folders in it.
+
+    Args:
+        folder: Where a user's tools wrote their files.
+        looking_at: Called with each file and folder before it is looked at.
+
+    Raises:
+        InputError: The folder cannot be read, or holds neither slide features nor expression.
+    """
+    found: list[Found] = []
+    n_tables = 0
+    for current, every in folders_below(folder):
+        files = [file for file in every if _has_text_name(file)]
+        if strange := len(every) - len(files):
+            found.append(Other(current, f"{strange} files whose names are not UTF-8: rename them"))
+        slides = [file for file in files if file.suffix.lower() in SLIDE_SUFFIXES]
+        if slides:
+            looking_at(current)
+            found.append(survey_slides(current, slides))
+        for file in files:
+            if file in slides or file.name == MANIFEST:
+                continue
+            name = file.name.lower()
+            if name.endswith(_ARCHIVES):
+                found.append(Other(file, "an archive: unpack it first"))
+            elif name.endswith(_TABLES) or ("." not in name and is_text(file)):
+                n_tables += 1
+                if n_tables <= _MOST_TABLES:
+                    looking_at(file)
+                    found += survey_table(file)
+    if not any(isinstance(f, Clinical) for f in found):
+        found += _clinical_above(folder, looking_at)
+    if n_tables > _MOST_TABLES:
+        found.append(Other(folder, f"{n_tables - _MOST_TABLES} further tables, not looked at"))
+    return _chosen(folder, found)
+
+
+def _clinical_above(folder: Path, looking_at: Callable[[Path], None]) -> list[Found]:
+    """Clinical files beside the folder: cohorts often share one."""
+    found: list[Found] = []
+    try:
+        files = sorted(file for file in folder.resolve().parent.iterdir() if file.is_file())
+        small = [file for file in files if file.stat().st_size < _LARGEST_ABOVE]
+    except OSError:
+        return []
+    for file in small:
+        if file.name.lower().endswith(_TABLES) and _has_text_name(file):
+            looking_at(file)
+            found += [one for one in survey_table(file) if isinstance(one, Clinical)]
+    return found
+
+
+def _chosen(folder: Path, found: list[Found]) -> Survey:
+    """Order what was found by what it is worth."""
+    tables = [f for f in found if isinstance(f, Vectors)]
+    bags = sorted((f for f in found if isinstance(f, Slides)), key=_size)
+    wsi: list[Slides | Vectors] = [*bags]
+    wsi += sorted((t for t in tables if t.side == "wsi"), key=_size)
+    of_slides = wsi[0].patients if wsi else frozenset[str]()
+    rna = sorted((t for t in tables if t.side == "rna"), key=_size)
+    rna.sort(key=lambda t: -len(t.patients & of_slides))
+    members = of_slides | (rna[0].patients if rna else frozenset())
+    clinical = sorted(
+        (f for f in found if isinstance(f, Clinical)),
+        key=lambda f: (bool(f.problem), _PREFERRED.index(f.format), -len(f.patients & members)),
+    )
+    clinical.sort(key=lambda f: len(f.patients & members) < len(members) / 2)
+    others = tuple(f for f in found if isinstance(f, Other))
+    if not members:
+        seen = "; ".join(f"{_relative(f.path, folder)}: {_what(f)}" for f in found[:6])
+        raise InputError(
+            f"{folder}: expected slide features (.h5, .pt named by TCGA barcodes) or a table of "
+            f"features, found {seen or 'none'}{'; ...' if len(found) > 6 else ''}"
+        )
+    projects = Counter(projects_of(members).values())
+    project, n = projects.most_common(1)[0] if projects else ("", 0)
+    project = project if n >= _SHARE * len(members) else ""
+    return Survey(
+        folder,
+        f"TCGA-{project}" if project else _name(folder),
+        project,
+        tuple(wsi),
+        tuple(rna),
+        tuple(clinical),
+        tuple(
+            kept
+            for f in found
+            if isinstance(f, Classes) and (kept := among(f, members)) is not None
+        ),
+        others,
+    )
+
+
+def _has_text_name(path: Path) -> bool:
+    """Whether a TOML file can name it."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _size(found: Slides | Vectors) -> tuple[int, int, str]:
+    size = found.width if isinstance(found, Slides) else found.n_features
+    return -len(found.patients), -size if isinstance(found, Vectors) else 0, str(found.path)
+
+
+def _what(found: Found) -> str:
+    if isinstance(found, Other):
+        return found.why
+    return "a clinical file" if isinstance(found, Clinical) else "a table"
+
+
+def _relative(path: Path, folder: Path) -> str:
+    return str(path.relative_to(folder)) if path.is_relative_to(folder) else str(path)
+
+
+def _name(folder: Path) -> str:
+    """The folder's name, of the characters that a cohort's may have."""
+    name = re.sub(r"[^A-Za-z0-9._+-]+", "-", folder.resolve().name).lstrip("._+-")
+    return name[:100] or "MY-COHORT"

@@ -1,0 +1,314 @@
+"""Tables, and what they are taken for."""
+
+import gzip
+import json
+import math
+import re
+import zlib
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from tasks.checks.data.gene_facts import gene_names, looks_like_genes, plural
+from tasks.checks.data.scale import ScaleFacts, SeenScale, detect_scale
+from tasks.checks.leaks.circular_labels import called_from_expression
+from tasks.checks.leaks.outcome_columns import EVENT_COLUMNS, TIME_COLUMNS
+from tasks.checks.leaks.table_leaks import identifier
+from tasks.checks.recognise.found import (
+    Classes,
+    Clinical,
+    Found,
+    Other,
+    Statuses,
+    TableColumns,
+    Vectors,
+)
+from tasks.data.formats.cells import number, shown
+from tasks.data.formats.clinical import one_spelling, read_endpoints, recognise
+from tasks.data.formats.tables import (
+    is_missing,
+    is_unknown,
+    read_column,
+    read_text_table,
+    require_columns,
+)
+from tasks.data.manifest import ClinicalFormat, ClinicalSource, Orientation
+from tasks.data.split_files import find_barcode, is_clinical_too, is_split_file
+from tasks.errors import InputError
+
+_ROWS = 200  # looked at before a table is known
+_WIDE = 50  # more columns of numbers than these are a feature vector
+_MOST_CLASSES = 12
+_FEWEST = 10  # patients of a class
+
+_EVENT_WORD = re.compile(r"status|event|censor|dead|death|deceased|died|relapse|recur", re.I)
+_TIME_WORD = re.compile(r"time|days|months|surviv|follow|_os$|^os_", re.I)
+_NO_CLASS = re.compile(
+    r"id$|barcode|uuid|date|status|event|censor|site|center|file|path|race|ethnic|cause|outcome",
+    re.I,
+)
+_EXPRESSION_WORD = re.compile(r"rna|expr|fpkm|rsem|tpm|hiseq|gene|mrna|counts|transcript", re.I)
+
+
+def survey_table(path: Path) -> list[Found]:
+    """What one table may be used for; a clinical table may have classes as well.
+
+    Args:
+        path: csv, tsv, txt, parquet or xlsx, gzipped or not, or the GDC's json.
+    """
+    try:
+        if path.suffix.lower() == ".json":
+            return [_gdc(path)]
+        split: list[Found] = []
+        if is_split_file(path):
+            split = [Other(path, "a split file: give it to `run` as --split")]
+            if not is_clinical_too(path):
+                return split
+        head = read_text_table(path, sheet="TCGA-CDR", rows=_ROWS)
+        columns = list(map(str, head.columns))
+        if sum(find_barcode(name) is not None for name in columns) > len(columns) / 2:
+            return [_genes(path, head)]
+        return _rows(path, head) + split
+    except InputError as error:
+        return [Other(path, str(error).removeprefix(f"{path}: "))]
+
+
+def is_text(path: Path) -> bool:
+    """Whether a file without a telling name starts like a text table; Xena's have no ending."""
+    try:
+        with path.open("rb") as file:
+            packed = file.read(2) == b"\x1f\x8b"
+        with (gzip.open if packed else open)(path, "rb") as file:
+            start = file.read(4096)
+    except (OSError, EOFError, zlib.error):
+        return False
+    return b"\0" not in start and (b"\t" in start or b"," in start)
+
+
+def _gdc(path: Path) -> Found:
+    patients = []
+    with path.open("rb") as file:
+        if not file.read(100).lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"["):
+            return Other(path, "JSON, but no list of cases as the GDC writes them")
+    source = ClinicalSource(path, ClinicalFormat.GDC)
+    problem = ""
+    try:
+        cases = json.loads(path.read_text(encoding="utf-8-sig"))
+        names = [str(case["submitter_id"]) for case in cases]
+        patients = [found.patient for found in map(find_barcode, names) if found]
+        read_endpoints(source, frozenset(patients))
+    except InputError as error:
+        problem = str(error)
+    except (ValueError, RecursionError, KeyError, TypeError):
+        return Other(path, "JSON, but no list of cases with submitter_id as the GDC writes them")
+    return Clinical(path, source.format, frozenset(patients), ("os",), None, problem)
+
+
+def _genes(path: Path, head: pd.DataFrame) -> Vectors:
+    """A row a gene, as Xena writes expression."""
+    id_column, *samples = map(str, head.columns)
+    genes = read_column(path, id_column)
+    barcodes = [find_barcode(sample) for sample in samples]
+    patients = frozenset(found.patient for found in barcodes if found)
+    values = head.iloc[:, 1:].apply(pd.to_numeric, errors="coerce").to_numpy(np.float64).T
+    seen = detect_scale(values)
+    what = f"a row a gene, as Xena writes it: {_named(genes)}; {_looks(seen)}"
+    side = "rna" if looks_like_genes(genes) or _EXPRESSION_WORD.search(path.name) else "wsi"
+    scale = seen.scale.declared if side == "rna" else None
+    return Vectors(path, what, id_column, Orientation.GENES, side, patients, len(genes), scale)
+
+
+def _rows(path: Path, head: pd.DataFrame) -> list[Found]:
+    """A row a patient, a sample or a slide."""
+    known = recognise(head)
+    id_column = known[1] if known else identifier(path, head)
+    require_columns(path, head, [id_column])
+    first = [cell for cell in head[id_column] if not is_missing(cell)]
+    strange = [cell for cell in first if find_barcode(cell) is None]
+    if strange or not first:
+        why = f"{id_column} {shown(strange[0])} is no TCGA barcode" if strange else "no row"
+        return [Other(path, why)]
+    numeric = _numeric(head, id_column)
+    others = [name for name in map(str, head.columns) if name != id_column and name not in numeric]
+    if known is None and len(numeric) > _WIDE:
+        return [_vectors(path, head, id_column, numeric, others)]
+    table = read_text_table(path, sheet="TCGA-CDR")
+    found = _clinical(path, table, id_column, numeric)
+    if not found and len(numeric) > 1 and not others:
+        return [_vectors(path, head, id_column, numeric, others)]
+    return found or [Other(path, "a table of patients without times and events, or classes")]
+
+
+def _numeric(head: pd.DataFrame, id_column: str) -> list[str]:
+    """The columns whose first cells are numbers, or missing."""
+    numeric = []
+    for position, name in enumerate(map(str, head.columns)):
+        cells = [cell for cell in head.iloc[:5, position] if not is_missing(cell)]
+        if name != id_column and cells and all(map(_is_number, cells)):
+            numeric.append(name)
+    return numeric
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        return math.isfinite(number(cell))
+    except ValueError:
+        return False
+
+
+def _vectors(
+    path: Path, head: pd.DataFrame, id_column: str, numeric: Sequence[str], others: Sequence[str]
+) -> Found:
+    if others:
+        listed = ", ".join(others[:4])
+        return Other(
+            path,
+            f"{len(numeric)} columns of numbers, but {len(others)} of text beside them ({listed}): "
+            "leave the identifier and the features in the table, and nothing else",
+        )
+    genes, scale = looks_like_genes(numeric), None
+    if genes:
+        values = head[list(numeric)].apply(pd.to_numeric, errors="coerce").to_numpy(np.float64)
+        seen = detect_scale(values)
+        scale = seen.scale.declared
+        what = f"a row a sample: {_named(numeric)}; {_looks(seen)}"
+    else:
+        what = f"a row a slide: {len(numeric)} features that are not named like genes"
+    barcodes = map(find_barcode, read_column(path, id_column))
+    patients = frozenset(found.patient for found in barcodes if found)
+    side = "rna" if genes else "wsi"
+    return Vectors(path, what, id_column, Orientation.SAMPLES, side, patients, len(numeric), scale)
+
+
+def _looks(seen: ScaleFacts) -> str:
+    """The scale in short; of a part of the genes no sum is worth a word."""
+    if seen.scale is SeenScale.UNKNOWN:
+        return "of a scale that its values do not show"
+    return f"looks like {seen.text.partition(';')[0].partition(':')[0]}"
+
+
+def _named(genes: Sequence[str]) -> str:
+    kinds = gene_names(genes).kinds
+    return ", ".join(f"{n} {plural(kind)}" for kind, n in list(kinds.items())[:3])
+
+
+def _clinical(
+    path: Path, table: pd.DataFrame, id_column: str, numeric: Sequence[str]
+) -> list[Found]:
+    owners = [barcode.patient if (barcode := find_barcode(c)) else "" for c in table[id_column]]
+    patients = frozenset(filter(None, owners))
+    found: list[Found] = []
+    if known := recognise(table):
+        layout, _, endpoints = known
+        problem = ""
+        try:
+            read_endpoints(ClinicalSource(path, layout), patients)
+        except InputError as error:
+            problem = str(error)
+        found.append(Clinical(path, layout, patients, endpoints, None, problem))
+        expression = sum(name.endswith("_rnaseq") for name in numeric)
+        if expression:
+            found.append(
+                Other(path, f"{expression} columns of expression (_rnaseq) in it: write them into "
+                      "a table of their own, beside the identifier")
+            )  # fmt: skip
+    elif columns := _columns(path, table, id_column, owners):
+        found.append(Clinical(path, ClinicalFormat.TABLE, patients, ("os",), columns))
+    return found + _classes(path, table, id_column, owners)
+
+
+def _columns(
+    path: Path, table: pd.DataFrame, id_column: str, owners: Sequence[str]
+) -> TableColumns | None:
+    """Columns that may be time and status; their names do not say what 1 means."""
+    names = [name for name in map(str, table.columns) if name != id_column]
+    if {"sample", "_PATIENT", "OS", "OS.time"} <= {id_column, *names}:
+        # Xena's copy of the TCGA Clinical Data Resource
+        require_columns(path, table, ("OS", "OS.time"))
+        told = Statuses("OS", _by_value(table["OS"], table["OS.time"], owners))
+        return TableColumns(id_column, ("OS.time",), (told,), "1")
+    times, events = [], []
+    for name in names:
+        if list(table.columns).count(name) > 1:
+            continue
+        cells = [cell for cell in table[name] if not is_missing(cell)]
+        different = {cell.strip() for cell in cells}
+        words = {one_spelling(cell) for cell in cells if not is_unknown(cell)}
+        if len(words) == 2 and (_known(name, EVENT_COLUMNS) or _EVENT_WORD.search(name)):
+            events.append(name)
+        elif (
+            len(different) > 2
+            and (_known(name, TIME_COLUMNS) or _TIME_WORD.search(name))
+            and all(map(_is_number, cells))
+        ):
+            times.append(name)
+    if not times or not events:
+        return None
+    times.sort(key=lambda name: not _known(name, TIME_COLUMNS))
+    events.sort(key=lambda name: not _known(name, EVENT_COLUMNS))
+    statuses = tuple(
+        Statuses(name, _by_value(table[name], table[times[0]], owners)) for name in events
+    )
+    return TableColumns(id_column, tuple(times), statuses)
+
+
+def _known(name: str, words: Sequence[str]) -> bool:
+    return name.casefold() in words
+
+
+def _by_value(
+    status: "pd.Series[str]", time: "pd.Series[str]", owners: Sequence[str]
+) -> dict[str, tuple[int, float]]:
+    frame = pd.DataFrame(
+        {
+            "status": status.str.strip().to_numpy(),
+            "time": pd.to_numeric(time, errors="coerce").to_numpy(),
+            "owner": list(owners),
+        }
+    )
+    frame = frame[~frame["status"].map(lambda cell: is_missing(cell) or is_unknown(cell))]
+    # As the reader does, `dead` is counted with `Dead`.
+    first = frame.groupby(frame["status"].map(one_spelling))["status"].transform("first")
+    frame = frame.assign(status=first).drop_duplicates(["owner", "status"])
+    return {
+        str(value): (len(part), float(part["time"].median()))
+        for value, part in frame.groupby("status")
+    }
+
+
+def _classes(
+    path: Path, table: pd.DataFrame, id_column: str, owners: Sequence[str]
+) -> list[Classes]:
+    """Columns of a few words, one of them a patient."""
+    found = []
+    for position, name in enumerate(map(str, table.columns)):
+        if name == id_column or _NO_CLASS.search(name) or list(table.columns).count(name) > 1:
+            continue
+        of: dict[str, str] = {}
+        agree = True
+        for who, cell in zip(owners, table.iloc[:, position], strict=True):
+            if who and not is_missing(cell):
+                agree &= of.setdefault(who, cell.strip()) == cell.strip()
+        members: dict[str, set[str]] = defaultdict(set)
+        for who, value in of.items():
+            members[value].add(who)
+        words = sum(not _is_number(value) for value in members)
+        if agree and words > len(members) / 2:
+            found.append(
+                Classes(path, id_column, name, {v: frozenset(m) for v, m in members.items()}, "")
+            )
+    return found
+
+
+def among(found: Classes, cohort: Collection[str]) -> Classes | None:
+    """The classes of a cohort's patients; None if a task cannot be made of them."""
+    counts = {value: members & frozenset(cohort) for value, members in found.patients.items()}
+    ordered = sorted(counts, key=lambda value: (-len(counts[value]), value))
+    large = {value: counts[value] for value in ordered if len(counts[value]) >= _FEWEST}
+    if not 2 <= len(large) <= _MOST_CLASSES:
+        return None
+    return replace(found, patients=large, derived=called_from_expression((found.column, *large)))

@@ -1,0 +1,1 @@
+"""Cohorts: from files as users have them to patients, modalities, endpoints and folds."""

@@ -1,0 +1,130 @@
+"""TCGA barcodes: parsed, never sliced, and the choice of samples that they allow.
+
+TCGA-<site>-<participant>[-<sample type><vial>[-<portion>-<slide or plate>...]]; what follows (UUID,
+file ending) is tolerated. Sample types are those of the GDC code table
+(https://gdc.cancer.gov/resources-tcga-users/tcga-code-tables/sample-type-codes).
+"""
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from tasks.data.formats.cells import shown
+from tasks.errors import InputError
+
+# R's make.names turns hyphens into dots, so the separator may be another, used throughout.
+_BARCODE = re.compile(
+    r"(?<![A-Z0-9])TCGA(?P<sep>[-._])(?P<site>[A-Z0-9]{2})(?P=sep)(?P<participant>[A-Z0-9]{4})"
+    r"(?:(?P=sep)(?P<type>\d{2})(?P<vial>[A-Z])?(?P<rest>(?:(?P=sep)[A-Z0-9]+)*))?(?![A-Z0-9])",
+    re.IGNORECASE | re.ASCII,
+)
+
+# Other programmes whose samples stand beside TCGA's in joint matrices, as UCSC Xena's of TOIL.
+_ELSEWHERE = re.compile(r"(GTEX[-._]|TARGET[-._]\d{2}[-._]|K[-.]562[-._])", re.IGNORECASE)
+FROM_ELSEWHERE = "of GTEx or TARGET, not of TCGA"
+
+PRIMARY = frozenset({"01", "03", "05", "09"})
+OTHER_TUMOUR = frozenset({"02", "04", "06", "07", "08", "40"})
+
+
+class Tissue(StrEnum):
+    """What a sample is, as far as this benchmark cares."""
+
+    PRIMARY = "primary tumour"
+    OTHER_TUMOUR = "other tumour"
+    NORMAL = "normal tissue"
+    CONTROL = "control"
+    OTHER = "cell line, xenograft or unknown tissue"
+
+
+@dataclass(frozen=True)
+class Barcode:
+    """A parsed barcode.
+
+    Attributes:
+        patient: `TCGA-A1-B2C3`.
+        site: Tissue-source site, `A1`.
+        sample_type: Two digits such as `01`, or None for a patient's barcode.
+        name: The barcode in capitals and hyphens, without what follows it (UUID, file ending).
+    """
+
+    patient: str
+    site: str
+    sample_type: str | None
+    name: str
+
+    @property
+    def tissue(self) -> Tissue:
+        """What the sample is; a patient's barcode stands for the primary tumour."""
+        if self.sample_type is None or self.sample_type in PRIMARY:
+            return Tissue.PRIMARY
+        if self.sample_type in OTHER_TUMOUR:
+            return Tissue.OTHER_TUMOUR
+        return {"1": Tissue.NORMAL, "2": Tissue.CONTROL}.get(self.sample_type[0], Tissue.OTHER)
+
+    @property
+    def is_tumour(self) -> bool:
+        """Whether the sample is of a tumour; a patient's barcode counts as one."""
+        return self.tissue in (Tissue.PRIMARY, Tissue.OTHER_TUMOUR)
+
+    @property
+    def is_primary(self) -> bool:
+        """Whether the sample is of a primary tumour; a patient's barcode counts as one."""
+        return self.tissue is Tissue.PRIMARY
+
+
+def parse_barcode(text: str, where: str) -> Barcode:
+    """Find the TCGA barcode in an identifier or a file name.
+
+    Args:
+        text: For example `TCGA-3C-AALI-01Z-00-DX1.F6E9A5DF-D8FB-45CF-B4BD-C6B76294C291.svs`.
+        where: File and row, for the error.
+
+    Raises:
+        InputError: If there is none, or there are those of two patients.
+    """
+    found = list(_BARCODE.finditer(text))
+    patients = {f"TCGA-{match['site']}-{match['participant']}".upper() for match in found}
+    if len(patients) != 1:
+        raise InputError(
+            f"{where}: expected a TCGA barcode such as TCGA-AB-1234-01A, found {shown(text)}"
+        )
+    match = found[0]
+    name = match.group().upper().replace(match["sep"], "-")
+    return Barcode(patients.pop(), match["site"].upper(), match["type"], name)
+
+
+def rows_of_tcga(names: Sequence[str]) -> list[int]:
+    """Positions of identifiers that are not those of other programmes; all, if none is left."""
+    rows = [row for row, name in enumerate(names) if not _ELSEWHERE.match(name)]
+    return rows or list(range(len(names)))
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which samples stand for their patients.
+
+    Attributes:
+        kept: Positions, ascending.
+        left_out: Why samples were left out -> how many.
+    """
+
+    kept: tuple[int, ...]
+    left_out: Mapping[str, int]
+
+
+def select_samples(barcodes: Sequence[Barcode]) -> Selection:
+    """Keep each patient's primary tumour; another tumour only where there is no primary one."""
+    with_primary = {barcode.patient for barcode in barcodes if barcode.is_primary}
+    kept: list[int] = []
+    left_out: Counter[str] = Counter()
+    for position, barcode in enumerate(barcodes):
+        if not barcode.is_tumour:
+            left_out[barcode.tissue] += 1
+        elif barcode.patient in with_primary and not barcode.is_primary:
+            left_out["other tumour of a patient with a primary one"] += 1
+        else:
+            kept.append(position)
+    return Selection(tuple(kept), dict(sorted(left_out.items())))

@@ -1,0 +1,153 @@
+"""Per-slide files, or a packed store -> a bag per patient; a file is scanned once, then known."""
+
+import json
+import os
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+from tasks.cache_dir import cache_dir
+from tasks.data.barcode import parse_barcode, select_samples
+from tasks.data.cohort import BagModality, Slide
+from tasks.data.formats.files import Stamp, stamp_of
+from tasks.data.formats.folders import common_width, slide_files, slide_name
+from tasks.data.formats.slides import Scan, SlideFile, scan_slide
+from tasks.data.manifest import BagSource
+from tasks.data.store.layout import read_contents
+from tasks.data.store.precision import StoredPrecision
+from tasks.data.store.reading import stored_slides
+from tasks.errors import InputError
+
+_FACTS = {"n_instances": int, "width": int, "content": str}
+
+
+class Scans:
+    """Scans by file, kept in one JSON between runs; a file that changed is scanned again."""
+
+    def __init__(self) -> None:
+        self._file = cache_dir() / "slides.json"
+        self._known = self._read()
+        self._new: dict[str, dict[str, int | str]] = {}
+
+    def _read(self) -> dict[str, dict[str, int | str]]:
+        try:
+            known = json.loads(self._file.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}  # no cache, or a broken one: scan again
+        return known if isinstance(known, dict) else {}
+
+    def scan(self, path: Path) -> tuple[Scan, Stamp]:
+        """The scan of a file, from the cache if the file is the one that was scanned; and which."""
+        try:
+            status = path.stat()
+        except OSError as error:
+            raise InputError(f"{path}: expected a file, found: {error.strerror}") from None
+        stamp: dict[str, int | str] = {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
+        known = self._known.get(str(path))
+        if isinstance(known, dict) and stamp.items() <= known.items():
+            facts = {k: v for k, v in known.items() if k not in stamp}
+            # else written by another version, or by something else
+            if {k: type(v) for k, v in facts.items()} == _FACTS:
+                return Scan(**facts), stamp_of(status)  # type: ignore[arg-type]
+        scan = scan_slide(path)
+        self._new[str(path)] = stamp | asdict(scan)
+        return scan, stamp_of(status)
+
+    def save(self) -> None:
+        """Add what was scanned to the file; without write access, it is scanned again next time."""
+        if not self._new:
+            return
+        merged = self._read() | self._new  # another process may have written meanwhile
+        temporary = None
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            handle, temporary = tempfile.mkstemp(dir=self._file.parent, prefix="slides-")
+            with os.fdopen(handle, "w", encoding="utf-8") as out:
+                json.dump(merged, out)
+            Path(temporary).replace(self._file)
+        except OSError:
+            if temporary is not None:
+                Path(temporary).unlink(missing_ok=True)
+
+
+def read_bags(name: str, source: BagSource) -> tuple[BagModality, tuple[str, ...]]:
+    """Read a folder of per-slide files, or a packed store of them, as one bag per patient.
+
+    Slides of primary tumours are taken, of another tumour only where the patient has no primary
+    one. A slide without instances is left out and counted.
+
+    Args:
+        name: The modality's name, for the notes.
+        source: Where the folder or the store is.
+
+    Returns:
+        The modality, whose slides are read when asked for, and notes on what was left out.
+
+    Raises:
+        InputError: If a file is not readable, holds no TCGA barcode, or is not like its neighbours.
+    """
+    path = Path(os.path.abspath(source.path))  # noqa: PTH100 - keep links
+    files, slides, width = _of_store(path) if path.is_file() else _of_folder(path)
+    barcodes = [parse_barcode(file.name, str(file)) for file in files]
+    filled = [i for i, slide in enumerate(slides) if slide.n_instances]
+    selection = select_samples([barcodes[i] for i in filled])
+    if not selection.kept:
+        raise InputError(
+            f"{source.path}: expected slides of tumours with instances, found none "
+            f"among {len(files)} files"
+        )
+    bags: dict[str, tuple[Slide, ...]] = {}
+    for i in (filled[row] for row in selection.kept):
+        patient = barcodes[i].patient
+        bags[patient] = (*bags.get(patient, ()), slides[i])
+    modality = BagModality({patient: bags[patient] for patient in sorted(bags)}, width)
+    notes = [
+        f"{name}: {len(files)} slides in, {len(selection.kept)} kept, {len(bags)} patients, "
+        f"{width} features an instance"
+    ]
+    if len(filled) < len(slides):
+        notes.append(f"{name}: {len(slides) - len(filled)} slides left out: no instances")
+    notes += [f"{name}: {n} slides left out: {why}" for why, n in selection.left_out.items()]
+    return modality, tuple(notes)
+
+
+def _of_folder(folder: Path) -> tuple[list[Path], list[Slide], int]:
+    """Files, slides and width of a folder; every file is scanned once."""
+    files = slide_files(folder)
+    for file in files.values():
+        parse_barcode(file.name, str(file))  # before any is scanned, which takes long
+    known = Scans()
+    try:
+        scans = [known.scan(file) for file in files.values()]
+    finally:
+        known.save()
+    filled = [(file, scan) for file, (scan, _) in zip(files.values(), scans, strict=True)]
+    filled = [(file, scan) for file, scan in filled if scan.width]
+    width = common_width([file for file, _ in filled], [scan.width for _, scan in filled])
+    slides = []
+    for (slide, file), (scan, stamp) in zip(files.items(), scans, strict=True):
+        read = SlideFile(file, scan.n_instances, scan.width, stamp)
+        slides.append(
+            Slide(slide, scan.n_instances, scan.content, read, read.coordinates, read.rows)
+        )
+    return list(files.values()), slides, width
+
+
+def _of_store(path: Path) -> tuple[list[Path], list[Slide], int]:
+    """Source files, slides and width of a packed store; its table is read, not its features."""
+    contents = read_contents(path)
+    files = [path / slide.file for slide in contents.slides]
+    readers = stored_slides(path, contents)
+    slides = [
+        Slide(
+            slide_name(file),
+            read.n_instances,
+            sums.content,
+            read,
+            read.coordinates,
+            read.rows,
+            read.precision is StoredPrecision.FLOAT16,
+        )
+        for file, read, sums in zip(files, readers, contents.checksums, strict=True)
+    ]
+    return files, slides, contents.width

@@ -1,0 +1,204 @@
+"""Text tables, comma or tab separated, gzipped or not, as their tools write them."""
+
+import csv
+import gzip
+import io
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from tasks.data.formats.cells import shown
+from tasks.errors import InputError
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+# The header of a genome-wide table of a row a sample has two million characters.
+_LONGEST_HEADER = 32 << 20
+# Text shrinks to a third, a matrix of zeros to a hundredth of its size.
+_UNCHECKED = 1 << 30
+_MOST_PACKED = 300
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """How a text table is written: what pandas needs to read it, and its header as written."""
+
+    header: tuple[str, ...]
+    separator: str
+    skip: int
+    gzipped: bool
+
+
+def _layout(path: Path) -> _Layout:
+    """Look at the first lines: cBioPortal puts `#` lines above the header, Xena writes tabs."""
+    with path.open("rb") as file:
+        gzipped = file.read(2) == b"\x1f\x8b"
+    opened = gzip.open if gzipped else open
+    with opened(path, "rt", encoding="utf-8-sig", newline="") as lines:
+        skip = 0
+        line = lines.readline(_LONGEST_HEADER)
+        while line.startswith("#") and line.endswith("\n"):
+            skip += 1
+            line = lines.readline(_LONGEST_HEADER)
+    if len(line) == _LONGEST_HEADER:
+        raise InputError(f"{path}: expected a header line, found {line[:40]!r}... without an end")
+    if not line.strip():
+        raise InputError(f"{path}: expected a header line, found an empty file")
+    separator = "\t" if "\t" in line else ","
+    if separator not in line and ";" in line:
+        raise InputError(
+            f"{path}: expected cells separated by tabs or commas, found semicolons: {line[:40]!r}"
+        )
+    header = pd.read_csv(
+        path,
+        sep=separator,
+        skiprows=skip,
+        header=None,
+        nrows=1,
+        dtype=str,
+        keep_default_na=False,
+        encoding="utf-8-sig",
+        compression="gzip" if gzipped else None,
+    )
+    return _Layout(tuple(header.iloc[0]), separator, skip, gzipped)
+
+
+def read_header(path: Path) -> tuple[str, ...]:
+    """The names of the columns as written; raises what reading it raises."""
+    return _layout(path).header
+
+
+def read_cells(path: Path, position: int) -> list[str]:
+    """The cells of one column as text, without the others; raises what reading them raises."""
+    text = {"dtype": str, "keep_default_na": False, "na_filter": False}
+    frame = _parse(path, _layout(path), usecols=[position], **text)
+    return [str(cell) for cell in frame.iloc[:, 0]]
+
+
+def _parse(path: Path, layout: _Layout, **options: Any) -> pd.DataFrame:
+    opened = gzip.open if layout.gzipped else open
+    with opened(path, "rb") as file:
+        frame: pd.DataFrame = pd.read_csv(
+            io.BufferedReader(_Watched(path, file), 1 << 20),
+            sep=layout.separator,
+            skiprows=layout.skip,
+            encoding="utf-8-sig",
+            **options,
+        )
+    return frame
+
+
+class _Watched(io.RawIOBase):
+    """The bytes of a text table on their way to the parser.
+
+    A zero byte would end the parser's cell without a word. What unpacks a thousandfold is no table.
+    """
+
+    def __init__(self, path: Path, file: io.BufferedIOBase) -> None:
+        self._path = path
+        self._file = file
+        self._size = path.stat().st_size
+        self._passed = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        data = self._file.read(memoryview(buffer).nbytes)
+        if b"\0" in data:
+            raise InputError(f"{self._path}: expected text, found a zero byte")
+        self._passed += len(data)
+        if self._passed > max(_UNCHECKED, _MOST_PACKED * self._size):
+            raise InputError(
+                f"{self._path}: expected a table, found {self._size} bytes that unpack to more "
+                f"than {self._passed}"
+            )
+        memoryview(buffer)[: len(data)] = data
+        return len(data)
+
+
+def _refuse_short_rows(path: Path, layout: _Layout, n_rows: int | None) -> None:
+    """Find a row of fewer cells than the header: the file was cut, or lost a separator.
+
+    The parser fills such a row with missing cells, so it is looked at only where the last are.
+    """
+    opened = gzip.open if layout.gzipped else open
+    with opened(path, "rt", encoding="utf-8-sig", newline="") as lines:
+        for _ in range(layout.skip):
+            lines.readline()
+        limit = csv.field_size_limit(_LONGEST_HEADER)
+        try:
+            rows = csv.reader(lines, delimiter=layout.separator)
+            last = None if n_rows is None else n_rows + 1
+            for position, row in enumerate(itertools.islice(rows, last)):
+                if row and len(row) < len(layout.header):
+                    raise InputError(
+                        f"{path}: row {position}: expected {len(layout.header)} cells as in the "
+                        f"header, found {len(row)}"
+                    )
+        finally:
+            csv.field_size_limit(limit)
+
+
+def _refuse_swallowed_rows(path: Path, layout: _Layout, frame: pd.DataFrame) -> None:
+    """Find a cell that holds the end of one row and the start of another.
+
+    A quote that is meant as a character opens a cell, the next one closes it, and the patients
+    between them are gone without a word.
+    """
+    separators = len(layout.header) - 1
+    for name, cells in frame.items():
+        if not separators or pd.api.types.is_numeric_dtype(cells):
+            continue
+        for row, cell in enumerate(cells, start=1):
+            if (
+                isinstance(cell, str)
+                and "\n" in cell
+                and cell.count(layout.separator) >= separators
+            ):
+                raise InputError(
+                    f"{path}: row {row}, column {str(name)[:40]!r}: expected a cell, found "
+                    f"{cell.count(chr(10)) + 1} lines of cells between two quotes: {shown(cell)}"
+                )
+
+
+def read_delimited(
+    path: Path,
+    text_columns: Iterable[str] | None,
+    rows: int | None = None,
+    *,
+    ragged: bool = False,
+) -> pd.DataFrame:
+    """Read a csv or tsv; columns are the header as written, repeated names included.
+
+    Args:
+        path: The file.
+        text_columns: Columns to keep as text, the rest being typed by pandas; None: all text.
+        rows: How many of the first rows to read; None: all.
+        ragged: Whether a row may be shorter than the header; the cells it lacks are missing.
+    """
+    layout = _layout(path)
+    frame = _parse(
+        path,
+        layout,
+        dtype=str if text_columns is None else dict.fromkeys(text_columns, str),
+        keep_default_na=text_columns is not None,
+        na_filter=text_columns is not None,
+        low_memory=False,
+        nrows=rows,
+    )
+    if frame.shape[1] != len(layout.header) or not isinstance(frame.index, pd.RangeIndex):
+        raise InputError(
+            f"{path}: expected rows of {len(layout.header)} cells as in the header, found more"
+        )
+    frame.columns = pd.Index(layout.header)
+    _refuse_swallowed_rows(path, layout, frame)
+    last = frame.iloc[:, -1]
+    if not ragged and (last.isna() | (last == "")).any():
+        _refuse_short_rows(path, layout, rows)
+    return frame

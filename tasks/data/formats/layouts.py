@@ -1,0 +1,79 @@
+"""Clinical tables opened as their layout says: rows of text, each with its patient."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from tasks.data.barcode import parse_barcode
+from tasks.data.formats.gdc import read_gdc_diagnoses
+from tasks.data.formats.tables import read_text_table, require_columns
+from tasks.data.manifest import ClinicalFormat, ClinicalSource
+from tasks.errors import InputError
+
+
+@dataclass(frozen=True)
+class ClinicalTable:
+    """A clinical file.
+
+    Attributes:
+        path: The file.
+        rows: Its rows as text, without those of redacted patients.
+        owners: The patient of each row.
+        redacted: Patients whose rows are redacted.
+    """
+
+    path: Path
+    rows: pd.DataFrame
+    owners: tuple[str, ...]
+    redacted: frozenset[str] = frozenset()
+
+
+def open_clinical(source: ClinicalSource, columns: Sequence[str] = ()) -> ClinicalTable:
+    """Open a clinical file; of the GDC's JSON, a row is a diagnosis.
+
+    Args:
+        source: The file and its layout.
+        columns: Columns that must be there, besides the identifier's.
+
+    Raises:
+        InputError: If the file cannot be read, a column is not there, or an identifier is no
+            barcode.
+    """
+    path = source.path
+    redacted: frozenset[str] = frozenset()
+    if source.format is ClinicalFormat.GDC:
+        id_column = "submitter_id"
+        rows = read_gdc_diagnoses(path)
+    elif source.format is ClinicalFormat.CBIOPORTAL:
+        rows = read_text_table(path, columns)
+        id_column = "Patient ID" if "Patient ID" in rows else "PATIENT_ID"
+        if id_column not in rows:
+            raise InputError(
+                f"{path}: expected a column 'PATIENT_ID' (study file) or 'Patient ID' (download), "
+                f"found {', '.join(map(str, rows.columns[:8]))}"
+            )
+        require_columns(path, rows, [id_column])
+    elif source.format is ClinicalFormat.TCGA_CDR:
+        id_column = "bcr_patient_barcode"
+        rows = read_text_table(path, (id_column, *columns), sheet="TCGA-CDR")
+    elif source.format is ClinicalFormat.PORPOISE:
+        id_column = "case_id"
+        rows = read_text_table(path, (id_column, *columns))
+    else:
+        if source.columns is None:
+            raise InputError(f"{path}: expected declared columns, found none")
+        id_column = source.columns.id
+        rows = read_text_table(path, (id_column, *columns))
+    owners = tuple(
+        parse_barcode(cell, f"{path}: row {i}, column {id_column!r}").patient
+        for i, cell in enumerate(rows[id_column], start=1)
+    )
+    if source.format is ClinicalFormat.TCGA_CDR and "Redaction" in rows:
+        require_columns(path, rows, ["Redaction"])
+        dropped = (rows["Redaction"].str.strip().str.casefold() == "redacted").to_numpy()
+        redacted = frozenset(p for p, gone in zip(owners, dropped, strict=True) if gone)
+        owners = tuple(p for p, gone in zip(owners, dropped, strict=True) if not gone)
+        rows = rows[~dropped]
+    return ClinicalTable(path, rows, owners, redacted)

@@ -1,0 +1,160 @@
+"""A table of vectors on disk -> one vector per patient."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.data.barcode import (
+    FROM_ELSEWHERE,
+    Barcode,
+    parse_barcode,
+    rows_of_tcga,
+    select_samples,
+)
+from tasks.data.cohort import VectorModality
+from tasks.data.formats.tables import NumericTable, read_numeric_table
+from tasks.data.manifest import Orientation, TruthSource, VectorSource
+from tasks.errors import InputError
+
+# STAR and HTSeq write these among the genes; a million counts with them in it is of no genes.
+_SUMMARIES = re.compile(
+    r"N_(unmapped|multimapping|noFeature|ambiguous)"
+    r"|__(no_feature|ambiguous|too_low_aQual|not_aligned|alignment_not_unique)"
+)
+SUMMARIES = "rows of an aligner's summary, which are no genes"
+
+
+def _mean(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean over rows of the cells that are there, the same whatever the order of the rows."""
+    ordered = np.sort(rows, axis=0)  # sums of floats depend on their order; NaN goes last
+    there = ~np.isnan(ordered)
+    count = there.sum(axis=0)
+    total = np.where(there, ordered, 0.0).sum(axis=0)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def _average(
+    values: NDArray[np.float64], names: Sequence[str]
+) -> tuple[tuple[str, ...], NDArray[np.float64]]:
+    """Average the rows of one name; names in the order of their first row."""
+    rows: dict[str, list[int]] = {}
+    for row, name in enumerate(names):
+        rows.setdefault(name, []).append(row)
+    if len(rows) == len(names):
+        return tuple(names), values
+    means = [values[r[0]] if len(r) == 1 else _mean(values[r]) for r in rows.values()]
+    return tuple(rows), np.stack(means)
+
+
+def barcodes_of(
+    path: Path, ids: Sequence[str], place: str, rows: Sequence[int] | None = None
+) -> list[Barcode]:
+    """The barcode in each id, or in those of `rows`; they are a `place`, `row` or `column`."""
+    return [
+        parse_barcode(ids[row], f"{path}: {place} {row + 1}")
+        for row in (range(len(ids)) if rows is None else rows)
+    ]
+
+
+def open_vectors(source: VectorSource) -> tuple[NumericTable, tuple[str, ...]]:
+    """Open a table of vectors, a row a sample whatever its orientation.
+
+    Returns:
+        The table without the lines of an aligner's summary, and their names.
+
+    Raises:
+        InputError: If the table is not readable or not numeric, or has nothing but a summary.
+    """
+    table = read_numeric_table(source.path, source.id)
+    if source.orientation is Orientation.GENES:
+        table = NumericTable(table.columns, table.ids, table.values.T)
+    summaries = tuple(name for name in table.columns if _SUMMARIES.fullmatch(name))
+    if not summaries:
+        return table, ()
+    kept = [j for j, name in enumerate(table.columns) if name not in summaries]
+    if not kept:
+        raise InputError(f"{source.path}: expected genes, found {', '.join(summaries)}")
+    columns = tuple(table.columns[j] for j in kept)
+    return NumericTable(table.ids, columns, table.values[:, kept]), summaries
+
+
+def read_vectors(name: str, source: VectorSource) -> tuple[VectorModality, tuple[str, ...]]:
+    """Read a table as one vector per patient.
+
+    A patient's rows are averaged, and so are columns (genes) of one name; a missing cell does not
+    count. Primary tumours stand for their patients, another tumour only where there is none.
+
+    Args:
+        name: The modality's name, for the notes.
+        source: Where the table is and how it is laid out.
+
+    Returns:
+        The modality, and notes on what came in and what was left out.
+
+    Raises:
+        InputError: If the table is not readable, not numeric, or an id holds no TCGA barcode.
+    """
+    return vectors_of(name, source, *open_vectors(source))
+
+
+def vectors_of(
+    name: str, source: VectorSource, table: NumericTable, summaries: Sequence[str]
+) -> tuple[VectorModality, tuple[str, ...]]:
+    """As `read_vectors`, of what `open_vectors` gave."""
+    place = "column" if source.orientation is Orientation.GENES else "row"
+    place = f'orientation "{source.orientation}", {place}'
+    rows = rows_of_tcga(table.ids)
+    barcodes = barcodes_of(source.path, table.ids, place, rows)
+    selection = select_samples(barcodes)
+    if not selection.kept:
+        reasons = ", ".join(f"{n} of {reason}" for reason, n in selection.left_out.items())
+        raise InputError(f"{source.path}: expected tumour samples, found {reasons}")
+    kept = [rows[i] for i in selection.kept]
+    patients, values = _average(table.values[kept], [barcodes[i].patient for i in selection.kept])
+    features, columns = _average(values.T, table.columns)
+    values = columns.T
+    order = sorted(range(len(patients)), key=patients.__getitem__)
+    modality = VectorModality(
+        tuple(patients[i] for i in order), values[order].astype(np.float32), features
+    )
+    notes = [
+        f"{name}: {len(table.ids)} samples in, {len(kept)} kept, {len(patients)} patients, "
+        f"{modality.width} features"
+    ]
+    if summaries:
+        notes.append(f"{name}: {len(summaries)} features left out: {SUMMARIES}")
+    if len(rows) < len(table.ids):
+        notes.append(f"{name}: {len(table.ids) - len(rows)} samples left out: {FROM_ELSEWHERE}")
+    notes += [f"{name}: {n} samples left out: {why}" for why, n in selection.left_out.items()]
+    if len(kept) > len(patients):
+        notes.append(f"{name}: {len(kept) - len(patients)} further samples of a patient averaged")
+    if len(table.columns) > len(features):
+        notes.append(f"{name}: {len(table.columns) - len(features)} repeated features averaged")
+    missing = int(np.isnan(modality.values).sum())
+    if missing:
+        notes.append(f"{name}: {missing} missing cells")
+    return modality, tuple(notes)
+
+
+def read_truth(source: TruthSource, patients: Sequence[str]) -> dict[str, NDArray[np.float64]]:
+    """The planted factors, float64 [n patients] each, in the order of `patients`.
+
+    Raises:
+        InputError: If a patient has no row or two, or a factor's name is repeated.
+    """
+    table = read_numeric_table(source.path, source.id)
+    owners = [barcode.patient for barcode in barcodes_of(source.path, table.ids, "row")]
+    rows = {patient: row for row, patient in enumerate(owners)}
+    if len(rows) != len(owners):
+        twice = next(p for p in owners if owners.count(p) > 1)
+        raise InputError(f"{source.path}: patient {twice}: expected one row, found several")
+    if len(set(table.columns)) != len(table.columns):
+        raise InputError(f"{source.path}: expected different column names, found one repeated")
+    absent = [patient for patient in patients if patient not in rows]
+    if absent:
+        raise InputError(f"{source.path}: patient {absent[0]}: expected a row, found none")
+    values = table.values[[rows[patient] for patient in patients]]
+    return {name: values[:, j].copy() for j, name in enumerate(table.columns)}

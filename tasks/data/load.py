@@ -1,0 +1,103 @@
+"""A folder with a cohort.toml -> a Cohort, aligned by patient, with notes on what was left out."""
+
+from pathlib import Path
+
+from tasks.data.cohort import Cohort, Endpoint, Label, Modality
+from tasks.data.formats.bags import read_bags
+from tasks.data.formats.clinical import read_endpoints
+from tasks.data.formats.covariates import read_covariates
+from tasks.data.formats.expression import as_declared
+from tasks.data.formats.labels import read_label
+from tasks.data.formats.vectors import read_truth, read_vectors
+from tasks.data.manifest import MANIFEST, BagSource, read_manifest
+from tasks.data.union import united
+from tasks.errors import InputError
+
+
+def find_cohorts(data: Path) -> tuple[Path, ...]:
+    """The cohort folders that `data` means, in the order of their names.
+
+    Args:
+        data: A folder of cohorts, or a cohort's folder itself.
+
+    Raises:
+        InputError: If there is no such folder, or no cohort.toml in it or one level below.
+    """
+    try:
+        if (data / MANIFEST).is_file():
+            return (data,)
+        entries = sorted(data.iterdir())
+        folders = tuple(entry for entry in entries if (entry / MANIFEST).is_file())
+    except OSError as error:
+        raise InputError(f"{data}: expected a folder of cohorts, found: {error.strerror}") from None
+    if not folders:
+        raise InputError(
+            f"{data}: expected a {MANIFEST} in it or in a folder of it, found none in "
+            f"{sum(entry.is_dir() for entry in entries)} folders"
+        )
+    return folders
+
+
+def load_cohort(folder: Path) -> Cohort:
+    """Load a cohort; bags stay on disk, and are scanned once while their files are unchanged.
+
+    Args:
+        folder: The folder with the cohort.toml.
+
+    Raises:
+        InputError: If anything in the manifest or in the files it names is not as it should be.
+    """
+    manifest = read_manifest(folder)
+    if manifest.union:
+        for member in manifest.union:
+            if read_manifest(member).union:
+                raise InputError(
+                    f"{folder / MANIFEST}: union: expected cohorts, found a union itself: {member}"
+                )
+        return united(folder / MANIFEST, manifest, [load_cohort(part) for part in manifest.union])
+    modalities: dict[str, Modality] = {}
+    notes = [f"note: {manifest.note}"] if manifest.note else []
+    for name, source in manifest.modalities.items():
+        if isinstance(source, BagSource):
+            modalities[name], facts = read_bags(name, source)
+        else:
+            vectors, read = read_vectors(name, source)
+            modalities[name], declared = as_declared(name, vectors, source)
+            facts = read + declared
+        notes += facts
+    having = {name: set(modality.patients) for name, modality in modalities.items()}
+    patients = tuple(sorted(set.union(*having.values())))
+    if len(having) > 1:
+        notes.append(
+            f"patients: {len(patients)}, {len(set.intersection(*having.values()))} with both, "
+            + ", ".join(
+                f"{len(set(patients) - there)} without {name}" for name, there in having.items()
+            )
+        )
+    members = frozenset(patients)
+    endpoints: dict[str, Endpoint] = {}
+    clinical = None
+    if manifest.clinical is None:
+        notes.append("clinical: no file, so no endpoint")
+    else:
+        endpoints, facts = read_endpoints(manifest.clinical, members)
+        notes += facts
+        clinical, facts = read_covariates(manifest.clinical, members)
+        notes += facts
+    labels: dict[str, Label] = {}
+    for name, label in manifest.labels.items():
+        labels[name], facts = read_label(name, label, members)
+        notes += facts
+    truth = {} if manifest.truth is None else read_truth(manifest.truth, patients)
+    return Cohort(
+        manifest.name,
+        patients,
+        modalities,
+        endpoints,
+        labels,
+        clinical,
+        truth,
+        manifest.source,
+        manifest.licence,
+        tuple(notes),
+    )

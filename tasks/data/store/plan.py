@@ -1,0 +1,94 @@
+"""What a packed store will hold, found by looking at slide files without reading their features."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tasks.data.barcode import parse_barcode
+from tasks.data.formats.folders import common_width, slide_files
+from tasks.data.formats.slides import peek_slide
+from tasks.data.store.layout import PlannedSlide
+from tasks.data.store.precision import StoredPrecision
+from tasks.data.store.reading import COORDINATE
+from tasks.errors import InputError
+
+Progress = Callable[[str, int, int], None]
+"""Told what is being done, how much of it is done, and how much there is."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a store will hold.
+
+    Attributes:
+        files: The source files in the order of the slides' names.
+        stamps: When each was changed last, ns.
+        slides: The same slides as the store knows them.
+        width: Features per patch.
+        precision: Of the features in the store.
+    """
+
+    files: tuple[Path, ...]
+    stamps: tuple[int, ...]
+    slides: tuple[PlannedSlide, ...]
+    width: int
+    precision: StoredPrecision
+
+    @property
+    def n_instances(self) -> int:
+        """Patches of all slides."""
+        return sum(slide.n_instances for slide in self.slides)
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of all features and coordinates."""
+        placed = any(slide.placed for slide in self.slides)
+        row = self.width * self.precision.dtype.itemsize + 2 * COORDINATE.itemsize * placed
+        return self.n_instances * row
+
+    def layout_digest(self) -> str:
+        """SHA-256 of what decides where in the store each slide lies."""
+        rows = [(s.file, s.n_instances, s.encoder, s.placed) for s in self.slides]
+        text = json.dumps([self.width, self.precision, rows])
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def plan_store(folder: Path, precision: StoredPrecision, progress: Progress) -> Plan:
+    """Look at the slide files of a folder.
+
+    Raises:
+        InputError: A file is not readable, holds no TCGA barcode, is not like its neighbours, or
+            comes from another encoder.
+    """
+    files = tuple(slide_files(folder).values())
+    slides, widths, stamps = [], [], []
+    for n, file in enumerate(files):
+        progress("looking at slides", n, len(files))
+        parse_barcode(file.name, str(file))
+        seen, status = peek_slide(file), file.stat()
+        encoder = seen.encoder or _folder_encoder(folder)
+        slides.append(
+            PlannedSlide(file.name, seen.n_instances, encoder, seen.placed, status.st_size)
+        )
+        widths.append(seen.width)
+        stamps.append(status.st_mtime_ns)
+    filled = [i for i, slide in enumerate(slides) if slide.n_instances]
+    if not filled:
+        raise InputError(f"{folder}: expected slides with instances, found {len(files)} empty ones")
+    width = common_width([files[i] for i in filled], [widths[i] for i in filled])
+    first = slides[filled[0]]
+    for i in filled:
+        if slides[i].encoder != first.encoder:
+            raise InputError(
+                f"{files[i]}: expected features of encoder {first.encoder!r} as in {first.file}, "
+                f"found {slides[i].encoder!r}"
+            )
+    return Plan(files, tuple(stamps), tuple(slides), width, precision)
+
+
+def _folder_encoder(folder: Path) -> str:
+    """TRIDENT names its folders after the encoder: `features_uni_v1`."""
+    name = folder.resolve().name
+    return name.removeprefix("features_") if name.startswith("features_") else ""

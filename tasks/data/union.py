@@ -1,0 +1,277 @@
+"""Sibling cohorts as one: NSCLC of LUAD and LUSC, RCC of KIRC, KIRP and KICH, COADREAD.
+
+Which of the members a patient comes from is a label, `project`: the field's subtyping task. It is
+to be read with care. A tissue-source site of TCGA belongs to one project, so that whatever marks a
+site, or one project's processing, marks the class as well (Howard et al., Nat Commun 12:4423,
+2021).
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from tasks.base import Split
+from tasks.data.cohort import BagModality, Cohort, Endpoint, Label, Modality, VectorModality
+from tasks.data.manifest import Manifest
+from tasks.errors import InputError
+
+PROJECT = "project"
+"""The label that says which member a patient comes from."""
+
+
+def united(file: Path, manifest: Manifest, members: Sequence[Cohort]) -> Cohort:
+    """One cohort of several.
+
+    Modalities must be of one kind, bags of one width; vectors keep the features that all members
+    have. An endpoint or label that not all members have is left out: to have it would tell the
+    member. So are planted factors, since those of two cohorts only share their names.
+
+    Args:
+        file: The union's cohort.toml, for messages.
+        manifest: What it says.
+        members: The cohorts, two or more, in their declared order.
+
+    Raises:
+        InputError: Members have one name, patients in common, or modalities that do not fit.
+    """
+    names = [member.name for member in members]
+    for what, n in Counter(names).items():
+        if n > 1:
+            raise InputError(
+                f"{file}: union: expected cohorts of different names, found {what} {n}x"
+            )
+    _check_patients(file, members)
+    notes = [f"note: {manifest.note}"] if manifest.note else []
+    notes.append(
+        f"union of {', '.join(names)}: a site belongs to one of them, so that label {PROJECT} is "
+        "confounded with site and processing; folds keep sites whole unless --split says otherwise"
+    )
+    modalities: dict[str, Modality] = {}
+    for side in dict.fromkeys(side for member in members for side in member.modalities):
+        lacking = [member.name for member in members if side not in member.modalities]
+        if lacking:
+            raise InputError(
+                f"{file}: union: expected modality {side} in every member or in none, found none "
+                f"in {', '.join(lacking)}"
+            )
+        parts = {member.name: member.modalities[side] for member in members}
+        modalities[side], facts = _joined(f"{file}: union: {side}", side, parts)
+        notes += facts
+    labels = {PROJECT: _projects(members)}
+    for name in _shared(members, [member.labels for member in members], "label", notes):
+        if name == PROJECT:
+            raise InputError(
+                f"{file}: union: expected members without a label {PROJECT!r}, which is to say "
+                f"which member a patient comes from, found it in {', '.join(names)}"
+            )
+        label = _label([member.labels[name] for member in members])
+        if label is None:
+            notes.append(f"label {name}: left out, members declare different classes")
+        else:
+            labels[name] = label
+    _check_selection(file, modalities, labels)
+    endpoints = {
+        name: _endpoint([member.endpoints[name] for member in members])
+        for name in _shared(members, [member.endpoints for member in members], "endpoint", notes)
+    }
+    clinical = [member.clinical for member in members if member.clinical is not None]
+    notes += [f"{member.name}: {note}" for member in members for note in member.notes]
+    return Cohort(
+        manifest.name,
+        tuple(sorted(patient for member in members for patient in member.patients)),
+        modalities,
+        endpoints,
+        labels,
+        _vectors(clinical, clinical[0].features) if len(clinical) == len(members) else None,
+        source=manifest.source or _each(members, [member.source for member in members]),
+        licence=manifest.licence or _each(members, [member.licence for member in members]),
+        notes=tuple(notes),
+        members=tuple(names),
+    )
+
+
+def member_notes(cohort: Cohort, splits: Sequence[Split], *, whole: bool) -> tuple[str, ...]:
+    """What a reader must know of a union's folds: where a member is not on both sides.
+
+    Args:
+        cohort: A union.
+        splits: Its folds.
+        whole: Whether they keep sites whole.
+
+    Raises:
+        InputError: A member has patients in one fold alone, so that no fold can both learn of it
+            and be asked for it.
+    """
+    notes = []
+    if not whole:
+        notes.append(
+            f"{cohort.name}: folds of patients: a site's patients are on both sides of a fold, and "
+            "site says the project, so that scores are too good"
+        )
+    project = cohort.labels[PROJECT].values
+    tested = [{project[patient] for patient in split.test} for split in splits]
+    for member in cohort.members:
+        n = sum(member in test for test in tested)
+        if n < 2:
+            raise InputError(
+                f"{cohort.name}: folds by site: expected two tissue-source sites or more of each "
+                f"member, found one of {member}; --split patient deals patients"
+            )
+        if n < len(splits):
+            notes.append(
+                f"{cohort.name}: {len(splits) - n} of {len(splits)} folds test no patient of "
+                f"{member}: they have no AUROC of {PROJECT}"
+            )
+    return tuple(notes)
+
+
+def _check_patients(file: Path, members: Sequence[Cohort]) -> None:
+    owner: dict[str, str] = {}
+    twice: dict[str, str] = {}
+    for member in members:
+        for patient in member.patients:
+            if patient in owner:
+                twice[patient] = f"{owner[patient]} and {member.name}"
+            owner.setdefault(patient, member.name)
+    if twice:
+        patient, where = next(iter(sorted(twice.items())))
+        raise InputError(
+            f"{file}: union: expected each patient in one member, found {len(twice)} in several, "
+            f"such as {patient} in {where}"
+        )
+
+
+def _joined(
+    where: str, side: str, parts: Mapping[str, Modality]
+) -> tuple[Modality, tuple[str, ...]]:
+    """One modality of all members' ones, and notes."""
+    bags = {name: part for name, part in parts.items() if isinstance(part, BagModality)}
+    vectors = {name: part for name, part in parts.items() if isinstance(part, VectorModality)}
+    if bags and vectors:
+        raise InputError(
+            f"{where}: expected one kind in every member, found bags in {', '.join(bags)} and "
+            f"vectors in {', '.join(vectors)}"
+        )
+    if bags:
+        widths = {name: part.width for name, part in bags.items()}
+        if len(set(widths.values())) > 1:
+            raise InputError(f"{where}: expected bags of one width, found {_listed(widths)}")
+        slides = {patient: own for part in bags.values() for patient, own in part.slides.items()}
+        return BagModality(slides, next(iter(widths.values()))), ()
+    for what in ("ranked", "selection"):
+        declared = {name: getattr(part, what) for name, part in vectors.items()}
+        if any(value != next(iter(declared.values())) for value in declared.values()):
+            raise InputError(
+                f"{where}: expected the same declaration in every member, found "
+                f"{what} {_listed(declared)}"
+            )
+    first = next(iter(vectors.values()))
+    common = set(first.features).intersection(*(part.features for part in vectors.values()))
+    if not common:
+        raise InputError(f"{where}: expected features in common, found none")
+    features = tuple(feature for feature in first.features if feature in common)
+    others = {name: part.width - len(features) for name, part in vectors.items()}
+    joined = replace(
+        _vectors(tuple(vectors.values()), features), pathways=_pathways(vectors, common)
+    )
+    note = f"{side}: {len(features)} features that all members have"
+    if any(others.values()):
+        note += f"; others left out: {_listed(others)}"
+    return joined, (note,)
+
+
+def _vectors(parts: Sequence[VectorModality], features: tuple[str, ...]) -> VectorModality:
+    """The rows of all parts in the order of their patients, with these features alone."""
+    patients = [patient for part in parts for patient in part.patients]
+    blocks = []
+    for part in parts:
+        column = {feature: j for j, feature in enumerate(part.features)}
+        blocks.append(part.values[:, [column[feature] for feature in features]])
+    order = sorted(range(len(patients)), key=patients.__getitem__)
+    return replace(
+        parts[0],
+        patients=tuple(patients[row] for row in order),
+        values=np.concatenate(blocks)[order],
+        features=features,
+    )
+
+
+def _pathways(
+    vectors: Mapping[str, VectorModality], common: set[str]
+) -> dict[str, tuple[str, ...]]:
+    """Sets that all members have, less the features that not all have."""
+    first, *rest = (part.pathways for part in vectors.values())
+    kept = {
+        name: tuple(feature for feature in features if feature in common)
+        for name, features in first.items()
+        if all(name in other for other in rest)
+    }
+    return {name: features for name, features in kept.items() if features}
+
+
+def _check_selection(
+    file: Path, modalities: Mapping[str, Modality], labels: Mapping[str, Label]
+) -> None:
+    for side, modality in modalities.items():
+        selection = modality.selection if isinstance(modality, VectorModality) else None
+        if selection is not None and selection.label not in labels:
+            raise InputError(
+                f"{file}: union: {side}: expected features to be selected by one of the union's "
+                f"labels, {', '.join(labels)}, found {selection.label!r}"
+            )
+
+
+def _projects(members: Sequence[Cohort]) -> Label:
+    values = {patient: member.name for member in members for patient in member.patients}
+    return Label(values, tuple(member.name for member in members))
+
+
+def _shared(
+    members: Sequence[Cohort], having: Sequence[Mapping[str, object]], what: str, notes: list[str]
+) -> list[str]:
+    """The names that all members have; the others are noted."""
+    shared = []
+    for name in dict.fromkeys(name for names in having for name in names):
+        lacking = [
+            member.name for member, names in zip(members, having, strict=True) if name not in names
+        ]
+        if lacking:
+            notes.append(f"{what} {name}: left out, {', '.join(lacking)} has none")
+        else:
+            shared.append(name)
+    return shared
+
+
+def _label(labels: Sequence[Label]) -> Label | None:
+    """One label of all, or None if their classes are not the same."""
+    first = labels[0]
+    if any(set(label.classes) != set(first.classes) for label in labels):
+        return None
+    values = {patient: name for label in labels for patient, name in label.values.items()}
+    derived = next((label.derived_from for label in labels if label.derived_from), None)
+    return Label(values, first.classes, derived)
+
+
+def _endpoint(parts: Sequence[Endpoint]) -> Endpoint:
+    patients = [patient for part in parts for patient in part.patients]
+    order = sorted(range(len(patients)), key=patients.__getitem__)
+    return Endpoint(
+        tuple(patients[row] for row in order),
+        np.concatenate([part.time for part in parts])[order],
+        np.concatenate([part.event for part in parts])[order],
+    )
+
+
+def _each(members: Iterable[Cohort], texts: Iterable[str]) -> str:
+    """What is said of each member; once, if it is the same of all."""
+    said = {member.name: text for member, text in zip(members, texts, strict=True) if text}
+    if len(set(said.values())) == 1 and len(said) > 1:
+        return next(iter(said.values()))
+    return "; ".join(f"{name}: {text}" for name, text in said.items())
+
+
+def _listed(found: Mapping[str, object]) -> str:
+    return ", ".join(f"{value} in {name}" for name, value in found.items())

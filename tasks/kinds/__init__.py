@@ -1,0 +1,1 @@
+"""The kinds of task: each fits its head on training patients and scores the test ones once."""

@@ -1,0 +1,120 @@
+"""The switches: what the published evaluation does that an honest one would not.
+
+A re-enacted task scores the published probe under several settings: all switches on (its primary
+metric, what the published protocol would have reported), all off (`_honest`), and each alone. They
+share the initial weights and the batches and, but for the switches that are named for it, the
+embeddings, so that a difference between two settings is the switch's and not luck.
+
+Pretraining stopped where the test fold's loss was lowest is not re-enacted: what is measured is a
+lower bound of the published protocol's optimism.
+"""
+
+from collections.abc import Sequence
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.base import Metric
+from tasks.data.cohort import BagModality, Cohort
+from tasks.metrics.undefined import Undefined
+
+BATCH = 16
+"""Patients, or slides, of a batch: in training, and where the last partial one goes unscored."""
+
+HONEST = "honest"
+"""Suffix of the metric with every switch off."""
+
+
+class Switch(StrEnum):
+    """A departure from an honest evaluation; the values are suffixes of metrics.
+
+    Attributes:
+        BEST_EPOCH: The best epoch on the test fold is reported, not the last one. Part of what that
+            gains, an honest choice among training patients would gain too.
+        ALL_BINS: Time bins are quartiles over all patients, those of the test fold included.
+        SLIDE_LEVEL: A test patient counts once for each of its slides.
+        DROP_LAST: The last partial batch of the test fold, in the order of barcodes, is not scored.
+        ALL_GENES: Another fit, on the genes that the published recipe (`data.elimination`) selects
+            by the label on all patients, those of the test fold included. What it adds is counted
+            from `TRAIN_GENES`, the same without the leak.
+        TRAIN_GENES: Another fit, on the genes that the recipe selects on the training patients: no
+            departure, and never on together with the others.
+        FRESH_PATCHES: At every epoch's evaluation the test patients' patches are drawn anew, as
+            many as in training; epochs take turns in a few draws.
+        DROPOUT_ON: The probe is trained while the frozen encoder's dropout is on, likewise in a few
+            draws; test patients are embedded without.
+        WITH_REPLACEMENT: Few-shot patients are drawn with replacement, and the same one drawn twice
+            counts once: fewer patients than are named.
+    """
+
+    BEST_EPOCH = "best_epoch"
+    ALL_BINS = "all_bins"
+    ALL_GENES = "all_genes"
+    TRAIN_GENES = "train_genes"
+    FRESH_PATCHES = "fresh_patches"
+    DROPOUT_ON = "dropout_on"
+    SLIDE_LEVEL = "slide_level"
+    DROP_LAST = "drop_last"
+    WITH_REPLACEMENT = "with_replacement"
+
+
+REFITTED = (
+    Switch.ALL_GENES,
+    Switch.TRAIN_GENES,
+    Switch.FRESH_PATCHES,
+    Switch.DROPOUT_ON,
+)
+"""The switches of every re-enacted task that need embeddings of their own."""
+
+Setting = frozenset[Switch]
+"""The switches that are on."""
+
+
+def settings(switches: Sequence[Switch]) -> tuple[Setting, ...]:
+    """All on, all off, and each alone: one for each of `measured`."""
+    every = frozenset(switches) - {Switch.TRAIN_GENES}
+    return (every, frozenset(), *(frozenset({switch}) for switch in switches))
+
+
+def measured(metric: str, switches: Sequence[Switch]) -> tuple[Metric, ...]:
+    """The metrics of a re-enacted task: `metric` itself with all on, then one a setting."""
+    names = (metric, *(f"{metric}_{suffix}" for suffix in (HONEST, *switches)))
+    return tuple(Metric(name, higher_is_better=True) for name in names)
+
+
+def n_slides(cohort: Cohort, patients: Sequence[str]) -> NDArray[np.intp] | None:
+    """Slides of each patient, [n]; None where a cohort has slide vectors, averaged when read."""
+    slides = cohort.modalities["wsi"]
+    if not isinstance(slides, BagModality):
+        return None
+    return np.array([len(slides.slides[patient]) for patient in patients], dtype=np.intp)
+
+
+def scored_rows(on: Setting, n: int, slides: NDArray[np.intp] | None) -> NDArray[np.intp]:
+    """The rows of test patients that a setting scores, in their order; a row may come repeatedly.
+
+    Args:
+        on: The switches that are on.
+        n: Test patients.
+        slides: Of each patient [n]. None leaves `SLIDE_LEVEL` without effect beside others.
+
+    Raises:
+        Undefined: Slides are asked for alone and not known, or no batch is full.
+    """
+    rows = np.arange(n)
+    if Switch.SLIDE_LEVEL in on:
+        if slides is not None:
+            rows = np.repeat(rows, slides)
+        elif on == {Switch.SLIDE_LEVEL}:
+            raise Undefined("the cohort has one vector a patient: its slides are not known")
+    if Switch.DROP_LAST in on:
+        rows = rows[: len(rows) - len(rows) % BATCH]
+        if not len(rows):
+            raise Undefined(f"fewer than {BATCH} test patients: no batch is full")
+    return rows
+
+
+def scored_epochs(on: Setting) -> slice:
+    """Which of the epochs a setting may report, the best of them: all, or the last alone."""
+    return slice(None) if Switch.BEST_EPOCH in on else slice(-1, None)

@@ -1,0 +1,55 @@
+"""The figures beside the leaderboard: drawn by one command, checked against its records."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from benchmark.analysis.intervals import patient_intervals
+from benchmark.show import files as board_files
+from benchmark.show.figures.board import draw
+from benchmark.show.leaderboard import Leaderboard, render
+from tests.helpers.frames import fake, records
+from tests.helpers.stores import write_store
+
+FOLDS = [0.60, 0.62, 0.58, 0.64, 0.61]
+
+
+def several() -> pd.DataFrame:
+    """Six planted tasks, a real one, an ablation."""
+    ranked = {m: [[x - 0.05 * i for x in FOLDS]] for i, m in enumerate(("mirror", "pca", "clip"))}
+    frames = [records(ranked, task=f"survival/P{i}/os") for i in range(6)]
+    variant = {"mirror-less": [[x - 0.02 for x in FOLDS]]}
+    planted = [frame.assign(source="planted by mirror-bench") for frame in frames]
+    less = records(variant, task="survival/P0/os", role="ablation", parent="mirror")
+    real = records(ranked, task="survival/TCGA-X/os", source="a hospital")
+    return pd.concat([*planted, less.assign(source="planted by mirror-bench"), real])
+
+
+def test_figures_are_drawn_checked_and_taken_away(tmp_path: Path) -> None:
+    store = write_store(tmp_path / "results", several())
+    folder, figures = tmp_path / "results" / "tables", tmp_path / "figures"
+    frame, intervals = store.records(), patient_intervals(store.predictions())
+    board = render(frame, intervals)
+    written = {path.name for path in draw(board, frame, intervals, figures)}
+    assert {"ablations-mirror.svg", "forest-survival-tcga-x-os.svg", "ranks-planted.png"} <= written
+    before = {path.name: path.read_bytes() for path in figures.iterdir()}
+    draw(board, frame.sample(frac=1.0, random_state=0), intervals, figures)
+    assert {path.name: path.read_bytes() for path in figures.iterdir()} == before
+
+    output = tmp_path / "leaderboard.md"
+    board_files.write(board, output, folder)
+    assert board_files.differing(board, output, folder, figures) == []
+    (figures / "map-of-mine.svg").write_text("<svg/>")
+    less = frame[frame["cohort"] != "TCGA-X"]
+    other = render(less, intervals)
+    board_files.write(other, output, folder)
+    assert figures / "ranks-planted.svg" in board_files.differing(other, output, folder, figures)
+    draw(other, less, intervals, figures)
+    assert board_files.differing(other, output, folder, figures) == []
+    assert not (figures / "forest-survival-tcga-x-os.png").exists()
+    assert (figures / "map-of-mine.svg").exists()
+
+
+def test_a_leaderboard_says_what_it_is_by_what_it_says() -> None:
+    board = render(fake())
+    assert board.source != Leaderboard(board.front + " ", board.tables).source

@@ -1,0 +1,40 @@
+"""What is said of this machine's devices."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from benchmark.cli.run import SLOW_BFLOAT16, say_what_bfloat16_costs
+from benchmark.engine.device import bfloat16_cost, check_device
+from benchmark.engine.overrides import configured
+from methods.base import Budget
+from methods.registry import select_methods
+from tasks.errors import InputError
+
+
+def said(*settings: str) -> str:
+    console = Console(file=io.StringIO(), width=200)
+    methods = configured(select_methods("mirror,pca"), settings)
+    say_what_bfloat16_costs(methods, Budget.DEFAULT, "cpu", console)
+    return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
+
+
+def test_nothing_is_said_of_float32() -> None:
+    assert said() == ""
+
+
+def test_bfloat16_is_said_to_be_slow_where_it_is() -> None:
+    cost = bfloat16_cost("cpu")
+    found = said("mirror.precision=bfloat16")
+    # The two were measured one after the other.
+    if cost > 2 * SLOW_BFLOAT16:
+        assert "bfloat16 (mirror): this cpu" in found
+    elif cost < SLOW_BFLOAT16 / 2:
+        assert found == ""
+    assert cost > 0
+
+
+def test_a_device_that_is_not_there_is_refused() -> None:
+    with pytest.raises(InputError, match=r"--device: expected one of cpu.*, found 'tpu'"):
+        check_device("tpu")

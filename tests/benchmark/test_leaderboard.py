@@ -1,0 +1,374 @@
+"""The leaderboard: deterministic to the byte, honest about uncertainty and what is missing."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from sksurv.metrics import concordance_index_censored
+
+from benchmark.analysis.deduplicate import settle
+from benchmark.analysis.intervals import patient_intervals
+from benchmark.analysis.missing import gaps
+from benchmark.analysis.ranks import rankings
+from benchmark.analysis.standings import Standing, standings
+from benchmark.show.columns import columns, size
+from benchmark.show.leaderboard import render
+from benchmark.show.markdown import number, p_value
+from tests.helpers.frames import SCHEMA, fake, lose, records, said
+
+BUDGET = "default"
+FOLDS = [0.60, 0.62, 0.58, 0.64, 0.61]
+
+
+def only(frame: pd.DataFrame) -> Standing:
+    (table,) = standings(settle(frame))
+    return table
+
+
+def test_same_bytes_whatever_the_order_of_rows_and_the_last_bit() -> None:
+    frame = fake()
+    text = said(frame)
+    shuffled = frame.sample(frac=1.0, random_state=np.random.default_rng(0))
+    assert said(shuffled) == text
+    nudged = frame.assign(value=np.nextafter(frame["value"], np.inf))
+    assert said(nudged) == text
+    assert text.endswith("\n")
+    assert said(frame.iloc[::-1]) == text
+
+
+def test_records_are_not_changed() -> None:
+    frame = fake()
+    before = frame.copy(deep=True)
+    said(frame)
+    pd.testing.assert_frame_equal(frame, before)
+
+
+def test_neither_torch_nor_methods_nor_ray_is_imported() -> None:
+    code = (
+        "import sys, benchmark.show.leaderboard, benchmark.show.terminal\n"
+        "print([m for m in ('torch', 'methods', 'ray', 'mlflow') if m in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+
+
+def test_numbers_of_a_row_by_hand() -> None:
+    table = only(records({"mirror": [FOLDS], "pca": [[x + 0.01 for x in FOLDS]]}))
+    pca, mirror = table.rows
+    assert (pca.method, mirror.method) == ("pca", "mirror")
+    assert mirror.score.mean == pytest.approx(0.61)
+    assert mirror.spread == pytest.approx(0.0005**0.5)
+    # t(0.975, 4) sqrt((1/5 + 1/4) s²), s² = 0.0005
+    half = 2.7764451051977987 * (0.45 * 0.0005) ** 0.5
+    assert mirror.score.low == pytest.approx(0.61 - half, abs=1e-8)
+    assert pca.difference.mean == pytest.approx(0.01)
+    assert np.isnan(mirror.difference.mean)
+
+
+def test_seeds_of_a_deterministic_method_do_not_narrow_its_interval() -> None:
+    one, three = only(records({"pca": [FOLDS]})), only(records({"pca": [FOLDS] * 3}))
+    assert three.rows[0].score == one.rows[0].score
+    assert three.cells == 15
+
+
+def test_seeds_are_averaged_within_folds() -> None:
+    table = only(records({"mirror": [[0.5, 0.6, 0.7], [0.7, 0.6, 0.5]]}))
+    (row,) = table.rows
+    assert (row.score.low, row.score.high) == (0.6, 0.6)
+    assert row.spread == pytest.approx(np.std([0.5, 0.6, 0.7] * 2, ddof=1))
+
+
+def test_patients_dealt_repeatedly_are_counted_once_and_share_their_folds() -> None:
+    values = {"mirror": [FOLDS * 3], "pca": [[x + 0.01 for x in FOLDS * 3]]}
+    frame = records(values, n_folds=5, protocol="strict+patient-folds-x3")
+    table = only(frame)
+    assert (table.cells, table.rows[0].cells) == (15, 15)
+    assert "200 patients, 60 events · 5 folds x 3 repeats x 1 seed" in said(frame)
+    # t(0.975, 14) sqrt((1/15 + 1/4) s²), s² = 0.006 / 14
+    half = 2.1447866879169273 * ((1 / 15 + 1 / 4) * 0.006 / 14) ** 0.5
+    assert table.rows[1].score.low == pytest.approx(0.61 - half, abs=1e-8)
+    incomplete = only(frame[frame["fold"] != 14])
+    assert incomplete.ranked == ()
+
+
+def test_direction_of_the_metric_orders_the_rows() -> None:
+    values = {"a": [[0.1, 0.1]], "b": [[0.3, 0.3]]}
+    up, down = only(records(values)), only(records(values, higher_is_better=False))
+    assert [row.method for row in up.rows] == ["b", "a"]
+    assert [row.method for row in down.rows] == ["a", "b"]
+    assert "harrell_c ↓ ± sd" in said(records(values, higher_is_better=False))
+
+
+def test_ties_are_those_the_corrected_test_cannot_tell() -> None:
+    noisy = [0.66, 0.56, 0.66, 0.56, 0.60]
+    worse = [x - 0.1 + 0.001 * i for i, x in enumerate(FOLDS)]
+    table = only(records({"mirror": [FOLDS], "noisy": [noisy], "worse": [worse]}))
+    assert {row.method: row.tied for row in table.rows} == {
+        "noisy": True, "mirror": True, "worse": False
+    }  # fmt: skip
+    text = said(records({"mirror": [FOLDS], "noisy": [noisy], "worse": [worse]}))
+    assert "| ● | `mirror`" in text
+    assert "| = | `noisy`" in text
+    assert "|  | `worse`" in text
+
+
+def test_one_fold_tells_nobody_apart() -> None:
+    table = only(records({"mirror": [[0.9]], "pca": [[0.1]]}, n_folds=1))
+    assert all(row.tied for row in table.rows)
+    assert np.isnan(table.rows[0].score.low)
+    assert "| 0.900 | - |" in said(records({"mirror": [[0.9]]}, n_folds=1))
+
+
+def test_incomplete_rows_stand_last_with_their_count() -> None:
+    values = {"mirror": [FOLDS], "lucky": [[0.9, 0.9, np.nan, 0.9, 0.9]]}
+    text = said(records(values))
+    table = only(records(values))
+    assert [row.method for row in table.rows] == ["mirror", "lucky"]
+    assert [row.method for row in table.ranked] == ["mirror"]
+    assert "| ⚠ 4/5 | `lucky`" in text
+    ranked = {row.method: row for row in rankings([table])}
+    assert np.isnan(ranked["lucky"].overall.rank)
+    assert ranked["mirror"].overall.rank == 1.0
+
+
+def test_difference_is_over_shared_folds_only() -> None:
+    values = {"mirror": [[0.6, 0.6, 0.9]], "pca": [[0.65, 0.65, np.nan]]}
+    _, pca = only(records(values)).rows
+    assert pca.difference.mean == pytest.approx(0.05)
+
+
+def test_without_the_reference_there_is_no_difference_column() -> None:
+    with_it = only(records({"mirror": [FOLDS], "pca": [FOLDS]}))
+    without = only(records({"pca": [FOLDS]}))
+    headers = {c.header for c in columns(with_it)} - {c.header for c in columns(without)}
+    assert headers == {"Δ to mirror", "of Δ", "p", "could show"}
+
+
+def test_protocols_budgets_and_folds_never_share_a_table() -> None:
+    base = {"mirror": [FOLDS]}
+    frames = [
+        records(base),
+        records(base, protocol="paper"),
+        records(base, budget="smoke"),
+        records({"mirror": [FOLDS[:3]]}),
+    ]
+    text = said(pd.concat(frames))
+    assert len(standings(settle(pd.concat(frames)))) == 4
+    for condition in ("protocol paper · budget default", "protocol strict · budget smoke"):
+        assert condition in text
+    assert text.index("protocol strict · budget default") < text.index("| ● | `mirror`")
+    assert "· 3 folds x 1 seed\n" in text
+    assert "# Protocol paper, budget default" in text
+
+
+def test_planted_cohorts_stand_apart_and_sources_are_named() -> None:
+    front = render(fake()).front
+    parts = front.split("\n## ")
+    titles = [part.splitlines()[0] for part in parts[1:]]
+    assert titles == ["Real cohorts", "Planted cohorts", "What is missing, and why"]
+    assert "| PLANTED-BAGS | 200 | planted by mirror-bench | Apache-2.0 |" in parts[2]
+    assert "hif2gene (slide features), PORPOISE (expression), TCGA-CDR (endpoints)" in parts[1]
+    assert "PLANTED" not in parts[1]
+
+
+def test_counts_stand_above_the_table() -> None:
+    text = said(fake())
+    line = (
+        "protocol strict · budget default · TCGA-BRCA: 885 patients, 120 events · 5 folds x 3 seeds"
+    )
+    assert line in text
+    assert text.index(line) < text.index("harrell_c ↑ ± sd")
+    frame = records({"mirror": [FOLDS], "pca": [FOLDS]})
+    frame.loc[frame["method"] == "pca", "n_patients"] = 30
+    assert "150 to 200 patients, 60 events" in said(frame)
+
+
+def test_circular_label_is_flagged_and_notes_are_kept() -> None:
+    text = said(fake())
+    assert "**Circular**: the label was called from `rna`" in text
+    assert text.count("**Circular**") == 2  # at a glance and in full
+    assert "- rna: 3 patients without expression" in text
+
+
+def test_what_is_missing_is_grouped_counted_and_explained() -> None:
+    text = said(fake())
+    foot = text.split("## What is missing")[1]
+    assert "| failed | `contrastive` | strict | default | 1 | every metric" in foot
+    assert "| missing | `pca` | strict | default | 5 | every metric" in foot
+    skipped = [line for line in foot.splitlines() if line.startswith("| skipped")]
+    assert len(skipped) == 1
+    assert "`contrastive`, `mirror`, `pca`, `random-init`" in skipped[0]
+    assert "| 3 | ibs | survival/PLANTED-BAGS/os | 2 events, 5 are needed |" in skipped[0]
+    assert "Nothing." in said(records({"mirror": [FOLDS]}))
+
+
+def test_a_method_that_was_not_run_on_a_task_is_missing_there() -> None:
+    frame = pd.concat(
+        [
+            records({"mirror": [FOLDS], "pca": [FOLDS]}),
+            records({"mirror": [FOLDS]}, task="survival/OTHER/os"),
+        ]
+    )
+    (gap,) = gaps(settle(frame), standings(settle(frame)))
+    assert (gap.methods, gap.tasks, gap.cells) == (("pca",), ("survival/OTHER/os",), 5)
+
+
+def test_every_record_matters() -> None:
+    frame = records({"mirror": [FOLDS] * 2, "pca": [FOLDS] * 2})
+    text = said(frame)
+    for row in frame.index:
+        assert said(frame.drop(index=row)) != text
+
+
+def test_a_method_that_cannot_do_the_task_is_a_visible_row() -> None:
+    frame = records({"mirror": [[np.nan] * 3], "pca": [[np.nan] * 3]})
+    text = said(frame)
+    assert "| ⚠ 0/3 | `pca` | controls | - | - |" in text
+    assert "`mirror`, `pca`" in text.split("## What is missing")[1]
+
+
+def test_contradicting_trials_are_shown_not_averaged() -> None:
+    frame = records({"mirror": [FOLDS]})
+    again = frame.assign(trial="zz")
+    assert said(pd.concat([frame, again])) == said(frame)
+    other = again.assign(value=again["value"] + 0.1).iloc[:1]
+    text = said(pd.concat([frame, other]))
+    assert "| ⚠ 4/5 | `mirror`" in text
+    assert "contradict each other" in text
+    retried = frame.copy()
+    lose(retried, retried["fold"] == 0, "failed", "killed")
+    assert said(pd.concat([retried.assign(trial="aa"), frame])) == said(frame)
+
+
+def test_ranks_over_tasks_and_the_signed_rank_test() -> None:
+    frames = [
+        records(
+            {"mirror": [FOLDS], "pca": [[x - 0.01 * (i + 1) for x in FOLDS]]}, task=f"s/C{i}/os"
+        )
+        for i in range(6)
+    ]
+    mirror, pca = rankings(standings(settle(pd.concat(frames))))
+    assert (mirror.overall.rank, pca.overall.rank) == (1.0, 2.0)
+    assert pca.p == pytest.approx(2 / 2**6)
+    assert (mirror.tasks, mirror.wins, mirror.best) == (6, 6, 6)
+    assert mirror.overall.interval == (1.0, 1.0)
+    assert mirror.kinds == (("s", mirror.overall),)
+    few = rankings(standings(settle(pd.concat(frames[:5]))))
+    assert np.isnan(few[1].p)
+
+
+def test_the_overview_says_whether_methods_differ_over_tasks_at_all() -> None:
+    """Friedman by scipy, the critical difference by Demsar's table 5: q 2.343 for three methods."""
+    rng = np.random.default_rng(3)
+    shifts = rng.normal(0, 0.01, (8, 3)) + np.array([0.0, 0.01, -0.01])
+    frames = [
+        records(
+            {
+                name: [[x + shift for x in FOLDS]]
+                for name, shift in zip(("mirror", "pca", "clip"), row, strict=True)
+            },
+            task=f"{kind}/C{i}/os",
+        )
+        for i, row in enumerate(shifts)
+        for kind in (("survival", "few-shot")[i % 2],)
+    ]
+    text = said(pd.concat(frames))
+    p = stats.friedmanchisquare(*(-shifts).T).pvalue
+    apart = 2.343 * np.sqrt(3 * 4 / (6 * 8))
+    assert f"Friedman's test that none differs, p {p:.3f}" in text
+    assert f"mean ranks less than {apart:.2f} apart" in text
+    assert "| mean rank (95 %) | few-shot | survival | tasks | wins |" in text
+
+
+def test_what_could_have_been_shown_is_the_power_of_the_corrected_test() -> None:
+    other = [0.61, 0.60, 0.60, 0.63, 0.64]
+    table = only(records({"mirror": [FOLDS], "pca": [other]}))
+    (smallest,) = (row.smallest for row in table.rows if row.method == "pca")
+    error = np.sqrt((1 / 5 + 1 / 4) * np.var(np.subtract(other, FOLDS), ddof=1))
+    critical = stats.t.ppf(0.975, 4)
+    shift = smallest / error
+    power = stats.nct.sf(critical, 4, shift) + stats.nct.cdf(-critical, 4, shift)
+    assert power == pytest.approx(0.8, abs=1e-6)
+
+
+def test_a_reason_cannot_break_the_table() -> None:
+    frame = records({"mirror": [FOLDS]})
+    lose(frame, frame["fold"] == 1, "failed", "bad | cell\nand <b>html</b>")
+    assert "| bad \\| cell and &lt;b>html&lt;/b> |" in said(frame)
+
+
+def predictions(n_seeds: int) -> pd.DataFrame:
+    """Two methods, two folds of 80 patients; pca's risk is the better one."""
+    frames = []
+    for fold in range(2):
+        rng = np.random.default_rng(fold)
+        time, event, noise = rng.exponential(30, 80), rng.random(80) < 0.5, rng.normal(size=80)
+        for method, share in (("mirror", 3.0), ("pca", 0.5)):
+            for seed in range(n_seeds):
+                columns = {
+                    "patient": [f"P{fold}-{i}" for i in range(80)],
+                    "risk": -np.log(time) + share * noise,
+                    "time_months": time,
+                    "event": event.astype(int),
+                }
+                axes = {"task": "survival/PLANTED/os", "protocol": "strict", "method": method}
+                axes |= {"budget": BUDGET}
+                frames.append(
+                    pd.DataFrame(axes | {"n_folds": 2, "fold": fold, "seed": seed} | columns)
+                )
+    return pd.concat(frames, ignore_index=True)
+
+
+def test_interval_over_patients_is_a_bootstrap_within_folds() -> None:
+    frame = predictions(1)
+    found = patient_intervals(frame)
+    assert patient_intervals(frame.iloc[::-1]) == found
+    key = ("survival/PLANTED/os", "strict", BUDGET, 2, "mirror")
+    assert patient_intervals(predictions(3))[key] == pytest.approx(found[key])
+    mine = frame[frame["method"] == "mirror"]
+    cells = [part for _, part in mine.groupby("fold")]
+    means, rng = [], np.random.default_rng(9)
+    for _ in range(80):
+        drawn = [part.sample(frac=1.0, replace=True, random_state=rng) for part in cells]
+        means.append(
+            np.mean([concordance_index_censored(p["event"] == 1, p["time_months"], p["risk"])[0]
+                     for p in drawn])
+        )  # fmt: skip
+    assert found[key] == pytest.approx(np.quantile(means, [0.025, 0.975]), abs=0.03)
+    assert found[key][1] < found["survival/PLANTED/os", "strict", BUDGET, 2, "pca"][0]
+
+
+def test_another_deal_of_the_same_patients_does_not_narrow_their_interval() -> None:
+    frame = predictions(1)
+    again = frame.assign(fold=frame["fold"] + 2)
+    found = patient_intervals(pd.concat([again, frame]))
+    for key, interval in patient_intervals(frame).items():
+        assert found[key] == pytest.approx(interval)
+
+
+def test_interval_over_patients_is_shown_where_there_are_predictions() -> None:
+    frame = records({"mirror": [[0.60, 0.62]], "pca": [[0.7, 0.71]]})
+    assert "over patients |" not in said(frame)
+    text = said(frame, predictions(1))
+    assert "over patients |" in text
+    assert said(frame, predictions(1).iloc[::-1]) == text
+    other = records({"mirror": [[0.60, 0.62]]}, metric="auroc")
+    assert "over patients |" not in said(other, predictions(1))
+    assert patient_intervals(pd.DataFrame(columns=["task", "patient"])) == {}
+
+
+def test_no_records() -> None:
+    empty = pd.DataFrame(columns=list(SCHEMA)).astype(SCHEMA)
+    assert "There are no records." in said(empty)
+
+
+def test_numbers() -> None:
+    assert number(-0.0001) == "0.000"
+    assert number(-0.0001, sign=True) == "0.000"
+    assert number(0.0123, sign=True) == "+0.012"
+    assert number(np.nan) == "-"
+    assert p_value(0.0004) == "<0.001"
+    assert [size(n) for n in (None, 950, 12_000, 3_400_000)] == ["-", "950", "12 k", "3.4 M"]

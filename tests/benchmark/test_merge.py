@@ -1,0 +1,160 @@
+"""Results of several machines: joined without conflict; contradictions are shown."""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from benchmark.cli import main as cli
+from benchmark.records.merge import merge
+from benchmark.records.segments import Line, read_segments, write_segment
+from benchmark.records.store import Store
+from tasks.errors import InputError
+from tests.helpers.frames import fake, lose, records, said
+from tests.helpers.stores import write_store
+
+QUIET = Console(quiet=True)
+FOLDS = [0.60, 0.62, 0.58, 0.64, 0.61]
+
+
+def board(folder: Path) -> str:
+    store = Store(folder)
+    return said(store.records(), store.predictions())
+
+
+def halves(frame: pd.DataFrame, tmp_path: Path) -> tuple[Path, Path]:
+    """The trials of a frame over two folders, a third of them in both."""
+    trials = sorted(frame["trial"].unique())
+    third = len(trials) // 3
+    first, second = set(trials[: 2 * third]), set(trials[third:])
+    write_store(tmp_path / "a", frame[frame["trial"].isin(first)], segments=2)
+    write_store(tmp_path / "b", frame[frame["trial"].isin(second)], backwards=True)
+    return tmp_path / "a", tmp_path / "b"
+
+
+def test_merged_and_shuffled_the_leaderboard_has_the_same_bytes(tmp_path: Path) -> None:
+    frame = fake()
+    write_store(tmp_path / "whole", frame)
+    a, b = halves(frame, tmp_path)
+    expected = board(tmp_path / "whole")
+    for name, order in (("ab", [a, b]), ("ba", [b, a])):
+        assert merge(order, tmp_path / name, QUIET) == 0
+        assert board(tmp_path / name) == expected
+    lines = list(read_segments(tmp_path / "ab" / "records"))
+    assert len(lines) == frame["trial"].nunique()
+    rng = np.random.default_rng(0)
+    for kind in ("records", "predictions"):
+        path = tmp_path / "ab" / kind / "merged.jsonl.gz"
+        shuffled = list(read_segments(path.parent))
+        rng.shuffle(shuffled)
+        write_segment(path, shuffled)
+    assert board(tmp_path / "ab") == expected
+
+
+def test_merging_again_changes_nothing(tmp_path: Path) -> None:
+    a, b = halves(records({"mirror": [FOLDS], "pca": [FOLDS]}), tmp_path)
+    merge([a, b], tmp_path / "c", QUIET)
+    merge([tmp_path / "c", b], tmp_path / "d", QUIET)
+    assert Store(tmp_path / "c").attempted().keys() == Store(tmp_path / "d").attempted().keys()
+    assert board(tmp_path / "c") == board(tmp_path / "d")
+
+
+def test_contradictions_are_shown_and_nothing_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frame = records({"mirror": [FOLDS]})
+    other = frame.copy()
+    other.loc[2, "value"] = FOLDS[2] + 1e-12
+    write_store(tmp_path / "a", frame)
+    write_store(tmp_path / "b", other)
+    assert merge([tmp_path / "a", tmp_path / "b"], tmp_path / "c", Console(width=200)) == 1
+    said = capsys.readouterr().out
+    assert "0.58" in said
+    assert repr(0.58 + 1e-12) in said
+    assert "1 scores contradict each other" in said
+    assert not (tmp_path / "c").exists()
+
+
+def test_a_success_stands_over_a_failure_of_another_machine(tmp_path: Path) -> None:
+    frame = records({"mirror": [FOLDS]})
+    lost = frame.copy()
+    lose(lost, lost["fold"] == 1, "failed", "killed")
+    write_store(tmp_path / "whole", frame)
+    write_store(tmp_path / "a", lost, finished="2026-02-02T00:00:00.000+00:00")
+    write_store(tmp_path / "b", frame)
+    merge([tmp_path / "a", tmp_path / "b"], tmp_path / "c", QUIET)
+    table = Store(tmp_path / "c").records()
+    assert table["value"].tolist() == FOLDS
+    assert len(Store(tmp_path / "c").predictions()) == len(Store(tmp_path / "whole").predictions())
+
+
+def test_a_task_that_failed_later_hides_no_success_of_its_trial(tmp_path: Path) -> None:
+    risk = records({"mirror": [FOLDS]})
+    subtype = records({"mirror": [FOLDS]}, task="subtyping/PLANTED/pam50", metric="auroc_macro")
+    frame = pd.concat([risk, subtype], ignore_index=True)
+    lost = frame.copy()
+    lose(lost, lost["task"] == "subtyping/PLANTED/pam50", "failed", "killed")
+    write_store(tmp_path / "a", frame)
+    write_store(tmp_path / "b", lost, finished="2026-02-02T00:00:00.000+00:00")
+    other = frame.copy()
+    lose(other, other["task"] == "survival/PLANTED/os", "failed", "killed")
+    write_store(tmp_path / "c", other, finished="2026-03-03T00:00:00.000+00:00")
+    for order in ("ab", "ba", "bc", "cb"):  # in b and c another task of the trial failed each
+        merge([tmp_path / name for name in order], tmp_path / order, QUIET)
+        assert Store(tmp_path / order).records()["value"].notna().all()
+
+
+def test_a_folder_that_grows_meanwhile_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame = records({"mirror": [FOLDS], "pca": [FOLDS]})
+    write_store(tmp_path / "a", frame)
+    before = sorted(line["trial"] for line in read_segments(tmp_path / "a" / "records"))
+    grown = tmp_path / "a" / "records" / "000.jsonl.gz"
+
+    def read(folder: Path) -> Iterator[Line]:
+        yield from read_segments(folder)
+        if not grown.exists():  # a running sweep's segment may sort before what was read
+            lines = list(read_segments(tmp_path / "a" / "records"))
+            write_segment(grown, [line | {"trial": line["trial"] + "x"} for line in lines])
+
+    monkeypatch.setattr("benchmark.records.merge.read_segments", read)
+    merge([tmp_path / "a"], tmp_path / "c", QUIET)
+    kept = list(read_segments(tmp_path / "c" / "records"))
+    assert sorted(line["trial"] for line in kept) == before
+
+
+@pytest.mark.parametrize("case", ["missing", "twice", "full"])
+def test_what_cannot_be_merged_is_one_line(tmp_path: Path, case: str) -> None:
+    write_store(tmp_path / "a", records({"mirror": [FOLDS]}))
+    a, c = tmp_path / "a", tmp_path / "c"
+    folders = {"missing": [a, tmp_path / "none"], "twice": [a, a], "full": [a]}[case]
+    with pytest.raises(InputError, match="expected"):
+        merge(folders, a if case == "full" else c, QUIET)
+    assert not c.exists()
+
+
+def test_command_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ran(*arguments: str) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["mirror-bench", *arguments])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        return int(end.value.code or 0), capsys.readouterr().out
+
+    a, b = halves(records({"mirror": [FOLDS], "pca": [FOLDS]}), tmp_path)
+    c = str(tmp_path / "c")
+    code, text = ran("results", "merge", str(a), str(b), "--output", c)
+    assert (code, "10 trials of 2 folders" in text) == (0, True)
+    code, text = ran("results", "--results", c, "--format", "csv")
+    assert code == 0
+    assert len(text.splitlines()) == 11
+    (first, *_) = read_segments(tmp_path / "c" / "records")
+    assert json.dumps(first)
+    assert ran("results", "--results", c, "--format", "json")[0] == 2

@@ -1,0 +1,193 @@
+"""A recorded trial computed again: to the bit, or it is said where not."""
+
+import io
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from benchmark.engine.folds import outer_folds
+from benchmark.engine.overrides import configured, recorded_config
+from benchmark.engine.plan import Control, Pruner, Request, Tuning, make_plan
+from benchmark.engine.rerun import find_trial, rerun
+from benchmark.engine.trial import run_trial
+from benchmark.records.segments import Line, Stamps
+from benchmark.records.store import Store
+from methods.base import Budget, Config
+from methods.registry import all_methods, select_methods
+from tasks.base import Protocol
+from tasks.errors import InputError
+from tasks.registry import select_tasks, under
+from tests.helpers.planted import planted, planted_folder
+
+DATA = planted_folder(bags=False)
+
+
+def record(
+    results: Path,
+    method: str = "pca",
+    control: Control | None = None,
+    protocol: Protocol = Protocol.STRICT,
+    split: str = "patient",
+    repeats: int = 1,
+    tuning: Tuning | None = None,
+    change: Callable[[Line], None] = lambda _: None,
+) -> str:
+    """Run one trial, store it after a change, and return its key."""
+    cohort = planted(bags=False)
+    request = Request(
+        methods=configured(select_methods(method), [] if method != "pca" else ["pca.components=3"]),
+        tasks=under(protocol, select_tasks("survival,subtyping", [cohort])),
+        cohorts=[(DATA, cohort)],
+        folds=outer_folds(split, 3, (cohort,), repeats),
+        seeds=(7,),
+        budget=Budget.SMOKE,
+        control=control,
+        protocol=protocol,
+        tuning=tuning,
+    )
+    trial = make_plan(request, {}, overwrite=False, retry_failed=False).trials[1]
+    line, predictions = json.loads(json.dumps(run_trial(trial, results / "cache", "cpu")))
+    change(line)
+    store = Store(results)
+    with store.locked(lambda: None):
+        store.writer().append(line | {"finished": Stamps("").next()}, predictions)
+    return trial.key
+
+
+def again(key: str, results: Path, data: Path = DATA) -> tuple[int, str]:
+    said = io.StringIO()
+    code = rerun(key, results, data, None, Console(file=said, width=200))
+    return code, said.getvalue()
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {},
+        {"method": "contrastive"},
+        {"method": "abmil"},
+        {"control": Control.PERMUTED_LABELS},
+        {"protocol": Protocol.PAPER},
+        {"split": "site"},
+        {"repeats": 2},
+        {"tuning": Tuning(3, Pruner.MEDIAN)},
+    ],
+    ids=str,
+)
+def test_a_trial_agrees_with_itself(tmp_path: Path, how: dict[str, Any]) -> None:
+    key = record(tmp_path, **how)
+    code, said = again(key, tmp_path)
+    assert code == 0, said
+    assert "agree to the last bit" in said
+    assert "changed since" not in said
+
+
+def test_the_last_bit_counts(tmp_path: Path) -> None:
+    def change(line: Line) -> None:
+        line["tasks"][0]["scores"][0]["value"] += 1e-15
+
+    key = record(tmp_path, change=change)
+    code, said = again(key[:6], tmp_path)
+    assert code == 1
+    assert "1 of " in said
+    assert "scores differ" in said
+
+
+def test_a_changed_method_runs_and_is_said_to_have_changed(tmp_path: Path) -> None:
+    def change(line: Line) -> None:
+        line["code"] = "another"
+        line["versions"]["torch"] = "0.1"
+        line["tasks"][0]["version"] -= 1
+
+    code, said = again(record(tmp_path, change=change), tmp_path)
+    assert code == 0
+    assert "changed since: source of pca (another to " in said
+    assert "changed since: torch (0.1 to " in said
+    assert "changed since: version of " in said
+
+
+def _another_split(line: Line) -> None:
+    line["split"] = "another"
+
+
+def _another_field(line: Line) -> None:
+    line["config"]["more"] = 1
+
+
+def _another_method(line: Line) -> None:
+    line["method"] = "pcca"
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        (_another_split, "expected the patients of its fold 1, found others"),
+        (_another_field, "pca: expected the configuration's fields components"),
+        (_another_method, "unknown method 'pcca'"),
+    ],
+)
+def test_what_cannot_be_run_again_is_refused(
+    tmp_path: Path, change: Callable[[Line], None], found: str
+) -> None:
+    key = record(tmp_path, change=change)
+    with pytest.raises(InputError, match=found):
+        again(key, tmp_path)
+
+
+def test_other_data_are_refused(tmp_path: Path) -> None:
+    key = record(tmp_path / "results")
+    other = tmp_path / "data"
+    shutil.copytree(DATA, other)
+    manifest = other / "cohort.toml"
+    text = manifest.read_text()
+    manifest.write_text(text.replace("PLANTED-VECTORS", "ELSEWHERE"))
+    with pytest.raises(InputError, match="expected the cohort PLANTED-VECTORS, found ELSEWHERE"):
+        again(key, tmp_path / "results", other)
+    manifest.write_text(text)
+    table = other / "slide_features.csv"
+    rows = table.read_text().splitlines(keepends=True)
+    table.write_text("".join(rows[:-1]))
+    with pytest.raises(InputError, match=f"expected the data of trial {key}"):
+        again(key, tmp_path / "results", other)
+
+
+def test_a_key_must_name_one_trial(tmp_path: Path) -> None:
+    keys = sorted([record(tmp_path), record(tmp_path, method="constant")])
+    store = Store(tmp_path)
+    assert find_trial(store, keys[0][:8]).line["trial"] == keys[0]
+    with pytest.raises(InputError, match="found 'xyz'"):
+        find_trial(store, "xyz")
+    with pytest.raises(InputError, match=f"with which 2 begin: {keys[0]}, {keys[1]}"):
+        find_trial(store, "")
+
+
+class Colour(StrEnum):
+    """One colour."""
+
+    RED = "red"
+
+
+@dataclass(frozen=True)
+class Painted(Config):
+    """A field of each kind that JSON has not."""
+
+    file: Path | None = None
+    colour: Colour = Colour.RED
+    width: float = 1.0
+    sizes: tuple[int, ...] = (1, 2)
+
+
+def test_a_configuration_survives_the_record() -> None:
+    spec = replace(all_methods()["pca"], config=Painted())
+    values = json.loads('{"file": "a/b", "colour": "red", "width": 0.1, "sizes": [3]}')
+    config = recorded_config(spec, values)
+    assert config == Painted(Path("a/b"), Colour.RED, 0.1, (3,))
+    assert isinstance(config, Painted)
+    assert isinstance(config.colour, Colour)

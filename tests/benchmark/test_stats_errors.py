@@ -1,0 +1,215 @@
+"""How often the intervals hold the truth and the tests cry wolf, measured on simulated data."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy import stats as scipy_stats
+from statsmodels.stats.power import TTestPower
+
+from benchmark.analysis.deduplicate import settle
+from benchmark.analysis.intervals import patient_intervals
+from benchmark.analysis.standings import standings
+from benchmark.analysis.stats import (
+    bootstrap_concordance,
+    nadeau_bengio,
+    paired_bootstrap,
+    percentile_interval,
+    resample_counts,
+    smallest_over_folds,
+    smallest_over_patients,
+)
+from tasks.seeds import generator
+from tests.helpers import frames
+
+Column = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """Exponential survival by a hidden hazard, censored at random and at ten years."""
+
+    event: NDArray[np.bool_]
+    time: Column
+    hazard: Column
+
+    def risk(self, rng: np.random.Generator, noise: float = 1.0) -> Column:
+        """What a method would predict: the log-hazard and its own noise."""
+        return self.hazard + noise * rng.normal(size=self.hazard.size)
+
+
+def cohort(rng: np.random.Generator, n: int, censoring: float) -> Cohort:
+    hazard = rng.normal(size=n)
+    death = rng.exponential(1.0 / (0.02 * np.exp(0.7 * hazard)))
+    lost = np.minimum(rng.exponential(1.0 / censoring, n), 120.0)
+    return Cohort(death <= lost, np.minimum(death, lost), hazard)
+
+
+def truth(censoring: float) -> float:
+    """C of the population, to about 0.001."""
+    rng = generator("truth", str(censoring))
+    large = [cohort(rng, 1000, censoring) for _ in range(200)]
+    once = np.ones((1, 1000))
+    return float(
+        np.mean([bootstrap_concordance(c.event, c.time, c.risk(rng), once)[0] for c in large])
+    )
+
+
+def coverage(n: int, folds: int, censoring: float, repeats: int, resamples: int) -> float:
+    """Share of intervals over patients, made as the leaderboard makes them, with the true C."""
+    rng = generator("coverage", n, folds, str(censoring))
+    expected, held = truth(censoring), 0
+    for _ in range(repeats):
+        cells = []
+        for _ in range(folds):
+            c = cohort(rng, n, censoring)
+            counts = resample_counts(n, resamples, rng)
+            cells.append(bootstrap_concordance(c.event, c.time, c.risk(rng), counts))
+        low, high = percentile_interval(np.mean(cells, axis=0))
+        held += low <= expected <= high
+    return held / repeats
+
+
+def test_patient_intervals_cover() -> None:
+    # 180 patients, about 73 events, five folds: a small cohort of TCGA.
+    assert 0.93 <= coverage(36, 5, 0.03, repeats=400, resamples=200) <= 0.97
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("n", "folds", "censoring"),
+    [(36, 5, 0.03), (36, 5, 0.08), (50, 1, 0.06), (100, 1, 0.03), (150, 5, 0.06)],
+)
+def test_patient_intervals_cover_cohorts_of_many_kinds(
+    n: int, folds: int, censoring: float
+) -> None:
+    repeats = 3000 // folds
+    assert 0.93 <= coverage(n, folds, censoring, repeats, resamples=500) <= 0.97
+
+
+@pytest.mark.slow
+def test_patient_intervals_of_the_leaderboard_cover() -> None:
+    """The same from predictions, with two seeds whose models differ and patients that do not."""
+    rng = generator("coverage", "leaderboard")
+    parts = []
+    for repeat, fold in product(range(400), range(5)):
+        c = cohort(rng, 36, 0.03)
+        for seed in (0, 1):
+            columns = {
+                "task": f"survival/{repeat}/os", "protocol": "strict", "budget": "default",
+                "n_folds": 5, "method": "mirror", "fold": fold, "seed": seed,
+                "patient": range(36), "risk": c.risk(rng), "time_months": c.time,
+                "event": c.event,
+            }  # fmt: skip
+            parts.append(pd.DataFrame(columns))
+    found = patient_intervals(pd.concat(parts)).values()
+    expected = truth(0.03)
+    assert len(found) == 400
+    assert 0.93 <= np.mean([low <= expected <= high for low, high in found]) <= 0.97
+
+
+@pytest.mark.parametrize("folds", [5, 15])
+def test_corrected_t_covers_where_folds_correlate_as_it_assumes(folds: int) -> None:
+    """Correlation n_test / (n_test + n_train) between folds: the level is exact."""
+    rng = generator("nadeau-bengio", folds)
+    shared, own = rng.normal(size=(4000, 1)), rng.normal(size=(4000, folds))
+    scores = 0.7 + 0.05 * (0.2**0.5 * shared + 0.8**0.5 * own)
+    found = [nadeau_bengio(x, 0.25) for x in scores]
+    assert 0.94 <= np.mean([f.low <= 0.7 <= f.high for f in found]) <= 0.96
+
+
+def test_corrected_t_is_careful_where_folds_do_not_correlate() -> None:
+    """Independent folds: it errs on the side of no claim, and by how much is known."""
+    scores = generator("independent").normal(size=(4000, 5))
+    held = np.mean([nadeau_bengio(x, 0.25).p >= 0.05 for x in scores])
+    critical = scipy_stats.t.isf(0.025, 4) * (1 + 5 * 0.25) ** 0.5
+    assert held == pytest.approx(1 - 2 * scipy_stats.t.sf(critical, 4), abs=0.006)
+
+
+def better_by_folds(rng: np.random.Generator) -> bool:
+    """Two equal methods with five folds whose differences correlate as the test assumes."""
+    differences = 0.2**0.5 * rng.normal() + 0.8**0.5 * rng.normal(size=5)
+    found = nadeau_bengio(differences, 0.25)
+    return found.mean > 0.0 and found.p < 0.05
+
+
+def better_by_patients(rng: np.random.Generator) -> bool:
+    """Two methods that know the hazard equally well, on the same 40 patients."""
+    c = cohort(rng, 40, 0.03)
+    counts = resample_counts(40, 300, rng)
+    first, second = (bootstrap_concordance(c.event, c.time, c.risk(rng), counts) for _ in range(2))
+    return paired_bootstrap(first, second).low > 0.0
+
+
+@pytest.mark.parametrize("better", [better_by_folds, better_by_patients])
+def test_a_thousand_null_comparisons_seldom_name_a_better_method(
+    better: Callable[[np.random.Generator], bool],
+) -> None:
+    rng = generator("null", better.__name__)
+    claims = sum(better(rng) for _ in range(1000))
+    assert 5 <= claims <= 60
+
+
+@pytest.mark.slow
+def test_a_thousand_null_tables_seldom_call_a_method_better() -> None:
+    """The claim as the leaderboard makes it: from records, corrected, adjusted, at 0.05."""
+    rng = generator("null", "tables")
+    shape = (1000, 1, 5)
+    shared, own = rng.normal(size=(2, 1000, 1, 1)), rng.normal(size=(2, *shape))
+    scores = 0.65 + 0.05 * (0.2**0.5 * shared + 0.8**0.5 * own)
+    parts = [
+        frames.records({"mirror": a.tolist(), "other": b.tolist()}, task=f"survival/{i}/os")
+        for i, (a, b) in enumerate(zip(*scores, strict=True))
+    ]
+    tables = standings(settle(pd.concat(parts, ignore_index=True)))
+    rows = [row.difference for table in tables for row in table.rows if row.method == "other"]
+    assert len(rows) == 1000
+    assert 5 <= sum(row.mean > 0.0 and row.p < 0.05 for row in rows) <= 60
+
+
+@given(st.integers(2, 30), st.floats(0.001, 0.05), st.floats(0.5, 0.95), st.integers(0, 1000))
+def test_smallest_difference_is_that_of_statsmodels(
+    n: int, alpha: float, power: float, seed: int
+) -> None:
+    x = np.random.default_rng(seed).normal(0.0, 0.05, n)
+    found = smallest_over_folds(x, 0.0, alpha=alpha, power=power)
+    # The power of the tail on the side of the difference; the other adds nothing.
+    reached = TTestPower().power(
+        found / x.std(ddof=1), n, alpha / 2, df=n - 1, alternative="larger"
+    )
+    assert reached == pytest.approx(power, abs=1e-6)
+
+
+def test_smallest_difference_over_folds_is_found_as_often_as_it_says() -> None:
+    rng = generator("power")
+    folds = 0.03 * (0.2**0.5 * rng.normal(size=(4000, 1)) + 0.8**0.5 * rng.normal(size=(4000, 5)))
+    # The spread that five folds show varies; what they could show is that of the true spread.
+    sd = 0.03 * 0.8**0.5
+    typical = np.array([-2.0, -1.0, 0.0, 1.0, 2.0]) * sd / 2.5**0.5
+    smallest = smallest_over_folds(typical, 0.25)
+    assert smallest == pytest.approx(3.7610598 * (0.45**0.5) * sd, rel=1e-6)
+    found = np.mean([nadeau_bengio(x + smallest, 0.25).p < 0.05 for x in folds])
+    assert found == pytest.approx(0.8, abs=0.02)
+    assert smallest_over_folds(typical, 0.25, alpha=0.05 / 4) > smallest
+
+
+def test_smallest_difference_over_patients() -> None:
+    resampled = generator("power", "patients").normal(0.01, 0.02, 100_000)
+    # (1.96 + 0.8416) standard errors, the rule of every sample size table.
+    assert smallest_over_patients(resampled) == pytest.approx(2.8016 * 0.02, rel=0.01)
+    with_gaps = np.append(resampled, np.nan)
+    assert smallest_over_patients(with_gaps) == smallest_over_patients(resampled)
+    assert np.isnan(smallest_over_patients([0.1, np.nan]))
+
+
+def test_smallest_difference_degenerate() -> None:
+    assert np.isnan(smallest_over_folds([0.1], 0.25))
+    assert smallest_over_folds([0.1, 0.1, 0.1], 0.25) == 0.0
+    with pytest.raises(ValueError, match="no values"):
+        smallest_over_folds([], 0.25)

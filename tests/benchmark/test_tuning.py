@@ -1,0 +1,43 @@
+"""What a search gained: paired, in the metric's direction, with an interval."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from benchmark.analysis.tuning import gains, sentence
+from tests.helpers.frames import records
+
+DEFAULT = [[0.60, 0.62, 0.58, 0.64], [0.61, 0.60, 0.59, 0.66]]
+TUNED = [[0.66, 0.67, 0.65, 0.70], [0.66, 0.66, 0.65, 0.71]]
+
+
+def frame(tuned: list[list[float]], *, higher_is_better: bool = True) -> pd.DataFrame:
+    default = records({"pca": DEFAULT, "pls": DEFAULT}, higher_is_better=higher_is_better)
+    searched = records({"pca": tuned}, higher_is_better=higher_is_better)
+    return pd.concat([default, searched.assign(protocol="strict+tuned-8")])
+
+
+def test_a_gain_is_paired_and_its_interval_corrected() -> None:
+    (gain,) = gains(frame(TUNED), "strict+tuned-8", "strict")
+    assert (gain.method, gain.metric, gain.cells) == ("pca", "harrell_c", 8)
+    folds = (np.array(TUNED) - np.array(DEFAULT)).mean(axis=0)
+    half = stats.t.ppf(0.975, 3) * np.sqrt((1 / 4 + 1 / 3) * folds.var(ddof=1))
+    assert gain.difference.mean == pytest.approx(folds.mean(), abs=1e-12)
+    assert gain.difference.low == pytest.approx(folds.mean() - half, abs=1e-9)
+    assert sentence(gain).startswith("pca on survival/PLANTED/os: improved, harrell_c +0.0")
+
+
+def test_less_is_better_where_the_metric_says_so() -> None:
+    (gain,) = gains(frame(TUNED, higher_is_better=False), "strict+tuned-8", "strict")
+    assert gain.difference.mean < 0
+    assert ": made worse, " in sentence(gain)
+
+
+def test_no_difference_is_not_called_an_improvement() -> None:
+    (gain,) = gains(frame(DEFAULT), "strict+tuned-8", "strict")
+    assert "not shown to improve" in sentence(gain)
+
+
+def test_without_the_default_there_is_nothing_to_say() -> None:
+    assert not list(gains(frame(TUNED), "strict+tuned-8", "strict+site-folds"))

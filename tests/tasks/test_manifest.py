@@ -1,0 +1,131 @@
+"""cohort.toml: types, unknown keys with near matches, files that are not there."""
+
+from pathlib import Path
+
+import pytest
+
+from tasks.data.manifest import BagSource, Orientation, TimeUnit, VectorSource, read_manifest
+from tasks.errors import InputError
+
+GOOD = """
+name = "X"
+[modalities.wsi]
+kind = "bag"
+path = "bags"
+[modalities.rna]
+kind = "vector"
+path = "t.csv"
+id = "sample"
+orientation = "genes"
+[clinical]
+format = "table"
+path = "t.csv"
+id = "case"
+time = "days"
+time_unit = "days"
+event = "dead"
+event_value = 1
+age = "years"
+stage = "ajcc"
+[labels.histology]
+path = "t.csv"
+id = "case"
+column = "type"
+classes = ["A", "B"]
+derived_from = "rna"
+[truth]
+path = "t.csv"
+id = "case"
+[provenance]
+source = "here"
+licence = "none"
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "bags").mkdir()
+    (tmp_path / "t.csv").write_text("case\n")
+    return tmp_path
+
+
+def test_everything_is_typed(folder: Path) -> None:
+    (folder / "cohort.toml").write_text(GOOD)
+    manifest = read_manifest(folder)
+    assert manifest.modalities["wsi"] == BagSource(folder / "bags")
+    assert manifest.modalities["rna"] == VectorSource(folder / "t.csv", "sample", Orientation.GENES)
+    assert manifest.clinical is not None
+    assert manifest.clinical.columns is not None
+    assert manifest.clinical.columns.time_unit is TimeUnit.DAYS
+    assert manifest.clinical.columns.event_value == "1"
+    assert manifest.clinical.columns.age == "years"
+    assert manifest.clinical.columns.sex is None
+    assert manifest.clinical.columns.stage == "ajcc"
+    assert manifest.labels["histology"].classes == ("A", "B")
+    assert manifest.labels["histology"].derived_from == "rna"
+    assert (manifest.source, manifest.licence) == ("here", "none")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('name = "X"', 'nam = "X"', r"name: expected a text, found no such key \(did you mean nam"),
+        ('name = "X"', "name = 3", "name: expected a text, found 3"),
+        ('name = "X"', 'name = "a/b"', "name: expected a name of letters"),
+        ('name = "X"', 'name = "X', "expected TOML"),
+        ("[provenance]", "[provenence]", r"unknown key 'provenence' \(did you mean provenance"),
+        ("orientation =", "orientaton =", r"rna\.orientaton.*did you mean orientation"),
+        ('"genes"', '"gene"', r"orientation: expected one of samples, genes.*did you mean genes"),
+        ("[modalities.rna]", "[modalities.rnaseq]", r"found rnaseq \(did you mean rna"),
+        ('kind = "bag"\npath = "bags"', "kind = 1", r"modalities\.wsi\.kind: expected a text"),
+        (
+            'path = "bags"',
+            'path = "bag"',
+            r"modalities\.wsi\.path: expected a folder or a packed store \(\.h5\), found .*bag",
+        ),
+        ('path = "bags"', 'path = "t.csv"', r"expected a folder or .*, found .*t\.csv: a file"),
+        (
+            'kind = "vector"\npath = "t.csv"',
+            'kind = "vector"\npath = "bags"',
+            r"expected a file, found .*bags: a folder",
+        ),
+        (
+            'kind = "vector"\npath = "t.csv"',
+            'kind = "vector"\npath = "no.csv"',
+            r"no\.csv: No such",
+        ),
+        ('format = "table"', 'format = "tcga_cdr"', "did you mean tcga-cdr"),
+        ('format = "table"', 'format = "tcga-cdr"', "unknown key 'id'"),
+        ('stage = "ajcc"', "stage = 3", r"clinical\.stage: expected a text, found 3"),
+        ('age = "years"', 'ages = "years"', r"unknown key 'ages' \(did you mean age"),
+        ("event_value = 1\n", "", "event_value: expected the value that means"),
+        ('"days"\nevent', '"years"\nevent', "time_unit: expected one of days, months"),
+        ('["A", "B"]', '"A"', "classes: expected a list of two or more"),
+        ('["A", "B"]', '["A", "A"]', "classes: expected a list of two or more"),
+        ('derived_from = "rna"', 'derived_from = "rn"', "derived_from: expected one of wsi, rna"),
+        ('[truth]\npath = "t.csv"', '[truth]\nfile = "t.csv"', r"truth\.path"),
+        ("[labels.histology]", "[labels.os]", "labels.os: expected another name .*, found 'os'"),
+        ("[labels.histology]", "[labels.pfi]", "labels.pfi: expected another name than an"),
+        ("[clinical]", "[[clinical]]", r"\[clinical\]: expected a table"),
+    ],
+)
+def test_each_mistake_is_one_line(folder: Path, old: str, new: str, message: str) -> None:
+    assert old in GOOD
+    (folder / "cohort.toml").write_text(GOOD.replace(old, new, 1))
+    with pytest.raises(InputError, match=message) as caught:
+        read_manifest(folder)
+    assert "\n" not in str(caught.value)
+    assert "cohort.toml" in str(caught.value)
+
+
+def test_link_that_leads_to_itself(folder: Path) -> None:
+    (folder / "loop").symlink_to("loop")
+    (folder / "cohort.toml").write_text(GOOD.replace('"bags"', '"loop"'))
+    with pytest.raises(InputError, match="loop: Too many levels of symbolic links"):
+        read_manifest(folder)
+
+
+def test_no_modality(folder: Path) -> None:
+    (folder / "cohort.toml").write_text('name = "X"\n')
+    with pytest.raises(InputError, match="found neither"):
+        read_manifest(folder)
