@@ -1,8 +1,11 @@
-"""The house: which floor imports which, and that its names are its own."""
+"""The house: which floor and which room imports which, and that its names are its own."""
 
 import ast
 import subprocess
 import sys
+from collections import defaultdict
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -14,6 +17,26 @@ FORBIDDEN = {
     "methods": {"benchmark"},
     "benchmark": {"tests"},
 }
+ROOMS = {
+    "records": set[str](),
+    "engine": {"records"},
+    "analysis": {"records"},
+    "show": {"analysis", "records"},
+    "cli": {"show", "analysis", "engine", "records"},
+}
+"""Of `benchmark/`: what each room may import beside itself."""
+SAME_FLOOR_NAMES = {"__init__", "__main__"}
+
+
+def modules(package: str) -> Iterator[tuple[str, Path]]:
+    for path in sorted((ROOT / package).rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), path
+
+
+def is_module(name: str) -> bool:
+    place = ROOT / name.replace(".", "/")
+    return place.is_dir() or place.with_suffix(".py").is_file()
 
 
 def imported(path: Path) -> set[str]:
@@ -23,16 +46,48 @@ def imported(path: Path) -> set[str]:
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
-            names.add(node.module or "")
-    return {name.split(".", 1)[0] for name in names}
+            below = {f"{node.module}.{alias.name}" for alias in node.names}
+            submodules = {name for name in below if is_module(name)}
+            names |= submodules or {node.module or ""}
+    return names
 
 
 @pytest.mark.parametrize("package", FORBIDDEN)
 def test_imports_run_one_way(package: str) -> None:
-    files = list((ROOT / package).rglob("*.py"))
+    files = list(modules(package))
     assert files
-    for path in files:
-        assert not imported(path) & FORBIDDEN[package], path
+    for _, path in files:
+        roots = {name.split(".", 1)[0] for name in imported(path)}
+        assert not roots & FORBIDDEN[package], path
+
+
+@pytest.mark.xfail(reason="words still stand in analysis/, a space in engine/search", strict=True)
+def test_rooms_of_the_referee_import_one_way() -> None:
+    for name, path in modules("benchmark"):
+        if name == "benchmark":
+            continue
+        room = name.split(".")[1]
+        taken = {n.split(".")[1] for n in imported(path) if n.startswith("benchmark.")}
+        assert taken <= ROOMS[room] | {room}, f"{path}: {taken - ROOMS[room] - {room}}"
+
+
+@pytest.mark.parametrize("package", FORBIDDEN)
+def test_no_circle_of_modules(package: str) -> None:
+    known = dict(modules(package))
+    graph = {
+        name: {taken for taken in imported(path) if taken in known and taken != name}
+        for name, path in known.items()
+    }
+    assert list(TopologicalSorter(graph).static_order())
+
+
+@pytest.mark.parametrize("package", FORBIDDEN)
+def test_no_two_modules_of_one_name_on_a_floor(package: str) -> None:
+    places = defaultdict(list)
+    for _, path in modules(package):
+        if path.stem not in SAME_FLOOR_NAMES:
+            places[path.stem].append(str(path.relative_to(ROOT)))
+    assert {stem: paths for stem, paths in places.items() if len(paths) > 1} == {}
 
 
 @pytest.mark.parametrize("package", FORBIDDEN)
