@@ -20,9 +20,14 @@ def test_replaces_as_a_whole(tmp_path: Path) -> None:
 def test_an_error_leaves_the_old_file_alone(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     path.write_bytes(b"old")
-    with pytest.raises(RuntimeError, match="in the middle"), atomic_write(path) as file:
-        file.write(b"half")
-        raise RuntimeError("in the middle")
+
+    def half() -> None:
+        with atomic_write(path) as file:
+            file.write(b"half")
+            raise RuntimeError("in the middle")
+
+    with pytest.raises(RuntimeError, match="in the middle"):
+        half()
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
 
