@@ -296,6 +296,7 @@ class Cohort:
         licence: Their licence, as the manifest says.
         notes: What came in, what was left out and why: one line each, for the reader.
         members: Names of the cohorts that it is a union of; none if it is one itself.
+        planted: Whether its patients are planted: its numbers say nothing about cancer.
     """
 
     name: str
@@ -309,6 +310,7 @@ class Cohort:
     licence: str = ""
     notes: tuple[str, ...] = ()
     members: tuple[str, ...] = ()
+    planted: bool = False
 
     def subset(self, patients: Iterable[str]) -> "Cohort":
         """The features of `patients` alone: no outcome, no label, no truth.
@@ -319,7 +321,7 @@ class Cohort:
         kept = tuple(patient for patient in self.patients if patient in wanted)
         modalities = {name: modality.subset(kept) for name, modality in self.modalities.items()}
         clinical = None if self.clinical is None else self.clinical.subset(kept)
-        return Cohort(self.name, kept, modalities, clinical=clinical)
+        return Cohort(self.name, kept, modalities, clinical=clinical, planted=self.planted)
 
     def complete(self, sides: Iterable[str] | None = None) -> tuple[str, ...]:
         """The patients that have every modality, or every one of `sides`, sorted."""

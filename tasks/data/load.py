@@ -100,4 +100,5 @@ def load_cohort(folder: Path) -> Cohort:
         manifest.source,
         manifest.licence,
         tuple(notes),
+        planted=manifest.truth is not None,
     )

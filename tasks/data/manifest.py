@@ -9,7 +9,8 @@ from pathlib import Path
 from tasks.data.cohort import ENDPOINTS, Kind
 from tasks.data.formats.files import reading, require_file
 from tasks.data.formats.tables import near
-from tasks.data.section import NAME, Section
+from tasks.data.section import Section
+from tasks.names import NAME_RULE, is_name
 
 MANIFEST = "cohort.toml"
 _MODALITIES = ("wsi", "rna")
@@ -352,8 +353,8 @@ def read_manifest(folder: Path) -> Manifest:
         content = tomllib.loads(file.read_text(encoding="utf-8-sig"))
     root = Section(file, "", content)
     name = root.text("name")
-    if not NAME.fullmatch(name):
-        raise root.fail("name", "a name of letters, digits and . _ + -", repr(name))
+    if not is_name(name):
+        raise root.fail("name", NAME_RULE, repr(name))
     if root.has("union"):
         members = _members(root)
         source, licence, note = _provenance(root.section("provenance"))

@@ -1,6 +1,5 @@
 """One table of a TOML file, taken key by key, with errors that name the file and the key."""
 
-import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
@@ -8,9 +7,7 @@ from typing import Any, TypeVar
 from tasks.data.formats.files import what_is_at
 from tasks.data.formats.tables import near
 from tasks.errors import InputError
-
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
-"""Names become parts of KIND/COHORT/LABEL and of file names."""
+from tasks.names import NAME_RULE, is_name
 
 _C = TypeVar("_C", bound=StrEnum)
 
@@ -86,10 +83,8 @@ class Section:
         if not isinstance(value, dict):
             raise self.fail(key, "tables", repr(value))
         for name in value:
-            if not NAME.fullmatch(name):
-                raise self.fail(
-                    f"{key}.{name}", "a name of letters, digits and . _ + -", repr(name)
-                )
+            if not is_name(name):
+                raise self.fail(f"{key}.{name}", NAME_RULE, repr(name))
         return {name: Section(self.file, self.key(f"{key}.{name}"), value[name]) for name in value}
 
     def section(self, key: str) -> "Section | None":

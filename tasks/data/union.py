@@ -90,6 +90,7 @@ def united(file: Path, manifest: Manifest, members: Sequence[Cohort]) -> Cohort:
         licence=manifest.licence or _each(members, [member.licence for member in members]),
         notes=tuple(notes),
         members=tuple(names),
+        planted=any(member.planted for member in members),
     )
 
 

@@ -199,6 +199,8 @@ def test_progression_comes_before_death(folders: tuple[Path, ...]) -> None:
 
 
 def test_cohort_reads_with_the_expected_counts(planted: Cohort) -> None:
+    assert planted.planted
+    assert planted.subset(planted.patients[:5]).planted
     assert len(planted.patients) == 200
     assert {name: len(m.patients) for name, m in planted.modalities.items()} == {
         "wsi": 190,

@@ -98,6 +98,7 @@ def test_everybody_is_there_once_with_what_they_had(
             assert pair.labels[name].values.items() >= label.values.items()
     assert next(iter(pair.labels)) == "project"
     assert {pair.labels["project"].values[p] for p in one.patients} == {"ONE"}
+    assert pair.planted
     assert not pair.truth  # factors of two cohorts share nothing but their names
     assert pair.source == one.source or "ONE: " in pair.source
     assert any("confounded" in note for note in pair.notes)
