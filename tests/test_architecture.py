@@ -61,7 +61,6 @@ def test_imports_run_one_way(package: str) -> None:
         assert not roots & FORBIDDEN[package], path
 
 
-@pytest.mark.xfail(reason="words still stand in analysis/, a space in engine/search", strict=True)
 def test_rooms_of_the_referee_import_one_way() -> None:
     for name, path in modules("benchmark"):
         if name == "benchmark":

@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 import optuna
 
-from benchmark.engine.search import distribution, inside
 from benchmark.records.segments import Line
-from benchmark.show.markdown import number
 from methods.base import MethodSpec
+from methods.search_space import distribution, inside
 
 FEWEST = 8
 """Judged configurations below which nothing is said of importance."""
@@ -72,18 +71,6 @@ def searched(lines: Iterable[Line], specs: Mapping[str, MethodSpec]) -> Iterator
             _best(searches, higher),
             sum(search["seconds"] for search in searches),
         )
-
-
-def sentences(found: Searched) -> Iterator[str]:
-    """Lines for the terminal: history, importance, cost."""
-    path = " ".join(number(value) for value in found.best)
-    yield (
-        f"{found.method}, judged on {found.criterion} in {found.searches} searches, "
-        f"{found.seconds:.0f} s: best so far {path}"
-    )
-    if found.importance:
-        shares = ", ".join(f"{name} {number(x, 2)}" for name, x in found.importance.items())
-        yield f"  importance over {found.judged} configurations (fANOVA): {shares}"
 
 
 def _points(search: Line) -> list[tuple[dict[str, Any], float]]:

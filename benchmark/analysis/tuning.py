@@ -7,7 +7,6 @@ import pandas as pd
 
 from benchmark.analysis.over_folds import over_folds
 from benchmark.analysis.stats import Estimate
-from benchmark.show.markdown import interval, number
 
 
 @dataclass(frozen=True)
@@ -49,14 +48,3 @@ def gains(records: pd.DataFrame, tuned: str, plain: str) -> Iterator[Gain]:
             continue
         estimate = over_folds(paired, int(rows["n_folds"].iloc[0]))
         yield Gain(str(task), str(method), str(rows["metric"].iloc[0]), len(paired), estimate)
-
-
-def sentence(gain: Gain) -> str:
-    """One line for the terminal: whether the search was worth it, and how sure that is."""
-    e = gain.difference
-    verdict = "improved" if e.low > 0 else "made worse" if e.high < 0 else "not shown to improve"
-    return (
-        f"{gain.method} on {gain.task}: {verdict}, {gain.metric} "
-        f"{number(e.mean, sign=True)} {interval(e.low, e.high, sign=True)} over {gain.cells} "
-        "folds x seeds"
-    )

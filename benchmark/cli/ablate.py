@@ -6,10 +6,11 @@ from difflib import get_close_matches
 from rich.console import Console
 from rich.table import Table
 
-from benchmark.analysis.ablations import COLUMNS, Delta, deltas, markdown, titled
+from benchmark.analysis.ablations import Delta, deltas
 from benchmark.analysis.standings import ALPHA
 from benchmark.cli.run import RunOptions, run_methods
 from benchmark.records.store import Store
+from benchmark.show.ablation_tables import COLUMNS, markdown, titled
 from benchmark.show.figures import ablations, of_deltas, save
 from methods.registry import variants
 from tasks.base import Protocol

@@ -11,7 +11,7 @@ import pandas as pd
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from benchmark.analysis.tuning import gains, sentence
+from benchmark.analysis.tuning import gains
 from benchmark.engine.cache import EmbeddingCache
 from benchmark.engine.device import bfloat16_cost, check_device
 from benchmark.engine.folds import outer_folds
@@ -20,6 +20,7 @@ from benchmark.engine.overrides import configured
 from benchmark.engine.plan import Control, Plan, Request, Trial, Tuning, longest_first, make_plan
 from benchmark.records.segments import Line, Stamps
 from benchmark.records.store import Store
+from benchmark.show.sentences import gain_sentence, search_sentences
 from benchmark.show.terminal import show
 from methods.base import Budget, MethodSpec
 from methods.registry import registry, select_methods
@@ -369,7 +370,7 @@ def _show_searches(
 ) -> None:
     """What the searches improved on the default configuration, and what they tell."""
     # Here and not above: Optuna costs a second that a run without a search need not pay.
-    from benchmark.analysis.searches import searched, sentences  # noqa: PLC0415
+    from benchmark.analysis.searches import searched  # noqa: PLC0415
 
     plain = replace(request, tuning=None).protocols
     found = [
@@ -377,7 +378,7 @@ def _show_searches(
         for tuned, untuned in zip(request.protocols, plain, strict=True)
         for gain in gains(records, tuned, untuned)
     ]
-    lines = [f"  {sentence(gain)}" for gain in found]
+    lines = [f"  {gain_sentence(gain)}" for gain in found]
     if not found:
         lines.append("  not recorded yet; the same command without --tune does that")
     trials = set(records.loc[records["protocol"].isin(request.protocols), "trial"])
@@ -385,7 +386,7 @@ def _show_searches(
     with_search = [line for line in standing.values() if line["search"] is not None]
     lines.append("\nWhat the searches tell:")
     for of_method in searched(with_search, {spec.name: spec for spec in request.methods}):
-        lines += [f"  {text}" for text in sentences(of_method)]
+        lines += [f"  {text}" for text in search_sentences(of_method)]
     console.print(f"\nSearch among {tuning.n} configurations, against the default one:")
     for line in lines:
         console.print(line, highlight=False, markup=False)

@@ -14,15 +14,11 @@ from typing import Any
 
 import numpy as np
 import optuna
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-)
 
 from benchmark.engine.fitting import fit_and_embed
 from benchmark.engine.plan import Pruner, Tuning
-from methods.base import Choice, LogUniform, MethodSpec, Role
+from methods.base import MethodSpec, Role
+from methods.search_space import distribution, inside
 from tasks.base import Task
 from tasks.data.cohort import Cohort
 from tasks.data.splits import make_splits
@@ -138,20 +134,6 @@ def best(candidates: tuple[Candidate, ...], higher_is_better: bool) -> Candidate
     sign = 1 if higher_is_better else -1
     # max keeps the first of equals
     return max(candidates, key=lambda c: -math.inf if c.value is None else sign * c.value)
-
-
-def distribution(values: Choice | LogUniform) -> BaseDistribution:
-    """A declared range of values as Optuna has it."""
-    if isinstance(values, Choice):
-        return CategoricalDistribution(values.values)
-    return FloatDistribution(values.low, values.high, log=True)
-
-
-def inside(values: Choice | LogUniform, value: Any) -> bool:
-    """Whether a value lies in a declared range."""
-    if isinstance(values, Choice):
-        return value in values.values
-    return bool(values.low <= value <= values.high)
 
 
 def _pruner(pruner: Pruner | None) -> optuna.pruners.BasePruner:

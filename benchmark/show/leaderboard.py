@@ -10,14 +10,16 @@ from itertools import groupby
 import pandas as pd
 
 from benchmark.analysis import control as control_check
-from benchmark.analysis.ablations import deltas, markdown
+from benchmark.analysis.ablations import deltas
 from benchmark.analysis.deduplicate import settle
 from benchmark.analysis.intervals import RESAMPLES, Intervals
 from benchmark.analysis.missing import Gap, gaps, whole
-from benchmark.analysis.optimism import optimism_brief, optimism_section
 from benchmark.analysis.standings import FEWEST_TASKS, REFERENCE, Standing, standings
+from benchmark.show import control_table
+from benchmark.show.ablation_tables import markdown
 from benchmark.show.columns import brief, columns, conditions, details, rows_table
 from benchmark.show.markdown import escape, grid
+from benchmark.show.optimism_tables import optimism_brief, optimism_section
 from benchmark.show.overview import overview, task_lines
 
 FRONT_TASKS = 80
@@ -128,7 +130,7 @@ def render(
     if controls:
         front += [
             "## Control check: permuted labels\n",
-            control_check.verdict(controls),
+            control_table.verdict(controls),
             f"[Every method and task]({folder}/permuted-labels.md)\n",
         ]
     front += optimism_brief(settled, f"{folder}/optimism-gap.md")
@@ -170,7 +172,7 @@ def _pages(
 def _control_page(tables: Sequence[Standing]) -> dict[str, str]:
     if not tables:
         return {}
-    text = [control_check.verdict(tables), control_check.check_table(tables)]
+    text = [control_table.verdict(tables), control_table.check_table(tables)]
     return _page("permuted-labels", "Control check: permuted labels", text)
 
 

@@ -8,9 +8,10 @@ import pytest
 from rich.console import Console
 from scipy import stats
 
-from benchmark.analysis.ablations import FACTORS, deltas, markdown
+from benchmark.analysis.ablations import FACTORS, deltas
 from benchmark.cli.ablate import ablate
 from benchmark.cli.run import RunOptions
+from benchmark.show.ablation_tables import markdown
 from methods.base import Budget
 from tasks.errors import InputError
 from tasks.registry import METRICS

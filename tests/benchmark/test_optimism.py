@@ -11,12 +11,13 @@ from rich.console import Console
 from scipy import stats
 
 from benchmark.analysis.deduplicate import settle
-from benchmark.analysis.optimism import Optimism, optimism, optimism_section
+from benchmark.analysis.optimism import Optimism, optimism
 from benchmark.cli.run import RunOptions, run
 from benchmark.engine.folds import outer_folds
 from benchmark.engine.plan import Control, Request, make_plan
 from benchmark.engine.trial import run_trial
 from benchmark.show.figures import optimism as figure_of
+from benchmark.show.optimism_tables import optimism_section
 from methods.base import Budget
 from methods.registry import all_methods
 from tasks.base import Protocol

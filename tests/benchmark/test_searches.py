@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmark.analysis.searches import searched, sentences
+from benchmark.analysis.searches import searched
 from benchmark.records.segments import Line
+from benchmark.show.sentences import search_sentences
 from methods.base import Choice, LogUniform, MethodSpec
 from tests.benchmark.test_search import BLURRED
 
@@ -56,7 +57,7 @@ def test_the_parameter_that_decides_is_the_important_one() -> None:
     assert list(found.importance) == ["blur", "breaks"]
     assert found.importance["blur"] > 0.9
     assert sum(found.importance.values()) == pytest.approx(1.0)
-    told = list(sentences(found))
+    told = list(search_sentences(found))
     assert "in 5 searches, 40 s: best so far" in told[0]
     assert "importance over 40 configurations (fANOVA): blur " in told[1]
 

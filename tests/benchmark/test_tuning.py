@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from benchmark.analysis.tuning import gains, sentence
+from benchmark.analysis.tuning import gains
+from benchmark.show.sentences import gain_sentence
 from tests.helpers.frames import records
 
 DEFAULT = [[0.60, 0.62, 0.58, 0.64], [0.61, 0.60, 0.59, 0.66]]
@@ -25,18 +26,18 @@ def test_a_gain_is_paired_and_its_interval_corrected() -> None:
     half = stats.t.ppf(0.975, 3) * np.sqrt((1 / 4 + 1 / 3) * folds.var(ddof=1))
     assert gain.difference.mean == pytest.approx(folds.mean(), abs=1e-12)
     assert gain.difference.low == pytest.approx(folds.mean() - half, abs=1e-9)
-    assert sentence(gain).startswith("pca on survival/PLANTED/os: improved, harrell_c +0.0")
+    assert gain_sentence(gain).startswith("pca on survival/PLANTED/os: improved, harrell_c +0.0")
 
 
 def test_less_is_better_where_the_metric_says_so() -> None:
     (gain,) = gains(frame(TUNED, higher_is_better=False), "strict+tuned-8", "strict")
     assert gain.difference.mean < 0
-    assert ": made worse, " in sentence(gain)
+    assert ": made worse, " in gain_sentence(gain)
 
 
 def test_no_difference_is_not_called_an_improvement() -> None:
     (gain,) = gains(frame(DEFAULT), "strict+tuned-8", "strict")
-    assert "not shown to improve" in sentence(gain)
+    assert "not shown to improve" in gain_sentence(gain)
 
 
 def test_without_the_default_there_is_nothing_to_say() -> None:

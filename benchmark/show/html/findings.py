@@ -11,16 +11,19 @@ import numpy as np
 import pandas as pd
 
 from benchmark.analysis import control as control_check
-from benchmark.analysis.ablations import Delta, deltas, titled
-from benchmark.analysis.optimism import EXPLAINED, Optimism, optimism_title
+from benchmark.analysis.ablations import Delta, deltas
+from benchmark.analysis.optimism import Optimism
 from benchmark.analysis.optimism import optimism as optimism_of
 from benchmark.analysis.standings import ALPHA, Standing
 from benchmark.analysis.stats import Estimate
+from benchmark.show.ablation_tables import titled
+from benchmark.show.control_table import place_title, verdict
 from benchmark.show.figures import ablations, of_deltas, optimism
 from benchmark.show.html.drawings import Drawing, save_drawing
 from benchmark.show.html.grid import Cell, Grid, Group, Header, Line, said, valued
 from benchmark.show.html.page_names import method_page, slug
 from benchmark.show.markdown import interval, number, p_value
+from benchmark.show.optimism_tables import EXPLAINED, optimism_title
 from tasks.kinds.published.switches import HONEST
 
 _SIZE = {side: re.compile(rf'<svg[^>]*? {side}="([0-9.]+)pt"') for side in ("width", "height")}
@@ -78,7 +81,7 @@ def _control(tables: Sequence[Standing]) -> Iterator[Finding]:
         Header("role", choice=True),
         Header("check", choice=True),
         Header("mean", "number"),
-        *(Header(place, "number") for place in places),
+        *(Header(place_title(place), "number") for place in places),
     )
     lines = tuple(
         Line(
@@ -92,7 +95,7 @@ def _control(tables: Sequence[Standing]) -> Iterator[Finding]:
         )
         for row in rows
     )
-    text = re.sub(r"[*`]", "", control_check.verdict(permuted)).strip()
+    text = re.sub(r"[*`]", "", verdict(permuted)).strip()
     grid = Grid("Scores where outcomes were dealt anew", headers, (Group(lines),))
     yield Finding(
         "permuted-labels.html",
