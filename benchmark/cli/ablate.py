@@ -8,7 +8,8 @@ from rich.table import Table
 
 from benchmark.analysis.ablations import Delta, deltas
 from benchmark.analysis.standings import ALPHA
-from benchmark.cli.run import RunOptions, run_methods
+from benchmark.cli.run import run
+from benchmark.engine.runner import RunOptions
 from benchmark.records.store import Store
 from benchmark.show.ablation_tables import COLUMNS, markdown, titled
 from benchmark.show.figures import ablations, of_deltas, save
@@ -34,7 +35,7 @@ def ablate(parent: str, metrics: Sequence[str], options: RunOptions, console: Co
         raise InputError(
             f"--metrics: expected metrics of tasks, such as {', '.join(near)}, found {unknown[0]!r}"
         )
-    code = run_methods(variants(parent), options, console)
+    code = run(options, console, variants(parent))
     records = Store(options.results).records()
     asked = records[
         (records["budget"] == options.budget)

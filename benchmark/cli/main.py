@@ -119,8 +119,8 @@ def run(
 ) -> None:
     """Run what is missing of methods x tasks, record it, and show the leaderboard."""
     # Commands import what they need: `leaderboard` must not wait for torch.
-    from benchmark.cli.run import RunOptions  # noqa: PLC0415
     from benchmark.cli.run import run as run_benchmark  # noqa: PLC0415
+    from benchmark.engine.runner import RunOptions  # noqa: PLC0415
 
     options = RunOptions(
         methods=methods,
@@ -167,7 +167,7 @@ def ablate(
 ) -> None:
     """Run a method and its ablations; the differences, their intervals and a figure."""
     from benchmark.cli.ablate import ablate as run_ablations  # noqa: PLC0415
-    from benchmark.cli.run import RunOptions  # noqa: PLC0415
+    from benchmark.engine.runner import RunOptions  # noqa: PLC0415
 
     options = RunOptions(
         methods=method,

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from benchmark.engine.cache import Fit
-from benchmark.engine.memory import peak_memory, reset_peak_memory
+from benchmark.engine.machine import peak_memory, reset_peak_memory
 from methods.base import Context, Method, MethodSpec, UnableError
 from tasks.base import Split
 from tasks.data.cohort import Cohort, Endpoint, Label

@@ -1,21 +1,24 @@
-"""How busy the machine is, as Linux counts it: under the names by which MLflow shows it."""
+"""This machine: how busy it is, what of it a process may use, what a process has used."""
 
+import os
 import re
 import time
+from contextlib import suppress
 from pathlib import Path
 
-_STAT, _MEMORY = Path("/proc/stat"), Path("/proc/meminfo")
+import psutil
 
 SECONDS = 10.0
 """Between two samples."""
 
+_STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+
 
 class Load:
-    """Samples the machine; what the system does not tell is left out."""
+    """Samples the machine, under the names by which MLflow shows it."""
 
     def __init__(self) -> None:
-        self._before = _cpu()
-        self._due = time.monotonic() + SECONDS
+        self.sample()  # the share of CPU time is since the sample before
 
     @property
     def wait(self) -> float:
@@ -23,44 +26,41 @@ class Load:
         return max(0.0, self._due - time.monotonic())
 
     def sample(self) -> dict[str, float]:
-        """Share of CPU time spent since the last sample, and memory in use."""
+        """Share of CPU time spent since the last sample, and memory in use; what can be known."""
         self._due = time.monotonic() + SECONDS
-        now, before = _cpu(), self._before
-        self._before = now
-        found = {}
-        if now is not None and before is not None and now[1] > before[1]:
-            busy = (now[0] - before[0]) / (now[1] - before[1])
-            found["system/cpu_utilization_percentage"] = 100.0 * busy
-        memory = _memory()
-        if memory is not None:
-            used, total = memory
-            found["system/system_memory_usage_megabytes"] = used / 1000
-            found["system/system_memory_usage_percentage"] = 100.0 * used / total
-        return found
+        figures: dict[str, float] = {}
+        # A system may hide any of it, each in its own way.
+        with suppress(psutil.Error, OSError, RuntimeError, ValueError):
+            figures["system/cpu_utilization_percentage"] = psutil.cpu_percent()
+        with suppress(psutil.Error, OSError, RuntimeError, ValueError):
+            memory = psutil.virtual_memory()
+            used = memory.total - memory.available
+            figures["system/system_memory_usage_megabytes"] = used / 1e6
+            figures["system/system_memory_usage_percentage"] = 100.0 * used / memory.total
+        return figures
 
 
-def _cpu() -> tuple[int, int] | None:
-    """Busy and all clock ticks since the machine started."""
+def usable_cpus() -> int:
+    """As many as this process may use."""
     try:
-        ticks = [int(x) for x in _STAT.read_text().splitlines()[0].split()[1:9]]
-    except (OSError, IndexError, ValueError):
-        return None
-    return sum(ticks) - ticks[3] - ticks[4], sum(ticks)  # less idle and waiting for the disk
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not every system has it
+        return os.cpu_count() or 1
 
 
-def _memory() -> tuple[int, int] | None:
-    """Memory in use and in all, in kB."""
+def reset_peak_memory() -> None:
+    """Let the peak begin anew; where that is not allowed, it goes on from the process's start."""
+    with suppress(OSError):
+        _RESET.write_text("5")
+
+
+def peak_memory() -> float | None:
+    """Most resident memory since the last reset, in MB; None where the system does not say.
+
+    Read from Linux itself: psutil does not know it.
+    """
     try:
-        text = _MEMORY.read_text()
+        peak = re.search(r"VmHWM:\s+(\d+) kB", _STATUS.read_text())
     except OSError:
         return None
-    found = {name: re.search(rf"{name}:\s+(\d+) kB", text) for name in ("MemTotal", "MemAvailable")}
-    total, available = found["MemTotal"], found["MemAvailable"]
-    return (
-        None
-        if total is None or available is None
-        else (
-            int(total[1]) - int(available[1]),
-            int(total[1]),
-        )
-    )
+    return int(peak[1]) / 1000 if peak else None

@@ -10,7 +10,7 @@ from scipy import stats
 
 from benchmark.analysis.ablations import FACTORS, deltas
 from benchmark.cli.ablate import ablate
-from benchmark.cli.run import RunOptions
+from benchmark.engine.runner import RunOptions
 from benchmark.show.ablation_tables import markdown
 from methods.base import Budget
 from tasks.errors import InputError
@@ -31,19 +31,7 @@ def frame() -> pd.DataFrame:
 
 
 def test_a_metric_that_no_task_has_is_refused_before_anything_runs(tmp_path: Path) -> None:
-    options = RunOptions(
-        methods="mirror",
-        tasks="survival",
-        cohorts=None,
-        data=None,
-        folds=3,
-        split=None,
-        seeds=(0,),
-        budget=Budget.SMOKE,
-        workers=1,
-        results=tmp_path,
-        device="cpu",
-    )
+    options = RunOptions("mirror", "survival", folds=3, budget=Budget.SMOKE, results=tmp_path)
     with pytest.raises(InputError, match=r"--metrics: expected .*auroc_macro.*found 'auroc_macr'"):
         ablate("mirror", ["auroc_macr"], options, Console(quiet=True))
     assert not any(tmp_path.iterdir())

@@ -5,33 +5,34 @@ import io
 import pytest
 from rich.console import Console
 
-from benchmark.cli.run import SLOW_BFLOAT16, say_what_bfloat16_costs
+from benchmark.cli.run import _OnConsole
 from benchmark.engine.device import bfloat16_cost, check_device
 from benchmark.engine.overrides import configured
+from benchmark.engine.runner import SLOW_BFLOAT16, warn_of_bfloat16
 from methods.base import Budget
 from methods.registry import select_methods
 from tasks.errors import InputError
 
 
-def said(*settings: str) -> str:
+def warning(*settings: str) -> str:
     console = Console(file=io.StringIO(), width=200)
     methods = configured(select_methods("mirror,pca"), settings)
-    say_what_bfloat16_costs(methods, Budget.DEFAULT, "cpu", console)
+    warn_of_bfloat16(methods, Budget.DEFAULT, "cpu", _OnConsole(console))
     return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
 
 
 def test_nothing_is_said_of_float32() -> None:
-    assert said() == ""
+    assert warning() == ""
 
 
 def test_bfloat16_is_said_to_be_slow_where_it_is() -> None:
     cost = bfloat16_cost("cpu")
-    found = said("mirror.precision=bfloat16")
+    text = warning("mirror.precision=bfloat16")
     # The two were measured one after the other.
     if cost > 2 * SLOW_BFLOAT16:
-        assert "bfloat16 (mirror): this cpu" in found
+        assert "bfloat16 (mirror): this cpu" in text
     elif cost < SLOW_BFLOAT16 / 2:
-        assert found == ""
+        assert text == ""
     assert cost > 0
 
 

@@ -12,9 +12,10 @@ from scipy import stats
 
 from benchmark.analysis.deduplicate import settle
 from benchmark.analysis.optimism import Optimism, optimism
-from benchmark.cli.run import RunOptions, run
+from benchmark.cli.run import run
 from benchmark.engine.folds import outer_folds
 from benchmark.engine.plan import Control, Request, make_plan
+from benchmark.engine.runner import RunOptions
 from benchmark.engine.trial import run_trial
 from benchmark.show.figures import optimism as figure_of
 from benchmark.show.optimism_tables import optimism_section
@@ -233,26 +234,18 @@ def test_a_paper_trial_takes_the_embeddings_of_a_strict_one(tmp_path: Path) -> N
     assert broken["protocol"] == "paper+permuted-labels"
 
 
-def options(tasks: str, results: Path) -> RunOptions:
-    return RunOptions(
-        methods="pca",
-        tasks=tasks,
-        cohorts="PLANTED-VECTORS",
-        data=None,
-        folds=3,
-        split="patient",
-        seeds=(0,),
-        budget=Budget.SMOKE,
-        protocol=Protocol.PAPER,
-        workers=1,
-        results=results,
-        device="cpu",
-    )
-
-
 def test_tasks_that_the_paper_does_not_ask_are_an_error_if_there_are_no_others(
     tmp_path: Path,
 ) -> None:
     with pytest.raises(InputError, match="--protocol paper: expected tasks among survival"):
-        run(options("retrieval", tmp_path), Console(quiet=True))
+        run(
+            RunOptions(
+                "pca",
+                "retrieval",
+                cohorts="PLANTED-VECTORS",
+                protocol=Protocol.PAPER,
+                results=tmp_path,
+            ),
+            Console(quiet=True),
+        )
     assert not list(tmp_path.iterdir())

@@ -10,7 +10,7 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmark.engine.folds import outer_folds
-from benchmark.engine.memory import peak_memory, reset_peak_memory
+from benchmark.engine.machine import peak_memory, reset_peak_memory
 from benchmark.engine.plan import Request, make_plan
 from benchmark.engine.trial import run_trial
 from benchmark.records.segments import Stamps, write_segment

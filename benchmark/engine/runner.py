@@ -1,0 +1,383 @@
+"""A run as a value: what was asked is resolved, planned and computed; words belong to others."""
+
+import tempfile
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+
+from benchmark.engine.cache import EmbeddingCache
+from benchmark.engine.device import bfloat16_cost, check_device
+from benchmark.engine.folds import outer_folds
+from benchmark.engine.machine import usable_cpus
+from benchmark.engine.overrides import configured
+from benchmark.engine.plan import Control, Plan, Request, Trial, Tuning, longest_first, make_plan
+from benchmark.records.segments import Line, Stamps
+from benchmark.records.store import Store
+from methods.base import Budget, MethodSpec
+from methods.registry import registry, select_methods
+from methods.trainer import Precision, TorchConfig
+from tasks.base import Protocol, Status, Task
+from tasks.cache_dir import cache_dir
+from tasks.data.cohort import SIDES, Cohort
+from tasks.data.load import find_cohorts, load_cohort
+from tasks.data.manifest import MANIFEST
+from tasks.data.synthetic import embedded_cohorts
+from tasks.errors import InputError, MachineError
+from tasks.registry import REENACTED, select_tasks, under
+
+SLOW_BFLOAT16 = 2.0
+"""Times what float32 takes, from which on a listener is told."""
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What to run, as the command line has it.
+
+    Attributes:
+        methods: `all`, or names and globs between commas.
+        tasks: `all`, kinds, or KIND/COHORT/LABEL globs between commas.
+        cohorts: Names between commas, or None for all that are found.
+        data: A folder of cohorts, or None for the embedded ones.
+        folds: Number of outer folds.
+        repeats: How often the patients are dealt into folds anew.
+        split: `patient`, `site`, or a split file with folds of its own; None for patients, and
+            whole sites of unions.
+        seeds: Repeats of the initialisation.
+        budget: Sizes and epochs.
+        settings: Changes of the methods' configurations, each METHOD.FIELD=VALUE.
+        control: What to break on purpose, None for an honest run.
+        protocol: How to ask the tasks.
+        tuning: Search before each fit, None for the default configuration unjudged.
+        workers: Trials at a time, None for all CPUs of this machine or of the cluster.
+        address: A Ray cluster, or None.
+        results: The results folder.
+        tracking_uri: An MLflow server or database, or None for a file in `results`.
+        overwrite: Do again what is there.
+        retry_failed: Do again what failed.
+        device: A torch device.
+    """
+
+    methods: str
+    tasks: str
+    cohorts: str | None = None
+    data: Path | None = None
+    folds: int = 5
+    repeats: int = 1
+    split: str | None = None
+    seeds: tuple[int, ...] = (0, 1, 2)
+    budget: Budget = Budget.DEFAULT
+    settings: tuple[str, ...] = ()
+    control: Control | None = None
+    protocol: Protocol = Protocol.STRICT
+    tuning: Tuning | None = None
+    workers: int | None = None
+    address: str | None = None
+    results: Path = Path("results")
+    tracking_uri: str | None = None
+    overwrite: bool = False
+    retry_failed: bool = False
+    device: str = "cpu"
+
+
+class Listener:
+    """Is told how a run goes on; whoever shows it overrides what it shows."""
+
+    def methods_unavailable(self, reasons: Mapping[str, str]) -> None:
+        """Of all methods that were asked for, these packages' could not be imported."""
+
+    def bfloat16_is_slow(self, methods: Sequence[str], device: str, cost: float) -> None:
+        """Methods compute in it, and the device takes `cost` times as long as in float32."""
+
+    def embedded(self) -> None:
+        """No data were given: the planted cohorts that come with the package are run."""
+
+    def reading(self, folder: Path) -> None:
+        """A cohort is read next."""
+
+    def loaded(self, cohorts: Sequence[Cohort]) -> None:
+        """All cohorts that are run were read."""
+
+    def not_asked(self, protocol: Protocol, kinds: Sequence[str]) -> None:
+        """Kinds that were chosen, which the protocol does not ask."""
+
+    def waiting(self) -> None:
+        """Another run holds the results folder."""
+
+    def planned(self, request: Request, plan: Plan) -> None:
+        """What will be computed, before it is."""
+
+    def finished(self, record: Line) -> None:
+        """A trial was recorded."""
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What came of a run.
+
+    Attributes:
+        request: What was asked.
+        plan: What of it was missing.
+        store: Where the records are.
+        interrupted: By what the run was ended early, if the user or the system did.
+        error: What of the machine ended the run early, if anything did.
+        tracking_uri: Where MLflow was told of it.
+        tracking_lost: Why MLflow was not told everything, None if it was.
+    """
+
+    request: Request
+    plan: Plan
+    store: Store
+    interrupted: KeyboardInterrupt | None = None
+    error: MachineError | None = None
+    tracking_uri: str = ""
+    tracking_lost: str | None = None
+
+    @cached_property
+    def records(self) -> pd.DataFrame:
+        """What is recorded of the request now, a row per (trial, task, metric)."""
+        return rows_of(self.request, self.store.records())
+
+    @property
+    def failed(self) -> pd.DataFrame:
+        """A row per trial and task that failed, whenever that was."""
+        records = self.records
+        return records[records["status"] == Status.FAILED].drop_duplicates(["trial", "task"])
+
+    @property
+    def superseded(self) -> frozenset[str]:
+        """Trials that were recorded before, and that other versions have since replaced."""
+        return self.plan.done - set(self.records["trial"])
+
+
+def rows_of(request: Request, records: pd.DataFrame) -> pd.DataFrame:
+    """Those of a folder's records that a request asks for."""
+    return records[
+        records["task"].isin([task.name for task in request.tasks])
+        & records["method"].isin([spec.name for spec in request.methods])
+        & records["seed"].isin(list(request.seeds))
+        & records["n_folds"].isin(list(request.folds.n_folds.values()))
+        & records["protocol"].isin(request.protocols)
+        & (records["budget"] == request.budget)
+    ]
+
+
+def run(
+    options: RunOptions,
+    listener: Listener | None = None,
+    methods: Sequence[MethodSpec] | None = None,
+) -> Ran:
+    """Run what is missing and record it.
+
+    An interrupt (KeyboardInterrupt, whatever raises it) or a machine that fails ends the trials;
+    what is finished is recorded, and the same options go on from it.
+
+    Args:
+        options: What to run.
+        listener: Told how it goes on.
+        methods: Instead of those that `options.methods` names.
+
+    Raises:
+        InputError: If the user's input is wrong; nothing has been computed then.
+    """
+    listener = listener or Listener()
+    request = resolve(options, listener, methods)
+    store = Store(options.results.resolve())
+    with store.locked(listener.waiting):
+        history = store.history()
+        plan = make_plan(
+            request,
+            history.attempts,
+            overwrite=options.overwrite,
+            retry_failed=options.retry_failed,
+        )
+        listener.planned(request, plan)
+        if not plan.trials:
+            return Ran(request, plan, store)
+        trials = longest_first(plan.trials, history.seconds)
+        return _sweep(options, request, plan, trials, store, history.finished, listener)
+
+
+def resolve(
+    options: RunOptions, listener: Listener, methods: Sequence[MethodSpec] | None = None
+) -> Request:
+    """Methods, cohorts, tasks and folds of a run; arguments and errors as of `run`."""
+    if methods is None:
+        methods = select_methods(options.methods)
+    methods = configured(methods, options.settings)
+    if options.tuning and options.protocol is not Protocol.STRICT:
+        raise InputError(
+            f"--tune: expected --protocol strict, found {options.protocol}, which asks what was "
+            "published as it was published"
+        )
+    if options.methods == "all" and registry().unavailable:
+        listener.methods_unavailable(registry().unavailable)
+    if options.address is None:
+        check_device(options.device)  # a cluster's devices only its workers know
+        warn_of_bfloat16(methods, options.budget, options.device, listener)
+    cohorts = _load(options, listener)
+    tasks = _tasks(options, [cohort for _, cohort in cohorts], listener)
+    with_tasks = {task.cohort for task in tasks}
+    for folder, cohort in cohorts:
+        if cohort.name in with_tasks:
+            _check_pairs(folder, cohort)
+    folds = outer_folds(
+        options.split,
+        options.folds,
+        (cohort for _, cohort in cohorts if cohort.name in with_tasks),
+        options.repeats,
+    )
+    return Request(
+        methods,
+        tasks,
+        cohorts,
+        folds,
+        options.seeds,
+        options.budget,
+        options.control,
+        options.protocol,
+        options.tuning,
+    )
+
+
+def warn_of_bfloat16(
+    methods: Sequence[MethodSpec], budget: Budget, device: str, listener: Listener
+) -> None:
+    """Tell where the device computes it slowly, for nothing else would show it."""
+    configs = {spec.name: spec.config_for(budget) for spec in methods}
+    rough = [
+        name
+        for name, config in configs.items()
+        if isinstance(config, TorchConfig) and config.precision is Precision.BFLOAT16
+    ]
+    if rough and (cost := bfloat16_cost(device)) > SLOW_BFLOAT16:
+        listener.bfloat16_is_slow(rough, device, cost)
+
+
+def _tasks(options: RunOptions, cohorts: Sequence[Cohort], listener: Listener) -> tuple[Task, ...]:
+    """The chosen tasks as the protocol asks them."""
+    chosen = select_tasks(options.tasks, cohorts)
+    tasks = under(options.protocol, chosen)
+    kinds = {task.kind for task in tasks}
+    left_out = list(dict.fromkeys(task.kind for task in chosen if task.kind not in kinds))
+    if not tasks:
+        expected = ", ".join(kind.kind for kind in REENACTED)
+        raise InputError(
+            f"--protocol {options.protocol}: expected tasks among {expected}, found "
+            f"{', '.join(left_out)}"
+        )
+    if left_out:
+        listener.not_asked(options.protocol, left_out)
+    return tasks
+
+
+def _check_pairs(folder: Path, cohort: Cohort) -> None:
+    """Refuse a cohort without a single pair, from which no method can learn."""
+    for side in SIDES:
+        if side not in cohort.modalities:
+            raise InputError(
+                f"{folder / MANIFEST}: expected [modalities.{side}] beside "
+                f"[modalities.{', '.join(cohort.modalities)}], found none: methods learn from pairs"
+            )
+    if not cohort.complete():
+        raise InputError(
+            f"{folder}: expected patients with {' and '.join(SIDES)}, found none among "
+            f"{len(cohort.patients)}"
+        )
+
+
+def _load(options: RunOptions, listener: Listener) -> list[tuple[Path, Cohort]]:
+    if options.data is None:
+        listener.embedded()
+        folders: Sequence[Path] = embedded_cohorts(cache_dir())
+    else:
+        folders = find_cohorts(options.data)
+    loaded = []
+    for folder in folders:
+        listener.reading(folder)
+        loaded.append((folder.resolve(), load_cohort(folder)))
+    repeated = [name for name, n in Counter(c.name for _, c in loaded).items() if n > 1]
+    if repeated:
+        name = repeated[0]
+        places = ", ".join(folder.name for folder, cohort in loaded if cohort.name == name)
+        raise InputError(
+            f"{options.data}: expected cohorts of different names, found {name!r} in {places}"
+        )
+    if options.cohorts is not None:
+        wanted = {name.strip() for name in options.cohorts.split(",")}
+        there = {cohort.name for _, cohort in loaded}
+        if wanted - there:
+            raise InputError(
+                f"unknown cohort {sorted(wanted - there)[0]!r}; found: {', '.join(sorted(there))}"
+            )
+        loaded = [(folder, cohort) for folder, cohort in loaded if cohort.name in wanted]
+    listener.loaded([cohort for _, cohort in loaded])
+    return loaded
+
+
+def _sweep(
+    options: RunOptions,
+    request: Request,
+    plan: Plan,
+    trials: Sequence[Trial],
+    store: Store,
+    last: str,
+    listener: Listener,
+) -> Ran:
+    """Run the trials, in their order; records bear later times than `last`."""
+    # Here and not above: Ray and MLflow cost seconds that a run with nothing to do need not pay.
+    from benchmark.engine.sweep import run_sweep  # noqa: PLC0415
+    from benchmark.engine.tracking import Tracker  # noqa: PLC0415
+    from benchmark.engine.trial import lost_record  # noqa: PLC0415
+
+    uri, artifacts = options.tracking_uri, None
+    if uri is None:
+        uri = f"sqlite:///{store.folder / 'mlflow.db'}"
+        artifacts = (store.folder / "mlartifacts").as_uri()
+    tracker = Tracker(
+        uri,
+        artifacts,
+        {
+            "methods": options.methods,
+            "tasks": options.tasks,
+            "budget": options.budget,
+            "protocol": ", ".join(request.protocols),
+        },
+    )
+    cache = store.folder / "cache"
+    EmbeddingCache(cache).sweep_out()
+    writer, stamps = store.writer(), Stamps(last)
+    cohorts = {cohort.name: cohort for _, cohort in request.cohorts}
+
+    def keep(record: Line, predictions: list[Line]) -> None:
+        record = record | {"finished": stamps.next()}
+        writer.append(record, predictions)
+        tracker.log(record, predictions)
+        listener.finished(record)
+
+    def lost(trial: Trial) -> None:
+        keep(lost_record(trial, cohorts[trial.cohort]), [])
+
+    interrupted: KeyboardInterrupt | None = None
+    error: MachineError | None = None
+    with tempfile.TemporaryDirectory(prefix="mirror-bench-", ignore_cleanup_errors=True) as scratch:
+        try:
+            run_sweep(
+                trials,
+                keep,
+                lost,
+                folder=Path(scratch),
+                cache=cache,
+                workers=options.workers or (None if options.address else usable_cpus()),
+                device=options.device,
+                address=options.address,
+            )
+        except KeyboardInterrupt as stop:
+            interrupted = stop
+        except MachineError as failure:
+            error = failure
+    tracker.close(60 if interrupted is None and error is None else 5)
+    return Ran(request, plan, store, interrupted, error, uri, tracker.lost)
