@@ -33,7 +33,7 @@ _CLASSES: tuple[type[Task], ...] = (*KINDS, TruthRetention)
 METRICS = frozenset(metric.name for task in _CLASSES for metric in task.metrics)
 """The names of all metrics that instances of these kinds have."""
 
-REENACTED: tuple[type[Task], ...] = (PaperSurvival, PaperSubtyping, PaperFewShot)
+PUBLISHED: tuple[type[Task], ...] = (PaperSurvival, PaperSubtyping, PaperFewShot)
 """The kinds that protocol `paper` asks, each in the name of the strict one."""
 
 
@@ -75,7 +75,7 @@ def under(protocol: Protocol, tasks: Iterable[Task]) -> tuple[Task, ...]:
     """
     if protocol is Protocol.STRICT:
         return tuple(tasks)
-    kinds = {kind.kind: kind for kind in REENACTED}
+    kinds = {kind.kind: kind for kind in PUBLISHED}
     return tuple(
         kinds[task.kind](task.cohort, task.label, default=task.default)
         for task in tasks

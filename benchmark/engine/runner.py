@@ -27,7 +27,7 @@ from tasks.data.load import find_cohorts, load_cohort
 from tasks.data.manifest import MANIFEST
 from tasks.data.synthetic import embedded_cohorts
 from tasks.errors import InputError, MachineError
-from tasks.registry import REENACTED, select_tasks, under
+from tasks.registry import PUBLISHED, select_tasks, under
 
 SLOW_BFLOAT16 = 2.0
 """Times what float32 takes, from which on a listener is told."""
@@ -264,7 +264,7 @@ def _tasks(options: RunOptions, cohorts: Sequence[Cohort], listener: Listener) -
     kinds = {task.kind for task in tasks}
     left_out = list(dict.fromkeys(task.kind for task in chosen if task.kind not in kinds))
     if not tasks:
-        expected = ", ".join(kind.kind for kind in REENACTED)
+        expected = ", ".join(kind.kind for kind in PUBLISHED)
         raise InputError(
             f"--protocol {options.protocol}: expected tasks among {expected}, found "
             f"{', '.join(left_out)}"

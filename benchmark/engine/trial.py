@@ -24,7 +24,7 @@ from tasks.data.controls import permuted
 from tasks.data.fold_expression import label_told
 from tasks.data.load import load_cohort
 from tasks.data.splits import split_fingerprint
-from tasks.kinds.published.departures import Departures, Reenacted
+from tasks.kinds.published.departures import Departures, Published
 from tasks.registry import all_tasks, under
 from tasks.seeds import derive_seed
 
@@ -69,8 +69,8 @@ def run_trial(trial: Trial, cache: Path, device: str) -> tuple[Line, list[Line]]
         results, predictions = [], []
         for task in tasks:
             try:
-                if published is not None and isinstance(task, Reenacted):
-                    outcome = task.reenact(published, cohort, trial.split)
+                if published is not None and isinstance(task, Published):
+                    outcome = task.evaluate_all(published, cohort, trial.split)
                 else:
                     outcome = task.evaluate(fit.embeddings, cohort, trial.split)
             except Exception as error:  # noqa: BLE001
@@ -132,7 +132,7 @@ def _published(
     device: str,
 ) -> Departures:
     """What the published pipeline embeds beside the honest embeddings."""
-    labels = {task.gene_label(cohort) for task in tasks if isinstance(task, Reenacted)}
+    labels = {task.gene_label(cohort) for task in tasks if isinstance(task, Published)}
     refit = Refit(trial, spec, trial.config, target, _seed(trial), device)
     return refit.departures(honest.embeddings, cohort, sorted(labels))
 

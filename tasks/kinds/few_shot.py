@@ -1,26 +1,22 @@
 """The few-shot task: which class of tumour an embedding says it is, after k patients of each."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.base import Metric, Outcome, Split
+from tasks.base import Metric, Predicted, Split
 from tasks.data.cohort import Cohort
 from tasks.draws import SHOTS, drawing_orders, first_of_each
 from tasks.embeddings import Embeddings
 from tasks.heads.inputs import standardise
 from tasks.heads.logistic import fit_logistic
 from tasks.kinds.instances import OfLabels
-from tasks.metrics.classification import auroc_macro_each, balanced_accuracy
+from tasks.metrics.classification import Classes, auroc_macro_each, balanced_accuracy
 from tasks.metrics.undefined import Undefined
-from tasks.scoring import (
-    MIN_CLASSES,
-    classified,
-    nothing,
-    score,
-)
+from tasks.scoring import UNIT, Classified, concordance
 
 # Per patient and feature, of a logistic head on features standardised by the whole training fold:
 # so few patients cannot choose it. It was set by looking at test folds: AUROC of PCA on TCGA-BRCA
@@ -28,7 +24,44 @@ from tasks.scoring import (
 PENALTY = 0.01
 
 
-class FewShot(OfLabels):
+@dataclass(frozen=True)
+class DrawnDiagnoses:
+    """What heads fitted on a few patients say of the test patients.
+
+    Attributes:
+        y: Class numbers, [n].
+        probability: By the patients of each class, of each draw, [draws, n, n_classes].
+        shortage: Why a number of patients is not among them.
+    """
+
+    y: Classes
+    probability: Mapping[int, NDArray[np.float64]]
+    shortage: Mapping[int, str]
+
+    def drawn(self, k: int) -> NDArray[np.float64]:
+        """The probabilities after k patients of each class.
+
+        Raises:
+            Undefined: A class has fewer.
+        """
+        if self.shortage[k]:
+            raise Undefined(self.shortage[k])
+        return self.probability[k]
+
+
+def _auroc(k: int, diagnoses: DrawnDiagnoses) -> float:
+    return float(auroc_macro_each(diagnoses.y, diagnoses.drawn(k)).mean())
+
+
+def _auroc_sd(k: int, diagnoses: DrawnDiagnoses) -> float:
+    return float(auroc_macro_each(diagnoses.y, diagnoses.drawn(k)).std(ddof=1))
+
+
+def _balanced_accuracy(k: int, diagnoses: DrawnDiagnoses) -> float:
+    return float(np.mean([balanced_accuracy(diagnoses.y, p) for p in diagnoses.drawn(k)]))
+
+
+class FewShot(OfLabels[DrawnDiagnoses]):
     """Logistic regression on the embeddings of k patients per class, one label of one cohort.
 
     For each k, ten sets of training patients are drawn without replacement, the same for
@@ -45,80 +78,43 @@ class FewShot(OfLabels):
     kind = "few-shot"
     version = 2
     metrics = (
-        *(Metric(f"auroc_macro_k{k}", higher_is_better=True) for k in SHOTS),
-        *(Metric(f"balanced_accuracy_k{k}", higher_is_better=True) for k in SHOTS),
-        *(Metric(f"auroc_macro_k{k}_sd", higher_is_better=False) for k in SHOTS),
+        *(concordance(f"auroc_macro_k{k}", partial(_auroc, k)) for k in SHOTS),
+        *(
+            Metric(f"balanced_accuracy_k{k}", True, None, UNIT, partial(_balanced_accuracy, k))
+            for k in SHOTS
+        ),
+        *(Metric(f"auroc_macro_k{k}_sd", False, None, UNIT, partial(_auroc_sd, k)) for k in SHOTS),
     )
 
-    def evaluate(self, embeddings: Embeddings, cohort: Cohort, split: Split) -> Outcome:
-        """Fit a head on every draw of training patients and score the test patients with each."""
-        label = cohort.labels[self.label]
-        numbers = {name: number for number, name in enumerate(label.classes)}
-        both = classified(embeddings, label, split)
-        train, test, y_train, y = both.train, both.test, both.train_classes, both.test_classes
-        if not test.patients:
-            return nothing(self.metrics, "no test patient has both an embedding and a class", test)
-        counts = np.bincount(y_train, minlength=len(numbers))
-        classes = np.union1d(y_train, y)
-        rarest = min(classes, key=lambda c: counts[c], default=0)
-
-        def shortage(k: int) -> str:
-            name, count = label.classes[rarest], counts[rarest]
-            return f"{count} training patients of class {name}, {k} needed" if count < k else ""
-
-        reason = shortage(min(SHOTS))
-        if len(classes) < MIN_CLASSES:
-            reason = "fewer than two classes among the patients of the fold"
-        if reason:
-            return nothing(self.metrics, reason, test)
+    def predict(
+        self, embeddings: Embeddings, cohort: Cohort, split: Split
+    ) -> Predicted[DrawnDiagnoses]:
+        """Fit a head on every draw of training patients and ask each of the test patients."""
+        both = Classified.of(embeddings, cohort.labels[self.label], split)
+        train, y_train, n_classes = both.train, both.train_classes, len(both.label.classes)
+        shortage = {k: both.shortage(k) for k in SHOTS}
+        if reason := shortage[min(SHOTS)]:
+            raise both.unscored(reason)
 
         _, mean, scale = standardise(train.X)
         draws = drawing_orders(train.patients, self.cohort, self.label, split.fold)
         heads = {
             k: [
-                fit_logistic(train.X[rows], y_train[rows], len(numbers), mean, scale, PENALTY)
+                fit_logistic(train.X[rows], y_train[rows], n_classes, mean, scale, PENALTY)
                 for rows in (first_of_each(y_train, order, k) for order in draws)
             ]
             for k in SHOTS
-            if not shortage(k)
+            if not shortage[k]
         }
         probability = {
-            k: np.stack([head.probability(test.X) for head in fitted])
+            k: np.stack([head.probability(both.test.X) for head in fitted])
             for k, fitted in heads.items()
         }
-
-        def drawn(k: int) -> NDArray[np.float64]:
-            if k not in probability:
-                raise Undefined(shortage(k))
-            return probability[k]
-
-        def area(k: int) -> float:
-            return float(auroc_macro_each(y, drawn(k)).mean())
-
-        def recall(k: int) -> float:
-            return float(np.mean([balanced_accuracy(y, p) for p in drawn(k)]))
-
-        def area_spread(k: int) -> float:
-            return float(auroc_macro_each(y, drawn(k)).std(ddof=1))
-
-        measures: tuple[Callable[[], float], ...] = tuple(
-            partial(measure, k) for measure in (area, recall, area_spread) for k in SHOTS
-        )
         primary = probability.get(SHOTS[0])
-        return Outcome(
-            scores=tuple(map(score, self.metrics, measures)),
-            n_patients=len(test.patients),
-            n_events=None,
-            predictions={
-                "patient": test.patients,
-                "label": [label.values[patient] for patient in test.patients],
-                **{
-                    f"p_{name}": primary[:, :, c].mean(axis=0).tolist()
-                    for name, c in numbers.items()
-                    if primary is not None
-                },
-            },
-            head={
+        return Predicted(
+            DrawnDiagnoses(both.test_classes, probability, shortage),
+            both.columns("p_", None if primary is None else primary.mean(axis=0)),
+            {
                 f"{name}_k{k}": np.stack([head.state()[name] for head in fitted])
                 for k, fitted in heads.items()
                 for name in ("coefficients", "intercepts")

@@ -1,12 +1,12 @@
 """The few-shot survival task: risk as an embedding tells it, after k patients of each time bin."""
 
-from collections.abc import Callable
-from functools import cache, partial
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property, partial
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tasks.base import Metric, Outcome, Split
+from tasks.base import Metric, Predicted, Split
 from tasks.data.cohort import Cohort
 from tasks.draws import SHOTS, drawing_orders, first_of_each
 from tasks.embeddings import Embeddings
@@ -16,7 +16,7 @@ from tasks.heads.inputs import Matrix, Vector, rotate, standardise
 from tasks.kinds.instances import OfEndpoints
 from tasks.metrics.time_to_event import Outcomes, harrell_c
 from tasks.metrics.undefined import Undefined
-from tasks.scoring import followed, score
+from tasks.scoring import UNIT, Followed, concordance, outcome_columns
 
 # Per event and feature, of Cox regression on features standardised by the whole training fold: so
 # few patients cannot choose it. It was set by looking at test folds: C of PCA on three cohorts of
@@ -24,7 +24,47 @@ from tasks.scoring import followed, score
 PENALTY = 0.1
 
 
-class FewShotSurvival(OfEndpoints):
+@dataclass(frozen=True)
+class DrawnRisks:
+    """What fits on a few patients say of the test patients.
+
+    Attributes:
+        test: Outcomes of n patients.
+        risks: By the patients of each time bin, of each draw, [n, draws].
+        smallest: Training patients in the smallest bin.
+    """
+
+    test: Outcomes
+    risks: Mapping[int, Matrix]
+    smallest: int
+
+    def harrell_c(self, k: int) -> Vector:
+        """Of each draw of k patients of each time bin, [draws].
+
+        Raises:
+            Undefined: A bin has fewer, or no two test patients can be compared.
+        """
+        if k not in self.risks:
+            raise Undefined(f"{self.smallest} training patients in one time bin, {k} needed")
+        return self._harrell_c[k]
+
+    @cached_property
+    def _harrell_c(self) -> dict[int, Vector]:
+        return {
+            k: np.array([harrell_c(self.test, risk) for risk in risks.T])
+            for k, risks in self.risks.items()
+        }
+
+
+def _mean(k: int, drawn: DrawnRisks) -> float:
+    return float(drawn.harrell_c(k).mean())
+
+
+def _sd(k: int, drawn: DrawnRisks) -> float:
+    return float(drawn.harrell_c(k).std(ddof=1))
+
+
+class FewShotSurvival(OfEndpoints[DrawnRisks]):
     """Ridge Cox regression on the embeddings of k patients per time bin, one endpoint.
 
     Bins are the quartiles of the training patients' event times, and patients fall into them by
@@ -41,66 +81,46 @@ class FewShotSurvival(OfEndpoints):
     kind = "few-shot-survival"
     version = 1
     metrics = (
-        *(Metric(f"harrell_c_k{k}", higher_is_better=True) for k in SHOTS),
-        *(Metric(f"harrell_c_k{k}_sd", higher_is_better=False) for k in SHOTS),
+        *(concordance(f"harrell_c_k{k}", partial(_mean, k)) for k in SHOTS),
+        *(Metric(f"harrell_c_k{k}_sd", False, None, UNIT, partial(_sd, k)) for k in SHOTS),
     )
 
-    def evaluate(self, embeddings: Embeddings, cohort: Cohort, split: Split) -> Outcome:
-        """Fit on every draw of training patients and score the test patients with each."""
-        both = followed(embeddings, cohort.endpoints[self.label], split)
-        if (unusable := both.unusable(self.metrics)) is not None:
-            return unusable
-        train_part, test_part = both.train, both.test
+    def predict(
+        self, embeddings: Embeddings, cohort: Cohort, split: Split
+    ) -> Predicted[DrawnRisks]:
+        """Fit on every draw of training patients and ask each fit of the test patients."""
+        both = Followed.of(embeddings, cohort.endpoints[self.label], split)
         train, test = both.train_outcomes, both.test_outcomes
-
         edges = interval_edges(train.time, train.event)
         bins = np.minimum(np.searchsorted(edges, train.time), len(edges) - 1)
         smallest = int(np.bincount(bins).min())
-        orders = drawing_orders(train_part.patients, self.cohort, self.label, split.fold)
-        _, mean, scale = standardise(train_part.X)
-        Z = (train_part.X - mean) / scale
+        orders = drawing_orders(both.train.patients, self.cohort, self.label, split.fold)
+        _, mean, scale = standardise(both.train.X)
+        Z = (both.train.X - mean) / scale
         slopes = {
             k: np.stack(
                 [
-                    _slopes(Z[rows], Outcomes(train.time[rows], train.event[rows]))
+                    _slopes(Z[rows], train.subset(rows))
                     for rows in (first_of_each(bins, order, k) for order in orders)
                 ]
             )
             for k in SHOTS
             if k <= smallest
         }
-        risks = {k: ((test_part.X - mean) / scale) @ drawn.T for k, drawn in slopes.items()}
-
-        @cache
-        def values(k: int) -> NDArray[np.float64]:
-            if k not in risks:
-                raise Undefined(f"{smallest} training patients in one time bin, {k} needed")
-            return np.array([harrell_c(test, risk) for risk in risks[k].T])
-
-        def average(k: int) -> float:
-            return float(values(k).mean())
-
-        def spread(k: int) -> float:
-            return float(values(k).std(ddof=1))
-
-        measures: tuple[Callable[[], float], ...] = tuple(
-            partial(measure, k) for measure in (average, spread) for k in SHOTS
-        )
+        risks = {k: ((both.test.X - mean) / scale) @ drawn.T for k, drawn in slopes.items()}
         primary = risks.get(SHOTS[0])
-        return Outcome(
-            scores=tuple(map(score, self.metrics, measures)),
-            n_patients=len(test_part.patients),
-            n_events=both.n_events,
-            predictions={
-                "patient": test_part.patients,
-                "time_months": test.time.tolist(),
-                "event": test.event.astype(int).tolist(),
+        return Predicted(
+            DrawnRisks(test, risks, smallest),
+            {
+                "patient": both.test.patients,
+                **outcome_columns(test),
                 **({} if primary is None else {"mean_risk": primary.mean(axis=1).tolist()}),
             },
-            head={
+            {
                 "edges": edges,
                 **{f"coefficients_k{k}": drawn / scale for k, drawn in slopes.items()},
             },
+            test.n_events,
         )
 
 

@@ -2,12 +2,12 @@
 
 from typing import Self
 
-from tasks.base import Task
+from tasks.base import Evidence, Task
 from tasks.data.cohort import Cohort
 from tasks.scoring import endpoints_with_events, labels_with_classes
 
 
-class OfLabels(Task):
+class OfLabels(Task[Evidence]):
     """A kind that is asked of every label."""
 
     @classmethod
@@ -16,7 +16,7 @@ class OfLabels(Task):
         return tuple(cls(cohort.name, name, default=True) for name in labels_with_classes(cohort))
 
 
-class OfEndpoints(Task):
+class OfEndpoints(Task[Evidence]):
     """A kind that is asked of every endpoint."""
 
     @classmethod

@@ -11,7 +11,7 @@ columns differ by what was known of the test patients and by nothing else:
   alignment made the sides predict each other, and where the joint head knows more than either.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -19,31 +19,57 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.base import Metric, Outcome, Score, Split, Status, Task
+from tasks.base import Columns, Predicted, Split, Task, Unscored
 from tasks.data.cohort import Cohort, Endpoint, Label
-from tasks.data.splits import inner_folds
 from tasks.embeddings import Embeddings
 from tasks.heads.cox import fit_ridge_cox
 from tasks.heads.inputs import Matrix
-from tasks.heads.logistic import fit_ridge_logistic
 from tasks.heads.ridge import Ridge, fit_ridge
-from tasks.kinds.pairs import NOT_APART, Pairs, has_pairs, pairs_of, too_few
+from tasks.kinds.pairs import NOT_APART, Pairs, check_pairs, has_pairs, pairs_of
 from tasks.metrics.classification import auroc_macro
-from tasks.metrics.time_to_event import Outcomes, harrell_c
+from tasks.metrics.time_to_event import harrell_c
+from tasks.metrics.undefined import Undefined
 from tasks.scoring import (
-    INNER_FOLDS,
-    MIN_CLASSES,
-    MIN_EVENTS,
+    class_numbers,
+    concordance,
     endpoints_with_events,
+    event_folds,
+    fit_classes,
     labels_with_classes,
-    score,
-    skipped,
+    outcome_columns,
+    outcomes,
+    plain_folds,
+    too_few_classes,
+    too_few_events,
 )
 
-Columns = dict[str, list[str] | list[float] | list[int]]
+KNOWN = ("wsi_only", "wsi_completed", "rna_only", "rna_completed", "full")
+"""What is known of the test patients, one way a metric."""
 
 
-class MissingModality(Task):
+@dataclass(frozen=True)
+class Views:
+    """What heads say of the test patients, by what is known of them.
+
+    Attributes:
+        patients: Those of the test.
+        target: What is predicted of them.
+        predicted: Of each of `KNOWN`, [n, k], or why there is nothing.
+    """
+
+    patients: Sequence[str]
+    target: "_Target"
+    predicted: Mapping[str, Matrix | str]
+
+
+def _concordance(known: str, views: Views) -> float:
+    predicted = views.predicted[known]
+    if isinstance(predicted, str):
+        raise Undefined(predicted)
+    return views.target.concordance(views.patients, predicted)
+
+
+class MissingModality(Task[Views]):
     """Heads that are fitted on pairs and asked with one modality, one endpoint or label.
 
     A score is Harrell's C of a ridge Cox head for an endpoint, macro AUROC of a ridge logistic
@@ -61,8 +87,7 @@ class MissingModality(Task):
     kind = "missing-modality"
     version = 2
     metrics = tuple(
-        Metric(f"concordance_{known}", higher_is_better=True)
-        for known in ("wsi_only", "wsi_completed", "rna_only", "rna_completed", "full")
+        concordance(f"concordance_{known}", partial(_concordance, known)) for known in KNOWN
     )
 
     @classmethod
@@ -70,36 +95,36 @@ class MissingModality(Task):
         """One for each endpoint with an event and label with two classes; os is the default."""
         if not has_pairs(cohort):
             return ()
-        asked = endpoints_with_events(cohort) + labels_with_classes(cohort)
-        return tuple(cls(cohort.name, name, default=name == "os") for name in asked)
+        names = endpoints_with_events(cohort) + labels_with_classes(cohort)
+        return tuple(cls(cohort.name, name, default=name == "os") for name in names)
 
-    def evaluate(self, embeddings: Embeddings, cohort: Cohort, split: Split) -> Outcome:
-        """Fit heads and completions on the training pairs and score the test pairs once."""
-        asked: _Asked = (
+    def predict(self, embeddings: Embeddings, cohort: Cohort, split: Split) -> Predicted[Views]:
+        """Fit heads and completions on the training pairs and ask them of the test pairs."""
+        target: _Target = (
             _TimeToEvent(cohort.endpoints[self.label])
             if self.label in cohort.endpoints
             else _Class(cohort.labels[self.label])
         )
-        train, test = pairs_of(embeddings, cohort, split, asked.known())
-        n, n_events = len(test.patients), asked.n_events(test.patients)
-        if reason := too_few(train, test) or asked.too_few(train.patients):
-            return Outcome(skipped(self.metrics, reason), n, n_events, {"patient": []})
+        train, test = pairs_of(embeddings, cohort, split, target.known())
+        n_events = target.n_events(test.patients)
+        check_pairs(train, test, n_events)
+        if reason := target.too_few(train.patients):
+            raise Unscored(reason, len(test.patients), n_events)
 
-        views = _views(train, test, asked)
-        columns: Columns = {"patient": test.patients, **asked.columns(test.patients)}
+        views = _views(train, test, target)
+        columns: Columns = {"patient": test.patients, **target.columns(test.patients)}
         fitted: dict[str, NDArray[np.float64]] = {}
-        scores: list[Score] = []
-        for metric in self.metrics:
-            known = metric.name.removeprefix("concordance_")
+        predicted: dict[str, Matrix | str] = {}
+        for known in KNOWN:
             view = views[known]
             if isinstance(view, str):
-                scores.append(Score(metric, None, Status.SKIPPED, view))
+                predicted[known] = view
                 continue
-            predicted = view.head.predict(view.X)
-            scores.append(score(metric, partial(asked.concordance, test.patients, predicted)))
-            columns |= {f"{name}_{known}": values for name, values in asked.named(predicted)}
-            fitted |= {f"{known}.{name}": values for name, values in view.state().items()}
-        return Outcome(tuple(scores), n, n_events, columns, fitted)
+            values = predicted[known] = view.head.predict(view.X)
+            names = target.outputs()
+            columns |= {f"{name}_{known}": values[:, k].tolist() for k, name in enumerate(names)}
+            fitted |= {f"{known}.{name}": array for name, array in view.state().items()}
+        return Predicted(Views(test.patients, target, predicted), columns, fitted, n_events)
 
 
 @dataclass(frozen=True)
@@ -127,7 +152,7 @@ class _View:
         }
 
 
-class _Asked(Protocol):
+class _Target(Protocol):
     """An outcome: whose is known, which head predicts it, how its predictions are scored."""
 
     def known(self) -> Collection[str]:
@@ -148,8 +173,8 @@ class _Asked(Protocol):
     def columns(self, patients: Sequence[str]) -> Columns:
         """The outcomes by name, as they stand beside the predictions."""
 
-    def named(self, predicted: Matrix) -> Iterable[tuple[str, list[float]]]:
-        """The columns of predictions [n, k] with their names."""
+    def outputs(self) -> Sequence[str]:
+        """The names of the k columns of a prediction."""
 
 
 @dataclass(frozen=True)
@@ -161,34 +186,25 @@ class _TimeToEvent:
     def known(self) -> Collection[str]:
         return self.endpoint.patients
 
-    def outcomes(self, patients: Sequence[str]) -> Outcomes:
-        rows = {patient: row for row, patient in enumerate(self.endpoint.patients)}
-        index = np.array([rows[patient] for patient in patients], dtype=np.intp)
-        return Outcomes(self.endpoint.time[index], self.endpoint.event[index])
-
     def n_events(self, patients: Sequence[str]) -> int | None:
-        return int(self.outcomes(patients).event.sum())
+        return outcomes(self.endpoint, patients).n_events
 
     def too_few(self, train: Sequence[str]) -> str:
-        found = self.n_events(train) or 0
-        missing = f"{found} events among the training patients, {MIN_EVENTS} needed"
-        return missing if found < MIN_EVENTS else ""
+        return too_few_events(outcomes(self.endpoint, train))
 
     def fit(self, train: Sequence[str], X: Matrix) -> _Head:
-        known = self.outcomes(train)
-        folds = inner_folds(train, known.event.astype(int).tolist(), INNER_FOLDS)
-        model = fit_ridge_cox(X, known.time, known.event, folds)
+        known = outcomes(self.endpoint, train)
+        model = fit_ridge_cox(X, known.time, known.event, event_folds(train, known))
         return _Head(lambda X: model.risk(X)[:, None], model.state())
 
     def concordance(self, patients: Sequence[str], predicted: Matrix) -> float:
-        return harrell_c(self.outcomes(patients), predicted[:, 0])
+        return harrell_c(outcomes(self.endpoint, patients), predicted[:, 0])
 
     def columns(self, patients: Sequence[str]) -> Columns:
-        known = self.outcomes(patients)
-        return {"time_months": known.time.tolist(), "event": known.event.astype(int).tolist()}
+        return outcome_columns(outcomes(self.endpoint, patients))
 
-    def named(self, predicted: Matrix) -> Iterable[tuple[str, list[float]]]:
-        return [("risk", predicted[:, 0].tolist())]
+    def outputs(self) -> Sequence[str]:
+        return ("risk",)
 
 
 @dataclass(frozen=True)
@@ -203,48 +219,36 @@ class _Class:
     def known(self) -> Collection[str]:
         return self.label.values
 
-    def numbers(self, patients: Sequence[str]) -> NDArray[np.intp]:
-        number = {name: k for k, name in enumerate(self.label.classes)}
-        return np.array([number[self.label.values[p]] for p in patients], dtype=np.intp)
-
     def n_events(self, patients: Sequence[str]) -> int | None:
         return None
 
-    def large_enough(self, y: NDArray[np.intp]) -> NDArray[np.intp]:
-        return np.flatnonzero(np.bincount(y, minlength=1) >= INNER_FOLDS)
-
     def too_few(self, train: Sequence[str]) -> str:
-        few = len(self.large_enough(self.numbers(train))) < MIN_CLASSES
-        return f"fewer than two classes with {INNER_FOLDS} training patients" if few else ""
+        return too_few_classes(class_numbers(self.label, train))
 
     def fit(self, train: Sequence[str], X: Matrix) -> _Head:
-        y = self.numbers(train)
-        rows = np.flatnonzero(np.isin(y, self.large_enough(y)))
-        folds = inner_folds([train[int(row)] for row in rows], y[rows].tolist(), INNER_FOLDS)
-        model = fit_ridge_logistic(X[rows], y[rows], len(self.label.classes), folds)
+        y = class_numbers(self.label, train)
+        model = fit_classes(train, X, y, len(self.label.classes))
         return _Head(model.probability, model.state())
 
     def concordance(self, patients: Sequence[str], predicted: Matrix) -> float:
-        return auroc_macro(self.numbers(patients), predicted)
+        return auroc_macro(class_numbers(self.label, patients), predicted)
 
     def columns(self, patients: Sequence[str]) -> Columns:
         return {"label": [self.label.values[patient] for patient in patients]}
 
-    def named(self, predicted: Matrix) -> Iterable[tuple[str, list[float]]]:
-        return [
-            (f"p_{name}", predicted[:, k].tolist()) for k, name in enumerate(self.label.classes)
-        ]
+    def outputs(self) -> Sequence[str]:
+        return [f"p_{name}" for name in self.label.classes]
 
 
-def _views(train: Pairs, test: Pairs, asked: _Asked) -> dict[str, _View | str]:
+def _views(train: Pairs, test: Pairs, target: _Target) -> dict[str, _View | str]:
     """The five ways to look at the test patients, or why one of them cannot be had."""
-    joint = asked.fit(train.patients, train.joint)
+    joint = target.fit(train.patients, train.joint)
     views: dict[str, _View | str] = {"full": _View(test.joint, joint)}
     for side, seen, unseen in (("wsi", train.wsi, test.wsi), ("rna", train.rna, test.rna)):
         if seen is None or unseen is None:
             views[f"{side}_only"] = f"the method has no embedding of {side} alone"
         else:
-            views[f"{side}_only"] = _View(unseen, asked.fit(train.patients, seen))
+            views[f"{side}_only"] = _View(unseen, target.fit(train.patients, seen))
         views[f"{side}_completed"] = _completed(train, test, side, joint)
     return views
 
@@ -256,9 +260,8 @@ def _completed(train: Pairs, test: Pairs, side: str, joint: _Head) -> _View | st
         return NOT_APART
     if not np.array_equal(train.joint, np.hstack(fitted)):
         return "the joint embedding is not the two sides put together"
-    folds = inner_folds(train.patients, [0] * len(train.patients), INNER_FOLDS)
     here, there = (0, 1) if side == "wsi" else (1, 0)
-    completion = fit_ridge(fitted[here], fitted[there], folds)
+    completion = fit_ridge(fitted[here], fitted[there], plain_folds(train.patients))
     expected = completion.predict(scored[here])
     X = np.hstack([scored[here], expected] if here == 0 else [expected, scored[here]])
     return _View(X, joint, completion)

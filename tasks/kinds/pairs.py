@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.base import Split
+from tasks.base import Split, Unscored
 from tasks.data.cohort import SIDES, Cohort
 from tasks.embeddings import Embeddings
 from tasks.heads.inputs import Matrix
+from tasks.metrics.undefined import Undefined
 
 NOT_APART = "the method does not embed slides and expression apart"
 
@@ -76,10 +77,26 @@ def pairs_of(
     return pairs(split.train), pairs(split.test)
 
 
-def too_few(train: Pairs, test: Pairs) -> str:
-    """Why nothing can be fitted or scored, or nothing."""
-    if len(train.patients) < MIN_TRAINING_PAIRS:
-        return f"{len(train.patients)} training patients with a pair, {MIN_TRAINING_PAIRS} needed"
-    if not test.patients:
-        return "no test patient has an embedded pair"
-    return ""
+def shared_width(wsi: Matrix, rna: Matrix) -> None:
+    """Refuse two sides that do not live in one space.
+
+    Raises:
+        Undefined: Their widths differ.
+    """
+    if wsi.shape[1] != rna.shape[1]:
+        widths = f"{wsi.shape[1]} and {rna.shape[1]}"
+        raise Undefined(f"slides and expression are embedded in widths {widths}")
+
+
+def check_pairs(train: Pairs, test: Pairs, n_events: int | None = None) -> None:
+    """Refuse a fold on which nothing can be fitted or scored.
+
+    Raises:
+        Unscored: There are fewer than `MIN_TRAINING_PAIRS`, or there is no test pair.
+    """
+    n, n_test = len(train.patients), len(test.patients)
+    if n < MIN_TRAINING_PAIRS:
+        reason = f"{n} training patients with a pair, {MIN_TRAINING_PAIRS} needed"
+        raise Unscored(reason, n_test, n_events)
+    if not n_test:
+        raise Unscored("no test patient has an embedded pair", 0, n_events)

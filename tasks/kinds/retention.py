@@ -7,21 +7,21 @@ The variance of tokens within a slide, a sign of collapse inside an encoder, is 
 method hands over one embedding a patient, and its tokens are its own affair.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from math import inf
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.base import Metric, Outcome, Score, Split, Task
+from tasks.base import Columns, Metric, Predicted, Split, Task
 from tasks.data.cohort import SIDES, Cohort
-from tasks.data.splits import inner_folds
 from tasks.embeddings import Embeddings
 from tasks.heads.inputs import Matrix
 from tasks.heads.ridge import Ridge, fit_ridge
 from tasks.kinds.content import Content, raw_values
-from tasks.kinds.pairs import NOT_APART, Pairs, has_pairs, pairs_of, too_few
+from tasks.kinds.pairs import NOT_APART, Pairs, check_pairs, has_pairs, pairs_of, shared_width
 from tasks.metrics.representation import (
     alignment,
     effective_rank,
@@ -32,7 +32,7 @@ from tasks.metrics.representation import (
     uniformity,
 )
 from tasks.metrics.undefined import Undefined
-from tasks.scoring import INNER_FOLDS, score, skipped
+from tasks.scoring import explained, plain_folds
 
 TARGETS = 32
 """Principal axes of a modality that an embedding is asked for; its content, for this task."""
@@ -43,17 +43,58 @@ FACTORS = ("shared", *PRIVATE)
 
 
 @dataclass(frozen=True)
-class _Recovery:
+class Recovery:
     """What should be recovered of test patients, [n, t], and what was."""
 
     truth: Matrix
     predicted: Matrix
 
     def r2(self) -> float:
+        """The part of its variance that was."""
         return r2(self.truth, self.predicted)
 
 
-class Retention(Task):
+@dataclass(frozen=True)
+class Kept:
+    """What was recovered of the test patients' modalities, and their embeddings.
+
+    Attributes:
+        recoveries: By the name of what should be recovered.
+        test: The embeddings.
+        scaled: The raw features of each modality, scaled, [n, features].
+    """
+
+    recoveries: Mapping[str, Recovery]
+    test: Pairs
+    scaled: Mapping[str, Matrix]
+
+    def sides(self) -> tuple[Matrix, Matrix]:
+        """The embeddings of slides and expression, in one space.
+
+        Raises:
+            Undefined: The method does not embed them apart, or not in one space.
+        """
+        sides = self.test.sides()
+        if sides is None:
+            raise Undefined(NOT_APART)
+        shared_width(*sides)
+        return sides
+
+
+def _r2(names: tuple[str, ...], kept: Kept) -> float:
+    return mean_r2(kept.recoveries, names)
+
+
+def _cka(side: str, kept: Kept) -> float:
+    return linear_cka(kept.test.joint, kept.scaled[side])
+
+
+def _uniformity(kept: Kept) -> float:
+    wsi, rna = kept.sides()
+    return (uniformity(wsi) + uniformity(rna)) / 2
+
+
+class Retention(Task[Kept]):
     """Ridge maps from the joint embedding back to the raw modalities, and the embedding's shape.
 
     A modality's content is its first `TARGETS` principal axes over training patients; of a bag,
@@ -74,17 +115,14 @@ class Retention(Task):
     kind = "retention"
     version = 1
     metrics = (
-        Metric("private_r2", higher_is_better=True),
-        Metric("wsi_private_r2", higher_is_better=True),
-        Metric("rna_private_r2", higher_is_better=True),
-        Metric("wsi_content_r2", higher_is_better=True),
-        Metric("rna_content_r2", higher_is_better=True),
-        Metric("wsi_cka", higher_is_better=True),
-        Metric("rna_cka", higher_is_better=True),
-        Metric("effective_rank", higher_is_better=True),
-        Metric("modality_gap", higher_is_better=False),
-        Metric("alignment", higher_is_better=False),
-        Metric("uniformity", higher_is_better=False),
+        explained("private_r2", partial(_r2, PRIVATE)),
+        *(explained(f"{side}_private_r2", partial(_r2, (f"{side}_private",))) for side in SIDES),
+        *(explained(f"{side}_content_r2", partial(_r2, (f"{side}_content",))) for side in SIDES),
+        *(Metric(f"{side}_cka", True, 0.0, (-1.0, 1.0), partial(_cka, side)) for side in SIDES),
+        Metric("effective_rank", True, None, (1.0, inf), lambda k: effective_rank(k.test.joint)),
+        Metric("modality_gap", False, None, (0.0, 2.0), lambda k: modality_gap(*k.sides())),
+        Metric("alignment", False, None, (0.0, 4.0), lambda k: alignment(*k.sides())),
+        Metric("uniformity", False, None, (-8.0, 0.0), _uniformity),
     )
 
     @classmethod
@@ -96,13 +134,10 @@ class Retention(Task):
         planted = any(factors_of(cohort, kind) for kind in FACTORS)
         return (content, *([TruthRetention(cohort.name, "truth", default=True)] if planted else []))
 
-    def evaluate(self, embeddings: Embeddings, cohort: Cohort, split: Split) -> Outcome:
-        """Fit the maps on the training pairs and score the test pairs once."""
+    def predict(self, embeddings: Embeddings, cohort: Cohort, split: Split) -> Predicted[Kept]:
+        """Fit the maps on the training pairs and ask them of the test pairs."""
         train, test = pairs_of(embeddings, cohort, split)
-        if reason := too_few(train, test):
-            scores = skipped(self.metrics, reason)
-            return Outcome(scores, len(test.patients), None, {"patient": []})
-
+        check_pairs(train, test)
         raw_train, raw_test = (
             {side: raw_values(cohort.modalities[side], part.patients) for side in SIDES}
             for part in (train, test)
@@ -110,7 +145,7 @@ class Retention(Task):
         contents = {side: Content.fit(raw_train[side]) for side in SIDES}
         seen = {side: contents[side].components(raw_train[side]) for side in SIDES}
         unseen = {side: contents[side].components(raw_test[side]) for side in SIDES}
-        folds = inner_folds(train.patients, [0] * len(train.patients), INNER_FOLDS)
+        folds = plain_folds(train.patients)
         wanted: dict[str, tuple[Matrix, Matrix]] = {}
         head: dict[str, NDArray[np.float64]] = {}
         for side, other in zip(SIDES, reversed(SIDES), strict=True):
@@ -122,29 +157,19 @@ class Retention(Task):
             head |= _named(f"{side}.raw", contents[side].state())
             head |= _named(f"{other}_to_{side}", between.state())
         recoveries, probe = _recover(train, test, wanted, folds)
-
-        def private_r2() -> float:
-            return float(np.mean([recoveries[name].r2() for name in PRIVATE]))
-
         scaled = {side: contents[side].scaled(raw_test[side]) for side in SIDES}
-        measures: tuple[Callable[[], float], ...] = (
-            private_r2,
-            *(recoveries[f"{side}_private"].r2 for side in SIDES),
-            *(recoveries[f"{side}_content"].r2 for side in SIDES),
-            *(partial(linear_cka, test.joint, scaled[side]) for side in SIDES),
-            partial(effective_rank, test.joint),
-        )
-        fitted = tuple(map(score, self.metrics, measures))
-        return Outcome(
-            scores=fitted + _geometry(self.metrics[len(fitted) :], test),
-            n_patients=len(test.patients),
-            n_events=None,
-            predictions={"patient": test.patients, **_errors(recoveries)},
-            head=head | _named("probe", probe.state()),
+        return Predicted(
+            Kept(recoveries, test, scaled),
+            {"patient": test.patients, **_errors(recoveries)},
+            head | _named("probe", probe.state()),
         )
 
 
-class TruthRetention(Task):
+def _truth(name: str, kinds: tuple[str, ...]) -> Metric[Mapping[str, Recovery]]:
+    return explained(f"truth_{name}_r2", lambda recoveries: mean_r2(recoveries, kinds))
+
+
+class TruthRetention(Task[Mapping[str, Recovery]]):
     """Ridge maps from the joint embedding to the true factors of a planted cohort.
 
     Primary is `truth_private_r2`, the mean over both modalities of the R2 of their private
@@ -154,25 +179,19 @@ class TruthRetention(Task):
 
     kind = Retention.kind
     version = 1
-    metrics = (
-        Metric("truth_private_r2", higher_is_better=True),
-        Metric("truth_shared_r2", higher_is_better=True),
-        Metric("truth_wsi_private_r2", higher_is_better=True),
-        Metric("truth_rna_private_r2", higher_is_better=True),
-    )
+    metrics = (_truth("private", PRIVATE), *(_truth(kind, (kind,)) for kind in FACTORS))
 
     @classmethod
     def instances(cls, cohort: Cohort) -> tuple[Task, ...]:
         """Those among the instances of `Retention`."""
         return tuple(task for task in Retention.instances(cohort) if isinstance(task, cls))
 
-    def evaluate(self, embeddings: Embeddings, cohort: Cohort, split: Split) -> Outcome:
-        """Fit the maps on the training pairs and score the test pairs once."""
+    def predict(
+        self, embeddings: Embeddings, cohort: Cohort, split: Split
+    ) -> Predicted[Mapping[str, Recovery]]:
+        """Fit the maps on the training pairs and ask them of the test pairs."""
         train, test = pairs_of(embeddings, cohort, split)
-        if reason := too_few(train, test):
-            scores = skipped(self.metrics, reason)
-            return Outcome(scores, len(test.patients), None, {"patient": []})
-
+        check_pairs(train, test)
         row = {patient: number for number, patient in enumerate(cohort.patients)}
         index = tuple([row[patient] for patient in part.patients] for part in (train, test))
         names = {kind: factors_of(cohort, kind) for kind in FACTORS}
@@ -180,28 +199,25 @@ class TruthRetention(Task):
         for kind in filter(names.get, FACTORS):
             factors = np.stack([cohort.truth[name] for name in names[kind]], axis=1)
             wanted[kind] = (factors[index[0]], factors[index[1]])
-        folds = inner_folds(train.patients, [0] * len(train.patients), INNER_FOLDS)
-        recoveries, probe = _recover(train, test, wanted, folds)
-        table: dict[str, list[float]] = {}
-        for kind, found in recoveries.items():
+        recoveries, probe = _recover(train, test, wanted, plain_folds(train.patients))
+        columns: Columns = {"patient": test.patients}
+        for kind, recovery in recoveries.items():
             for j, name in enumerate(names[kind]):
-                table[name] = found.truth[:, j].tolist()
-                table[f"{name}_predicted"] = found.predicted[:, j].tolist()
+                columns[name] = recovery.truth[:, j].tolist()
+                columns[f"{name}_predicted"] = recovery.predicted[:, j].tolist()
+        return Predicted(recoveries, columns, _named("probe", probe.state()))
 
-        def measure(kinds: tuple[str, ...]) -> float:
-            absent = [kind for kind in kinds if kind not in recoveries]
-            if absent:
-                raise Undefined(f"the truth has no factor named {absent[0]}_*")
-            return float(np.mean([recoveries[kind].r2() for kind in kinds]))
 
-        measures = (partial(measure, kinds) for kinds in (PRIVATE, *((kind,) for kind in FACTORS)))
-        return Outcome(
-            scores=tuple(map(score, self.metrics, measures)),
-            n_patients=len(test.patients),
-            n_events=None,
-            predictions={"patient": test.patients, **table},
-            head=_named("probe", probe.state()),
-        )
+def mean_r2(recoveries: Mapping[str, Recovery], names: tuple[str, ...]) -> float:
+    """The mean of the R2 of what has these names.
+
+    Raises:
+        Undefined: There is nothing of one of these names.
+    """
+    absent = [name for name in names if name not in recoveries]
+    if absent:
+        raise Undefined(f"the truth has no factor named {absent[0]}_*")
+    return float(np.mean([recoveries[name].r2() for name in names]))
 
 
 def factors_of(cohort: Cohort, kind: str) -> list[str]:
@@ -211,36 +227,19 @@ def factors_of(cohort: Cohort, kind: str) -> list[str]:
 
 def _recover(
     train: Pairs, test: Pairs, wanted: Mapping[str, tuple[Matrix, Matrix]], folds: NDArray[np.intp]
-) -> tuple[dict[str, _Recovery], Ridge]:
+) -> tuple[dict[str, Recovery], Ridge]:
     """One map from the joint embedding to everything wanted of it, [n train, t] and [n test, t]."""
     probe = fit_ridge(train.joint, np.hstack([Y for Y, _ in wanted.values()]), folds)
     ends = np.cumsum([Y.shape[1] for Y, _ in wanted.values()])
     predicted = np.split(probe.predict(test.joint), ends[:-1], axis=1)
     recoveries = {
-        name: _Recovery(Y_test, found)
+        name: Recovery(Y_test, found)
         for (name, (_, Y_test)), found in zip(wanted.items(), predicted, strict=True)
     }
     return recoveries, probe
 
 
-def _geometry(metrics: tuple[Metric, ...], test: Pairs) -> tuple[Score, ...]:
-    """Modality gap, alignment and uniformity of the two sides, where they share a width."""
-    sides = test.sides()
-    if sides is None:
-        return skipped(metrics, NOT_APART)
-    wsi, rna = sides
-    if wsi.shape[1] != rna.shape[1]:
-        widths = f"{wsi.shape[1]} and {rna.shape[1]}"
-        return skipped(metrics, f"slides and expression are embedded in widths {widths}")
-    measures: tuple[Callable[[], float], ...] = (
-        partial(modality_gap, wsi, rna),
-        partial(alignment, wsi, rna),
-        lambda: (uniformity(wsi) + uniformity(rna)) / 2,
-    )
-    return tuple(map(score, metrics, measures))
-
-
-def _errors(recoveries: Mapping[str, _Recovery]) -> dict[str, list[float]]:
+def _errors(recoveries: Mapping[str, Recovery]) -> dict[str, list[float]]:
     """Two columns for each R2, which is 1 - sum of `_error` / sum of `_total`."""
     columns: dict[str, list[float]] = {}
     for name, found in recoveries.items():

@@ -15,17 +15,17 @@ beside, as `chance_*`, for the same number of pairs.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from math import inf
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.base import Metric, Outcome, Score, Split, Task
+from tasks.base import Metric, Predicted, Split, Task, Unscored
 from tasks.data.cohort import Cohort
-from tasks.data.splits import inner_folds
 from tasks.embeddings import Embeddings
 from tasks.heads.inputs import Matrix, Vector, standardise
 from tasks.heads.ridge import Ridge, fit_ridge
-from tasks.kinds.pairs import NOT_APART, has_pairs, pairs_of, too_few
+from tasks.kinds.pairs import NOT_APART, check_pairs, has_pairs, pairs_of, shared_width
 from tasks.metrics.ranking import (
     Ranks,
     cosine_similarity,
@@ -33,25 +33,54 @@ from tasks.metrics.ranking import (
     median_rank,
     recall_at,
 )
-from tasks.scoring import INNER_FOLDS, score, skipped
-
-_MEASURES: tuple[tuple[str, bool, Callable[[Ranks], float]], ...] = (
-    ("recall_at_10", True, partial(recall_at, 10)),
-    ("recall_at_5", True, partial(recall_at, 5)),
-    ("recall_at_1", True, partial(recall_at, 1)),
-    ("mrr", True, mean_reciprocal_rank),
-    ("median_rank", False, median_rank),
-)
+from tasks.scoring import UNIT, plain_folds
 
 
-def _metrics(space: str) -> tuple[Metric, ...]:
-    return tuple(Metric(f"{space}_{name}", higher) for name, higher, _ in _MEASURES)
+@dataclass(frozen=True)
+class Searches:
+    """Where the partners of n test patients stand, in either direction.
+
+    Attributes:
+        wsi: Embeddings of the slides, [n, width].
+        rna: Of the expression, [n, another width].
+        mapped: The ranks after the queries were mapped to the gallery's side, by direction.
+    """
+
+    wsi: Matrix
+    rna: Matrix
+    mapped: dict[str, Ranks]
+
+    def cosine(self) -> dict[str, Ranks]:
+        """The ranks as the embeddings are, by direction.
+
+        Raises:
+            Undefined: The two sides do not share a width.
+        """
+        shared_width(self.wsi, self.rna)
+        similarity = cosine_similarity(self.wsi, self.rna)
+        return {"wsi_to_rna": Ranks.of(similarity), "rna_to_wsi": Ranks.of(similarity.T)}
 
 
-MAPPED, COSINE, CHANCE = (_metrics(space) for space in ("mapped", "cosine", "chance"))
+def _both(directions: dict[str, Ranks]) -> Ranks:
+    return directions["wsi_to_rna"] + directions["rna_to_wsi"]
 
 
-class Retrieval(Task):
+def _metrics(space: str, ranks: Callable[[Searches], Ranks]) -> tuple[Metric[Searches], ...]:
+    """The metrics of a space; what chance is hangs on the size of the gallery."""
+
+    def metric(
+        name: str, higher: bool, bounds: tuple[float, float], measure: Callable[[Ranks], float]
+    ) -> Metric[Searches]:
+        return Metric(f"{space}_{name}", higher, None, bounds, lambda s: measure(ranks(s)))
+
+    return (
+        *(metric(f"recall_at_{k}", True, UNIT, partial(recall_at, k)) for k in (10, 5, 1)),
+        metric("mrr", True, UNIT, mean_reciprocal_rank),
+        metric("median_rank", False, (1.0, inf), median_rank),
+    )
+
+
+class Retrieval(Task[Searches]):
     """Search for a test patient's other modality among those of all test patients.
 
     Patients count if they have both modalities and a finite embedding of each. Every metric is
@@ -60,48 +89,43 @@ class Retrieval(Task):
 
     kind = "retrieval"
     version = 1
-    metrics = (*MAPPED, *COSINE, *CHANCE)
+    metrics = (
+        *_metrics("mapped", lambda s: _both(s.mapped)),
+        *_metrics("cosine", lambda s: _both(s.cosine())),
+        *_metrics("chance", lambda s: Ranks.chance(len(s.wsi))),
+    )
 
     @classmethod
     def instances(cls, cohort: Cohort) -> tuple[Task, ...]:
         """One, if any patient has both modalities."""
         return (cls(cohort.name, "pairs", default=True),) if has_pairs(cohort) else ()
 
-    def evaluate(self, embeddings: Embeddings, cohort: Cohort, split: Split) -> Outcome:
+    def predict(self, embeddings: Embeddings, cohort: Cohort, split: Split) -> Predicted[Searches]:
         """Fit the maps on the training pairs and rank the test pairs once."""
         train, test = pairs_of(embeddings, cohort, split)
-        n = len(test.patients)
         fitted, scored = train.sides(), test.sides()
         if fitted is None or scored is None:
-            return Outcome(skipped(self.metrics, NOT_APART), n, None, {"patient": []})
-        if reason := too_few(train, test):
-            return Outcome(skipped(self.metrics, reason), n, None, {"patient": []})
-
-        folds = inner_folds(train.patients, [0] * len(train.patients), INNER_FOLDS)
+            raise Unscored(NOT_APART, len(test.patients))
+        check_pairs(train, test)
+        folds = plain_folds(train.patients)
         forth, back = _Map.fit(*fitted, folds), _Map.fit(*fitted[::-1], folds)
         wsi, rna = scored
-        ranks = {
-            "mapped_wsi_to_rna": forth.ranks(wsi, rna),
-            "mapped_rna_to_wsi": back.ranks(rna, wsi),
-        }
-        scores = _scores(MAPPED, ranks["mapped_wsi_to_rna"] + ranks["mapped_rna_to_wsi"])
+        mapped = {"wsi_to_rna": forth.ranks(wsi, rna), "rna_to_wsi": back.ranks(rna, wsi)}
+        searches = Searches(wsi, rna, mapped)
+        spaces = {"mapped": mapped}
         if wsi.shape[1] == rna.shape[1]:
-            similarity = cosine_similarity(wsi, rna)
-            ranks["cosine_wsi_to_rna"] = Ranks.of(similarity)
-            ranks["cosine_rna_to_wsi"] = Ranks.of(similarity.T)
-            scores += _scores(COSINE, ranks["cosine_wsi_to_rna"] + ranks["cosine_rna_to_wsi"])
-        else:
-            widths = f"{wsi.shape[1]} and {rna.shape[1]}"
-            scores += skipped(COSINE, f"slides and expression are embedded in widths {widths}")
-        return Outcome(
-            scores=scores + _scores(CHANCE, Ranks.chance(n)),
-            n_patients=n,
-            n_events=None,
-            predictions={
+            spaces["cosine"] = searches.cosine()
+        return Predicted(
+            searches,
+            {
                 "patient": test.patients,
-                **{f"rank_{name}": found.rank().tolist() for name, found in ranks.items()},
+                **{
+                    f"rank_{space}_{direction}": ranks.rank().tolist()
+                    for space, directions in spaces.items()
+                    for direction, ranks in directions.items()
+                },
             },
-            head=forth.state("wsi_to_rna") | back.state("rna_to_wsi"),
+            forth.state("wsi_to_rna") | back.state("rna_to_wsi"),
         )
 
 
@@ -128,10 +152,3 @@ class _Map:
         """Everything that was fitted, by name."""
         fitted = {**self.ridge.state(), "mean": self.mean, "scale": self.scale}
         return {f"{prefix}.{name}": values for name, values in fitted.items()}
-
-
-def _scores(metrics: tuple[Metric, ...], ranks: Ranks) -> tuple[Score, ...]:
-    return tuple(
-        score(metric, partial(measure, ranks))
-        for metric, (_, _, measure) in zip(metrics, _MEASURES, strict=True)
-    )

@@ -1,16 +1,17 @@
 """The survival tasks: what an embedding says about time to an event, by two kinds of head."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
-from functools import cache, partial
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from math import inf
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.base import Metric, Outcome, Split
+from tasks.base import Metric, Predicted, Split
 from tasks.data.cohort import Cohort
-from tasks.data.splits import inner_folds
 from tasks.embeddings import Embeddings
 from tasks.heads.cox import fit_ridge_cox
 from tasks.heads.hazard import fit_discrete_hazard
@@ -29,7 +30,14 @@ from tasks.metrics.time_to_event import (
     time_grid,
     uno_c,
 )
-from tasks.scoring import INNER_FOLDS, followed, score
+from tasks.scoring import (
+    UNIT,
+    Followed,
+    concordance,
+    event_folds,
+    explained,
+    outcome_columns,
+)
 
 MONTHS = (12, 36, 60)  # of the time-dependent AUC and of the survival probabilities that are kept
 
@@ -50,74 +58,101 @@ class Head(Protocol):
         """Everything that was fitted, by name."""
 
 
-class TimeToEvent(OfEndpoints):
+@dataclass(frozen=True)
+class Prognosis:
+    """A fitted head, the test patients it is asked of, and what happened to them.
+
+    Attributes:
+        head: Fitted on the training patients.
+        X: Embeddings of the test patients, [n, p].
+        train: Outcomes of the training patients.
+        test: Of the test patients.
+        median: Of the training patients' risks: above it lies the group of high risk.
+    """
+
+    head: Head
+    X: Matrix
+    train: Outcomes
+    test: Outcomes
+    median: float
+
+    @cached_property
+    def risk(self) -> Vector:
+        """Of each test patient, [n]."""
+        return self.head.risk(self.X)
+
+    @cached_property
+    def risks(self) -> Matrix:
+        """Of each within each of `MONTHS`, [n, len(MONTHS)]."""
+        return self.head.risk_by(self.X, MONTHS)
+
+    @cached_property
+    def brier(self) -> tuple[float, float]:
+        """Integrated Brier score of the head and of the training Kaplan-Meier curve.
+
+        Raises:
+            Undefined: There is no time at which to take it.
+        """
+        times = time_grid(self.train, self.test)
+        model = ibs(self.train, self.test, self.head.survival(self.X, times), times)
+        return model, ibs_kaplan_meier(self.train, self.test, times)
+
+
+def _auc(i: int, p: Prognosis) -> float:
+    return auc_at(p.train, p.test, p.risks[:, i], MONTHS[i])
+
+
+def _d_calibration_p(p: Prognosis) -> float:
+    return d_calibration_p(p.test, p.head.survival(p.X, p.test.time).diagonal())
+
+
+class TimeToEvent(OfEndpoints[Prognosis]):
     """A survival head on frozen embeddings, one endpoint of one cohort.
 
     Patients count if they have a joint embedding and a known outcome. With fewer than
     `MIN_EVENTS` training events nothing is fitted and every score is skipped with that reason.
     The AUC needs a month before the training horizon with deaths before and survivors after it,
     the log-rank test two groups, D-calibration 50 patients; else that score alone is skipped.
+
+    The integrated Brier score has no upper bound: its weights, inverse probabilities of being
+    followed, go up to ten.
     """
 
     supervises = True
     metrics = (
-        Metric("harrell_c", higher_is_better=True),
-        Metric("uno_c", higher_is_better=True),
-        Metric("ibs", higher_is_better=False),
-        Metric("ibs_skill", higher_is_better=True),
-        *(Metric(f"auc_{month}m", higher_is_better=True) for month in MONTHS),
-        Metric("auc_mean", higher_is_better=True),
-        Metric("logrank_p", higher_is_better=False),
-        Metric("d_calibration_p", higher_is_better=True),
+        concordance("harrell_c", lambda p: harrell_c(p.test, p.risk)),
+        concordance("uno_c", lambda p: uno_c(p.train, p.test, p.risk)),
+        Metric("ibs", False, None, (0.0, inf), lambda p: p.brier[0]),
+        explained("ibs_skill", lambda p: skill(*p.brier)),
+        *(concordance(f"auc_{month}m", partial(_auc, i)) for i, month in enumerate(MONTHS)),
+        concordance("auc_mean", lambda p: auc_mean(p.train, p.test, p.risks, MONTHS)),
+        Metric("logrank_p", False, 0.5, UNIT, lambda p: logrank_p(p.test, p.risk > p.median)),
+        Metric("d_calibration_p", True, None, UNIT, _d_calibration_p),
     )
 
     @abstractmethod
     def fit_head(self, X: Matrix, train: Outcomes, folds: NDArray[np.intp]) -> Head:
         """Fit on the training patients, the penalty chosen by the inner folds [n]."""
 
-    def evaluate(self, embeddings: Embeddings, cohort: Cohort, split: Split) -> Outcome:
-        """Fit the head on the training patients and score the test patients once."""
-        both = followed(embeddings, cohort.endpoints[self.label], split)
-        if (unusable := both.unusable(self.metrics)) is not None:
-            return unusable
-        train_part, test_part = both.train, both.test
-        train, test = both.train_outcomes, both.test_outcomes
-
-        strata = train.event.astype(int).tolist()
-        folds = inner_folds(train_part.patients, strata, INNER_FOLDS)
-        head = self.fit_head(train_part.X, train, folds)
-        risk, risks = head.risk(test_part.X), head.risk_by(test_part.X, MONTHS)
-        high = risk > np.median(head.risk(train_part.X))
-
-        @cache
-        def brier() -> tuple[float, float]:
-            times = time_grid(train, test)
-            model = ibs(train, test, head.survival(test_part.X, times), times)
-            return model, ibs_kaplan_meier(train, test, times)
-
-        measures: tuple[Callable[[], float], ...] = (
-            lambda: harrell_c(test, risk),
-            lambda: uno_c(train, test, risk),
-            lambda: brier()[0],
-            lambda: skill(*brier()),
-            *(partial(auc_at, train, test, risks[:, i], m) for i, m in enumerate(MONTHS)),
-            lambda: auc_mean(train, test, risks, MONTHS),
-            lambda: logrank_p(test, high),
-            lambda: d_calibration_p(test, head.survival(test_part.X, test.time).diagonal()),
-        )
-        probabilities = head.survival(test_part.X, MONTHS)
-        return Outcome(
-            scores=tuple(map(score, self.metrics, measures)),
-            n_patients=len(test_part.patients),
-            n_events=both.n_events,
-            predictions={
-                "patient": test_part.patients,
-                "risk": risk.tolist(),
-                "time_months": test.time.tolist(),
-                "event": test.event.astype(int).tolist(),
-                **{f"surv_{m}m": probabilities[:, i].tolist() for i, m in enumerate(MONTHS)},
+    def predict(self, embeddings: Embeddings, cohort: Cohort, split: Split) -> Predicted[Prognosis]:
+        """Fit the head on the training patients and ask it of the test patients."""
+        both = Followed.of(embeddings, cohort.endpoints[self.label], split)
+        train, test = both.train, both.test
+        folds = event_folds(train.patients, both.train_outcomes)
+        head = self.fit_head(train.X, both.train_outcomes, folds)
+        median = float(np.median(head.risk(train.X)))
+        prognosis = Prognosis(head, test.X, both.train_outcomes, both.test_outcomes, median)
+        survival = head.survival(test.X, MONTHS)
+        return Predicted(
+            prognosis,
+            {
+                "patient": test.patients,
+                "risk": prognosis.risk.tolist(),
+                **outcome_columns(both.test_outcomes),
+                **{f"surv_{m}m": survival[:, i].tolist() for i, m in enumerate(MONTHS)},
             },
-            head=head.state(),
+            head.state(),
+            both.test_outcomes.n_events,
         )
 
 

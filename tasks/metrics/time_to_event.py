@@ -39,6 +39,15 @@ class Outcomes:
     time: Vector
     event: NDArray[np.bool_]
 
+    @property
+    def n_events(self) -> int:
+        """How many had the event."""
+        return int(self.event.sum())
+
+    def subset(self, rows: NDArray[np.intp]) -> "Outcomes":
+        """Those of some rows, in their order."""
+        return Outcomes(self.time[rows], self.event[rows])
+
     def structured(self) -> NDArray[np.void]:
         """As scikit-survival takes them."""
         return np.asarray(Surv.from_arrays(self.event, self.time))

@@ -18,7 +18,7 @@ from tasks.base import Outcome, Protocol
 from tasks.data.cohort import BagModality, Cohort
 from tasks.data.splits import make_splits
 from tasks.embeddings import Embeddings
-from tasks.kinds.published.departures import Departures, Draws, GeneFits, Reenacted, redrawn
+from tasks.kinds.published.departures import Departures, Draws, GeneFits, Published, redrawn
 from tasks.kinds.published.paper_subtyping import PaperSubtyping
 from tasks.kinds.published.switches import REFITTED
 from tasks.registry import select_tasks, under
@@ -58,10 +58,10 @@ def test_every_switch_is_scored_and_only_its_own_embeddings_change_it(kind: type
     cohort, embeddings = cohort_of()
     split = make_splits(cohort, 5)[0]
     task = only(kind, cohort)
-    assert isinstance(task, Reenacted)
+    assert isinstance(task, Published)
 
     def scored(departures: Departures) -> dict[str, float]:
-        outcome: Outcome = task.reenact(departures, cohort, split)
+        outcome: Outcome = task.evaluate_all(departures, cohort, split)
         return values(outcome)
 
     plain = scored(Departures(Draws(embeddings)))
@@ -90,8 +90,8 @@ def test_epochs_take_turns_in_the_draws() -> None:
     turns = Departures(Draws(embeddings, patches=(embeddings, second)))
     alone = Departures(Draws(embeddings, patches=(second,)))
     assert (
-        values(task.reenact(turns, cohort, split))["fresh_patches"]
-        == values(task.reenact(alone, cohort, split))["fresh_patches"]
+        values(task.evaluate_all(turns, cohort, split))["fresh_patches"]
+        == values(task.evaluate_all(alone, cohort, split))["fresh_patches"]
     )
 
 

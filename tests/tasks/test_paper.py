@@ -30,7 +30,7 @@ from tasks.kinds.published.probe import (
     risk,
     train,
 )
-from tasks.kinds.published.switches import BATCH, REFITTED, Switch, measured, scored_rows
+from tasks.kinds.published.switches import BATCH, REFITTED, Setting, Switch, scored_rows, switched
 from tasks.kinds.published.switches import settings as every_setting
 from tasks.metrics.time_to_event import Outcomes, harrell_c, harrell_c_each
 from tasks.metrics.undefined import Undefined
@@ -279,13 +279,20 @@ def test_what_a_setting_cannot_score_has_its_reason() -> None:
 
 def test_metrics_and_settings_go_together() -> None:
     switches = PaperSurvival.switches
-    names = [metric.name for metric in measured("c", switches)]
+
+    def share(on: Setting, total: int) -> float:
+        return len(on) / total
+
+    metrics = switched("c", switches, share)
+    names = [metric.name for metric in metrics]
     assert names[:4] == ["c", "c_honest", "c_best_epoch", "c_all_bins"]
     assert names[4:] == [f"c_{name}" for name in (*REFITTED, "slide_level", "drop_last")]
-    every, nothing, *alone = every_setting(switches)
+    every, nothing, *alone = every_setting(switches).values()
     assert every == set(switches) - {Switch.TRAIN_GENES}
     assert not nothing
     assert alone == [{switch} for switch in switches]
+    n = len(switches)
+    assert [metric.function(n) for metric in metrics] == [(n - 1) / n, 0, *[1 / n] * n]
 
 
 # The tasks

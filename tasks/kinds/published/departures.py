@@ -13,12 +13,12 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.base import Outcome, Split, Task
+from tasks.base import Evidence, Outcome, Predicted, Split, Task
 from tasks.data.cohort import BagModality, Cohort, Slide
 from tasks.embeddings import Embeddings
 from tasks.heads.inputs import Matrix
 from tasks.kinds.published.probe import Trained, at_unit_scale
-from tasks.kinds.published.switches import Setting, Switch
+from tasks.kinds.published.switches import Setting, Switch, scored_epochs, scored_rows
 from tasks.metrics.undefined import Undefined
 from tasks.seeds import generator
 
@@ -68,7 +68,7 @@ class Departures:
     no_patches: str = "the method was not embedded from other patches"
 
 
-class Reenacted(Task):
+class Published(Task[Evidence]):
     """A question as the published evaluation asks it.
 
     Attributes:
@@ -81,13 +81,19 @@ class Reenacted(Task):
         """The label by which the published recipe selects genes: the task's own; empty for none."""
         return self.label
 
-    def evaluate(self, embeddings: Embeddings, cohort: Cohort, split: Split) -> Outcome:
+    def predict(self, embeddings: Embeddings, cohort: Cohort, split: Split) -> Predicted[Evidence]:
         """On the embeddings of `strict` alone: switches that need others are skipped."""
-        return self.reenact(Departures(Draws(embeddings)), cohort, split)
+        return self.predict_all(Departures(Draws(embeddings)), cohort, split)
+
+    def evaluate_all(self, departures: Departures, cohort: Cohort, split: Split) -> Outcome:
+        """Every setting's score on the embeddings that it needs."""
+        return self.outcome(lambda: self.predict_all(departures, cohort, split))
 
     @abstractmethod
-    def reenact(self, departures: Departures, cohort: Cohort, split: Split) -> Outcome:
-        """Train on the training patients, honestly and otherwise, and score every setting."""
+    def predict_all(
+        self, departures: Departures, cohort: Cohort, split: Split
+    ) -> Predicted[Evidence]:
+        """Train on the training patients, honestly and otherwise, and ask of the test patients."""
 
 
 class Probes:
@@ -101,6 +107,7 @@ class Probes:
         label: By which genes are selected.
         train: Training patients.
         test: Test patients.
+        slides: Of each test patient, from `n_slides`.
         learn: Trains probes on features [n, p] of the training patients, one matrix for each draw.
     """
 
@@ -110,12 +117,14 @@ class Probes:
         label: str,
         train: Sequence[str],
         test: Sequence[str],
+        slides: NDArray[np.intp] | None,
         learn: Callable[[Sequence[Matrix]], Sequence[Trained]],
     ) -> None:
         self._departures = departures
         self._label = label
         self._train = train
         self._test = test
+        self._slides = slides
         self._learn = learn
         self._trained: dict[tuple[Switch | None, bool], Sequence[Trained]] = {}
 
@@ -145,6 +154,19 @@ class Probes:
         still = _rows(draws.still, self._train)
         Z = [at_unit_scale(still, _rows(each, self._test))[1] for each in patches or (draws.still,)]
         return [probe.logits(*Z) for probe in self.trained(on)]
+
+    def scored(self, on: Setting) -> tuple[NDArray[np.intp], list[NDArray[np.float64]]]:
+        """What a setting scores: rows of test patients [n], and each probe's logits of them.
+
+        Returns:
+            The rows, of which one may come repeatedly, and [epochs, n, K] of each probe: all epochs
+            of which the best may be reported, or the last alone.
+
+        Raises:
+            Undefined: The setting is one switch, for which there is nothing to score.
+        """
+        rows = scored_rows(on, len(self._test), self._slides)
+        return rows, [logits[scored_epochs(on)][:, rows] for logits in self.logits(on)]
 
     def _fit(self, on: Setting) -> tuple[Switch | None, Draws]:
         which = next((s for s in (Switch.ALL_GENES, Switch.TRAIN_GENES) if s in on), None)

@@ -1,17 +1,17 @@
 """Survival as the published evaluation asks it: a discrete-time probe, and what flatters it."""
 
 from collections.abc import Sequence
-from functools import partial
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.base import Outcome, Split
+from tasks.base import Predicted, Split
 from tasks.data.cohort import Cohort
 from tasks.heads.inputs import Matrix
 from tasks.kinds.instances import OfEndpoints
-from tasks.kinds.published.departures import Departures, Probes, Reenacted
+from tasks.kinds.published.departures import Departures, Probes, Published
 from tasks.kinds.published.probe import (
     BINS,
     SURVIVAL_RATE,
@@ -21,26 +21,26 @@ from tasks.kinds.published.probe import (
     risk,
     train,
 )
-from tasks.kinds.published.switches import (
-    REFITTED,
-    Setting,
-    Switch,
-    measured,
-    n_slides,
-    scored_epochs,
-    scored_rows,
-    settings,
-)
+from tasks.kinds.published.switches import REFITTED, Setting, Switch, n_slides, switched
 from tasks.metrics.time_to_event import Outcomes, harrell_c_each
-from tasks.scoring import (
-    followed,
-    labels_with_classes,
-    outcomes,
-    score,
-)
+from tasks.scoring import Followed, labels_with_classes, outcome_columns, outcomes
 
 
-class PaperSurvival(OfEndpoints, Reenacted):
+@dataclass(frozen=True)
+class ProbedHazards:
+    """Probes of the hazards in honest and in leaky bins, and the outcomes of the test patients."""
+
+    probes: Probes
+    test: Outcomes
+
+
+def _harrell_c(on: Setting, probed: ProbedHazards) -> float:
+    rows, logits = probed.probes.scored(on)
+    risks = risk(logits[Switch.ALL_BINS in on])
+    return float(harrell_c_each(probed.test.subset(rows), risks).max())
+
+
+class PaperSurvival(OfEndpoints[ProbedHazards], Published[ProbedHazards]):
     """MIRROR's survival probe on the embeddings and folds of the `survival` task.
 
     A linear layer to the hazards of four time bins, trained by Adam; Harrell's C of its risks. The
@@ -64,23 +64,22 @@ class PaperSurvival(OfEndpoints, Reenacted):
         Switch.SLIDE_LEVEL,
         Switch.DROP_LAST,
     )
-    metrics = measured("harrell_c", switches)
+    metrics = switched("harrell_c", switches, _harrell_c)
     supervises = True
 
     def gene_label(self, cohort: Cohort) -> str:
         """The first label of the cohort; empty if it has none."""
         return next(iter(labels_with_classes(cohort)), "")
 
-    def reenact(self, departures: Departures, cohort: Cohort, split: Split) -> Outcome:
-        """Train on the training patients with honest and with leaky bins; score every setting."""
-        both = followed(departures.own.still, cohort.endpoints[self.label], split)
-        if (unusable := both.unusable(self.metrics)) is not None:
-            return unusable
-        train_part, test_part = both.train, both.test
-        known, test = both.train_outcomes, both.test_outcomes
-
+    def predict_all(
+        self, departures: Departures, cohort: Cohort, split: Split
+    ) -> Predicted[ProbedHazards]:
+        """Train on the training patients with honest and with leaky bins."""
         endpoint = cohort.endpoints[self.label]
-        everyone = outcomes(endpoint, [*train_part.patients, *test_part.patients])
+        both = Followed.of(departures.own.still, endpoint, split)
+        known, test = both.train_outcomes, both.test_outcomes
+        patients = both.train.patients, both.test.patients
+        everyone = outcomes(endpoint, [*patients[0], *patients[1]])
         edges = {"": bin_edges(known.time, known.event)}
         edges["_all_bins"] = bin_edges(everyone.time, everyone.event)
         losses = [DiscreteNLL(known.time, known.event, own) for own in edges.values()]
@@ -89,31 +88,20 @@ class PaperSurvival(OfEndpoints, Reenacted):
         def learn(draws: Sequence[Matrix]) -> tuple[Trained, ...]:
             return train(draws, losses, BINS, SURVIVAL_RATE, *axes)
 
-        patients = train_part.patients, test_part.patients
-        probes = Probes(departures, self.gene_label(cohort), *patients, learn)
-        slides = n_slides(cohort, test_part.patients)
-
-        def concordance(on: Setting) -> float:
-            rows = scored_rows(on, len(test_part.patients), slides)
-            risks = risk(probes.logits(on)[Switch.ALL_BINS in on])
-            scored = Outcomes(test.time[rows], test.event[rows])
-            return float(harrell_c_each(scored, risks[scored_epochs(on)][:, rows]).max())
-
-        measures = (partial(concordance, on) for on in settings(self.switches))
+        slides = n_slides(cohort, both.test.patients)
+        probes = Probes(departures, self.gene_label(cohort), *patients, slides, learn)
         head: dict[str, NDArray[np.float64]] = {}
         for (suffix, own), probe in zip(edges.items(), probes.trained(frozenset()), strict=True):
             head[f"edges{suffix}"] = own
             head[f"weights{suffix}"] = probe.weights[-1]
             head[f"loss{suffix}"] = np.array([probe.loss])
-        return Outcome(
-            scores=tuple(map(score, self.metrics, measures)),
-            n_patients=len(test_part.patients),
-            n_events=both.n_events,
-            predictions={
-                "patient": test_part.patients,
+        return Predicted(
+            ProbedHazards(probes, test),
+            {
+                "patient": both.test.patients,
                 "honest_risk": risk(probes.logits(frozenset())[0])[-1].tolist(),
-                "time_months": test.time.tolist(),
-                "event": test.event.astype(int).tolist(),
+                **outcome_columns(test),
             },
-            head=head,
+            head,
+            test.n_events,
         )

@@ -1,23 +1,25 @@
 """The switches: what the published evaluation does that an honest one would not.
 
-A re-enacted task scores the published probe under several settings: all switches on (its primary
+A published task scores the published probe under several settings: all switches on (its primary
 metric, what the published protocol would have reported), all off (`_honest`), and each alone. They
 share the initial weights and the batches and, but for the switches that are named for it, the
 embeddings, so that a difference between two settings is the switch's and not luck.
 
-Pretraining stopped where the test fold's loss was lowest is not re-enacted: what is measured is a
+Pretraining stopped where the test fold's loss was lowest is not repeated: what is measured is a
 lower bound of the published protocol's optimism.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.base import Metric
+from tasks.base import Evidence_contra, Metric
 from tasks.data.cohort import BagModality, Cohort
 from tasks.metrics.undefined import Undefined
+from tasks.scoring import concordance
 
 BATCH = 16
 """Patients, or slides, of a batch: in training, and where the last partial one goes unscored."""
@@ -65,22 +67,34 @@ REFITTED = (
     Switch.FRESH_PATCHES,
     Switch.DROPOUT_ON,
 )
-"""The switches of every re-enacted task that need embeddings of their own."""
+"""The switches of every published task that need embeddings of their own."""
 
 Setting = frozenset[Switch]
 """The switches that are on."""
 
 
-def settings(switches: Sequence[Switch]) -> tuple[Setting, ...]:
-    """All on, all off, and each alone: one for each of `measured`."""
+def settings(switches: Sequence[Switch]) -> dict[str, Setting]:
+    """All on, all off, and each alone, by the suffix of their metric."""
     every = frozenset(switches) - {Switch.TRAIN_GENES}
-    return (every, frozenset(), *(frozenset({switch}) for switch in switches))
+    alone = {f"_{switch}": frozenset({switch}) for switch in switches}
+    return {"": every, f"_{HONEST}": frozenset(), **alone}
 
 
-def measured(metric: str, switches: Sequence[Switch]) -> tuple[Metric, ...]:
-    """The metrics of a re-enacted task: `metric` itself with all on, then one a setting."""
-    names = (metric, *(f"{metric}_{suffix}" for suffix in (HONEST, *switches)))
-    return tuple(Metric(name, higher_is_better=True) for name in names)
+def switched(
+    metric: str, switches: Sequence[Switch], function: Callable[[Setting, Evidence_contra], float]
+) -> tuple[Metric[Evidence_contra], ...]:
+    """The metrics of a published task: `metric` itself with all on, then one a setting.
+
+    Args:
+        metric: A concordance. Chance is a half by an honest evaluation: what a predictor that knows
+            nothing scores above it is the departures' doing.
+        switches: Of the task.
+        function: The metric under a setting.
+    """
+    return tuple(
+        concordance(f"{metric}{suffix}", partial(function, on))
+        for suffix, on in settings(switches).items()
+    )
 
 
 def n_slides(cohort: Cohort, patients: Sequence[str]) -> NDArray[np.intp] | None:
