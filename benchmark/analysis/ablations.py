@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from benchmark.analysis.deduplicate import settle
-from benchmark.analysis.over_folds import over_folds
+from benchmark.analysis.deduplicate import deduplicate
+from benchmark.analysis.intervals import over_folds
 from benchmark.analysis.standings import CELL, TABLE
 from benchmark.analysis.stats import Estimate, holm
 
@@ -58,7 +58,7 @@ def deltas(records: pd.DataFrame, parent: str, metrics: Sequence[str] = ()) -> t
         By task, metric and variant, in the order of the records' names.
     """
     ours = records[(records["method"] == parent) | (records["parent"] == parent)]
-    ours = settle(ours[ours["primary"] | ours["metric"].isin([*FACTORS, *metrics])])
+    ours = deduplicate(ours[ours["primary"] | ours["metric"].isin([*FACTORS, *metrics])])
     return tuple(
         delta
         for _, table in ours.groupby([*TABLE, "metric"], sort=True)

@@ -15,7 +15,7 @@ CONTRADICTED = "records of several trials contradict each other"
 """The reason of a score that two trials give differently."""
 
 
-def settle(records: pd.DataFrame) -> pd.DataFrame:
+def deduplicate(records: pd.DataFrame) -> pd.DataFrame:
     """Order the records and leave one per (task, method, protocol, budget, cell, metric).
 
     Several trials that agree are one. Where they contradict each other none is believed: the

@@ -1,4 +1,4 @@
-"""Intervals over patients: what the luck of who was tested does to Harrell's C."""
+"""Intervals: over folds that share training patients, and over the patients that were tested."""
 
 from collections.abc import Hashable
 from functools import lru_cache
@@ -7,7 +7,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from benchmark.analysis.stats import bootstrap_concordance, percentile_interval, resample_counts
+from benchmark.analysis.stats import (
+    Estimate,
+    bootstrap_concordance,
+    nadeau_bengio,
+    percentile_interval,
+    resample_counts,
+)
 from tasks.seeds import generator
 
 RESAMPLES = 1_000
@@ -22,6 +28,17 @@ _TABLE = ["task", "protocol", "budget", "n_folds", "method"]
 
 Intervals = dict[tuple[Hashable, ...], tuple[float, float]]
 """(task, protocol, budget, n_folds, method) -> its interval."""
+
+
+def share_tested(n_folds: int) -> float:
+    """Test patients over training patients, where each of `n_folds` folds is tested once."""
+    return 1.0 / (n_folds - 1) if n_folds > 1 else np.inf
+
+
+def over_folds(values: pd.Series, n_folds: int) -> Estimate:
+    """Mean, corrected interval and test of values with an index level `fold`; NaN do not count."""
+    folds = values.groupby(level="fold").mean().dropna()
+    return nadeau_bengio(folds.to_numpy(), share_tested(n_folds))
 
 
 def patient_intervals(predictions: pd.DataFrame) -> Intervals:

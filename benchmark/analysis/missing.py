@@ -9,7 +9,7 @@ from benchmark.analysis.standings import CELL, TABLE, Standing
 
 
 @dataclass(frozen=True)
-class Gap:
+class Missing:
     """Scores that are not there, of methods that lack the same ones for the same reason.
 
     Attributes:
@@ -33,7 +33,7 @@ class Gap:
     methods: tuple[str, ...]
 
 
-def gaps(records: pd.DataFrame, tables: Iterable[Standing]) -> tuple[Gap, ...]:
+def missing_scores(records: pd.DataFrame, tables: Iterable[Standing]) -> tuple[Missing, ...]:
     """Everything that is not in the tables, grouped by reason.
 
     A method is missing from a task if it was run on another under the same protocol and budget.
@@ -71,10 +71,10 @@ def gaps(records: pd.DataFrame, tables: Iterable[Standing]) -> tuple[Gap, ...]:
         tasks = tuple(sorted({task for task, _ in found}))
         lacking = (protocol, budget, status, metrics, reason, tasks, sum(n for _, n in found))
         same.setdefault(lacking, []).append(method)
-    return tuple(Gap(*lacking, tuple(methods)) for lacking, methods in sorted(same.items()))
+    return tuple(Missing(*lacking, tuple(methods)) for lacking, methods in sorted(same.items()))
 
 
-def whole(found: Iterable[Gap], tables: Iterable[Standing]) -> tuple[Gap, ...]:
+def of_comparisons(found: Iterable[Missing], tables: Iterable[Standing]) -> tuple[Missing, ...]:
     """The gaps that change a comparison: of first metrics, and not of ablations alone."""
     tables = tuple(tables)
     primaries = {table.primary.name for table in tables}

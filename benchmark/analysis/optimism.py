@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from benchmark.analysis.over_folds import over_folds
+from benchmark.analysis.intervals import over_folds
 from benchmark.analysis.standings import CELL, REFERENCE, ROLES, Measure
 from benchmark.analysis.stats import Estimate
 from tasks.base import Protocol

@@ -7,8 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from benchmark.analysis.intervals import METRIC, Intervals
-from benchmark.analysis.over_folds import share_tested
+from benchmark.analysis.intervals import METRIC, Intervals, share_tested
 from benchmark.analysis.stats import Estimate, holm, nadeau_bengio, smallest_over_folds
 from benchmark.records.protocol import n_splits
 

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from benchmark.analysis.deduplicate import settle
+from benchmark.analysis.deduplicate import deduplicate
 from benchmark.analysis.intervals import patient_intervals
 from benchmark.analysis.standings import standings
 from benchmark.cli.console import open_console as _console
@@ -323,7 +323,7 @@ def leaderboard(
     store = _existing(results)
     records = chosen(store.records(), tasks, methods, protocol)
     if form is not Form.MARKDOWN:
-        tables = standings(settle(records))
+        tables = standings(deduplicate(records))
         typer.echo(
             latex(tables) if form is Form.LATEX else sheet(tables).to_csv(index=False), nl=False
         )

@@ -9,7 +9,7 @@ import pandas as pd
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from benchmark.analysis.tuning import gains
+from benchmark.analysis.tuning import gains, searched
 from benchmark.engine import runner
 from benchmark.engine.interrupt import first_interrupt_only
 from benchmark.engine.plan import Plan, Request, Tuning
@@ -149,9 +149,6 @@ def _account(ran: Ran, console: Console) -> int:
 
 def _show_searches(ran: Ran, tuning: Tuning, console: Console) -> None:
     """What the searches improved on the default configuration, and what they tell."""
-    # Here and not above: Optuna costs a second that a run without a search need not pay.
-    from benchmark.analysis.searches import searched  # noqa: PLC0415
-
     request, untuned = ran.request, replace(ran.request, tuning=None)
     both = pd.concat([ran.records, rows_of(untuned, ran.store.records())])
     with_both = [

@@ -11,9 +11,9 @@ import pandas as pd
 
 from benchmark.analysis import control as control_check
 from benchmark.analysis.ablations import deltas
-from benchmark.analysis.deduplicate import settle
+from benchmark.analysis.deduplicate import deduplicate
 from benchmark.analysis.intervals import RESAMPLES, Intervals
-from benchmark.analysis.missing import Gap, gaps, whole
+from benchmark.analysis.missing import Missing, missing_scores, of_comparisons
 from benchmark.analysis.standings import FEWEST_TASKS, REFERENCE, Standing, standings
 from benchmark.show import control_table
 from benchmark.show.ablation_tables import markdown
@@ -110,8 +110,8 @@ def render(
     """
     if records.empty:
         return Leaderboard(f"{_PREAMBLE}\nThere are no records.\n", {})
-    settled = settle(records)
-    tables = standings(settled, intervals)
+    scores = deduplicate(records)
+    tables = standings(scores, intervals)
     controls = [table for table in tables if control_check.is_control(table)]
     main = [table for table in tables if table.protocol == STRICT]
     others = [table for table in tables if table not in main and table not in controls]
@@ -119,8 +119,8 @@ def render(
         **_pages(main, _of_kind),
         **_pages(others, _of_setting),
         **_control_page(controls),
-        **_ablation_pages(settled),
-        **_page("optimism-gap", "Optimism gap", optimism_section(settled)),
+        **_ablation_pages(scores),
+        **_page("optimism-gap", "Optimism gap", optimism_section(scores)),
     }
     front = [_PREAMBLE]
     glance = len(main) <= FRONT_TASKS
@@ -133,9 +133,9 @@ def render(
             control_table.verdict(controls),
             f"[Every method and task]({folder}/permuted-labels.md)\n",
         ]
-    front += optimism_brief(settled, f"{folder}/optimism-gap.md")
+    front += optimism_brief(scores, f"{folder}/optimism-gap.md")
     front += _elsewhere(pages, others, folder)
-    missing = gaps(settled, tables)
+    missing = missing_scores(scores, tables)
     front += _foot(missing, tables, folder)
     pages |= _page("missing", "What is missing, and why", _gap_table(missing, tables))
     return Leaderboard("\n".join(front), dict(sorted(pages.items())))
@@ -176,8 +176,8 @@ def _control_page(tables: Sequence[Standing]) -> dict[str, str]:
     return _page("permuted-labels", "Control check: permuted labels", text)
 
 
-def _ablation_pages(settled: pd.DataFrame) -> dict[str, str]:
-    strict = settled[settled["protocol"] == STRICT]
+def _ablation_pages(scores: pd.DataFrame) -> dict[str, str]:
+    strict = scores[scores["protocol"] == STRICT]
     parents = strict.loc[strict["role"] == "ablation", "parent"].dropna()
     return {
         f"ablations-{parent}.md": markdown(found, parent)
@@ -287,9 +287,9 @@ def _elsewhere(pages: Mapping[str, str], others: Sequence[Standing], folder: str
     return ["## Other protocols, ablations\n", "".join(links)] if links else []
 
 
-def _foot(missing: Sequence[Gap], tables: Sequence[Standing], folder: str) -> list[str]:
+def _foot(missing: Sequence[Missing], tables: Sequence[Standing], folder: str) -> list[str]:
     """Whole scores that are not there; single metrics and ablations stand on their page."""
-    shown = whole(missing, tables)
+    shown = of_comparisons(missing, tables)
     text = ["## What is missing, and why\n", *(_gap_table(shown, tables) or ["Nothing.\n"])]
     if len(shown) < len(missing):
         text.append(
@@ -299,7 +299,7 @@ def _foot(missing: Sequence[Gap], tables: Sequence[Standing], folder: str) -> li
     return text
 
 
-def _gap_table(missing: Sequence[Gap], tables: Sequence[Standing]) -> list[str]:
+def _gap_table(missing: Sequence[Missing], tables: Sequence[Standing]) -> list[str]:
     if not missing:
         return []
     run: dict[tuple[str, str], set[str]] = defaultdict(set)

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 
-from benchmark.analysis.searches import Searched
-from benchmark.analysis.tuning import Gain
+from benchmark.analysis.tuning import Gain, Searched
 from benchmark.show.markdown import interval, number
 
 

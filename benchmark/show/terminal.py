@@ -9,8 +9,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from benchmark.analysis.deduplicate import settle
-from benchmark.analysis.missing import gaps, whole
+from benchmark.analysis.deduplicate import deduplicate
+from benchmark.analysis.missing import missing_scores, of_comparisons
 from benchmark.analysis.standings import REFERENCE, Measure, Row, Standing, standings
 from benchmark.show.columns import conditions, directed, mark, score
 from benchmark.show.markdown import interval, number, p_value
@@ -37,8 +37,8 @@ def show(records: pd.DataFrame, console: Console) -> None:
     if records.empty:
         console.print("There are no records.")
         return
-    settled = settle(records)
-    tables = standings(settled)
+    scores = deduplicate(records)
+    tables = standings(scores)
     width = min(console.width, WIDTH)
     source = ""
     for table in tables:
@@ -63,8 +63,8 @@ def show(records: pd.DataFrame, console: Console) -> None:
         width=width,
         highlight=False,
     )
-    found = gaps(settled, tables)
-    told = whole(found, tables)
+    found = missing_scores(scores, tables)
+    told = of_comparisons(found, tables)
     for gap in told:
         what = gap.metrics or "every metric"
         line = (

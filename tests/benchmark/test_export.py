@@ -5,20 +5,20 @@ import io
 import pandas as pd
 import pytest
 
-from benchmark.analysis.deduplicate import settle
+from benchmark.analysis.deduplicate import deduplicate
 from benchmark.analysis.standings import standings
 from benchmark.show.export import chosen, latex, sheet
 from tasks.errors import InputError
-from tests.helpers.frames import fake, records, said
+from tests.helpers.frames import fake, records, rendered
 
 FOLDS = [0.60, 0.62, 0.58, 0.64, 0.61]
 
 
 def test_csv_has_a_row_per_task_and_method_with_the_numbers_of_the_tables() -> None:
-    tables = standings(settle(fake()))
+    tables = standings(deduplicate(fake()))
     frame = pd.read_csv(io.StringIO(sheet(tables).to_csv(index=False)))
     assert len(frame) == sum(len(table.rows) for table in tables)
-    text = said(fake())
+    text = rendered(fake())
     for line in frame.itertuples():
         assert f"{line.score:.3f} ± {line.sd:.3f}" in text
     reference = frame[frame["method"] == "mirror"]
@@ -27,7 +27,7 @@ def test_csv_has_a_row_per_task_and_method_with_the_numbers_of_the_tables() -> N
 
 def test_latex_escapes_what_latex_reads_and_balances() -> None:
     frame = records({"mirror": [FOLDS], "a_b": [[x - 0.02 for x in FOLDS]]}, task="survival/A_B/os")
-    text = latex(standings(settle(frame)))
+    text = latex(standings(deduplicate(frame)))
     assert r"\texttt{a\_b}" in text
     assert r"harrell\_c $\uparrow$" in text
     assert text.count(r"\begin{") == text.count(r"\end{") == 2

@@ -24,7 +24,7 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from sklearn.decomposition import PCA
 
-from benchmark.analysis.deduplicate import settle
+from benchmark.analysis.deduplicate import deduplicate
 from benchmark.analysis.ranks import rankings
 from benchmark.analysis.standings import Measure, Standing, standings
 from benchmark.analysis.stats import Estimate, critical_difference
@@ -66,7 +66,7 @@ def tables(n_methods: int, n_tasks: int = 1, n_folds: int = 5) -> tuple[Standing
         seconds = dict(zip(methods, 10 ** rng.uniform(-2, 3, n_methods), strict=True))
         frame = frames.records(values, task=task)
         found.append(frame.assign(fit_seconds=frame["method"].map(seconds)))
-    return standings(settle(pd.concat(found, ignore_index=True)))
+    return standings(deduplicate(pd.concat(found, ignore_index=True)))
 
 
 def long_names() -> Standing:
@@ -144,7 +144,7 @@ def traded(n_methods: int, *, truth: bool = True) -> Tradeoff:
         parts += [of("retention/C/truth", "truth_shared_r2", 1)]
     else:
         parts = [of("retention/C/content", "private_r2"), of("retrieval/C/pairs", "mapped_mrr")]
-    (found,) = tradeoffs(standings(settle(pd.concat(parts, ignore_index=True))))
+    (found,) = tradeoffs(standings(deduplicate(pd.concat(parts, ignore_index=True))))
     return found
 
 

@@ -9,40 +9,40 @@ import pytest
 from scipy import stats
 from sksurv.metrics import concordance_index_censored
 
-from benchmark.analysis.deduplicate import settle
+from benchmark.analysis.deduplicate import deduplicate
 from benchmark.analysis.intervals import patient_intervals
-from benchmark.analysis.missing import gaps
+from benchmark.analysis.missing import missing_scores
 from benchmark.analysis.ranks import rankings
 from benchmark.analysis.standings import Standing, standings
 from benchmark.show.columns import columns, size
 from benchmark.show.leaderboard import render
 from benchmark.show.markdown import number, p_value
-from tests.helpers.frames import SCHEMA, fake, lose, records, said
+from tests.helpers.frames import SCHEMA, fake, lose, records, rendered
 
 BUDGET = "default"
 FOLDS = [0.60, 0.62, 0.58, 0.64, 0.61]
 
 
 def only(frame: pd.DataFrame) -> Standing:
-    (table,) = standings(settle(frame))
+    (table,) = standings(deduplicate(frame))
     return table
 
 
 def test_same_bytes_whatever_the_order_of_rows_and_the_last_bit() -> None:
     frame = fake()
-    text = said(frame)
+    text = rendered(frame)
     shuffled = frame.sample(frac=1.0, random_state=np.random.default_rng(0))
-    assert said(shuffled) == text
+    assert rendered(shuffled) == text
     nudged = frame.assign(value=np.nextafter(frame["value"], np.inf))
-    assert said(nudged) == text
+    assert rendered(nudged) == text
     assert text.endswith("\n")
-    assert said(frame.iloc[::-1]) == text
+    assert rendered(frame.iloc[::-1]) == text
 
 
 def test_records_are_not_changed() -> None:
     frame = fake()
     before = frame.copy(deep=True)
-    said(frame)
+    rendered(frame)
     pd.testing.assert_frame_equal(frame, before)
 
 
@@ -86,7 +86,7 @@ def test_patients_dealt_repeatedly_are_counted_once_and_share_their_folds() -> N
     frame = records(values, n_folds=5, protocol="strict+patient-folds-x3")
     table = only(frame)
     assert (table.cells, table.rows[0].cells) == (15, 15)
-    assert "200 patients, 60 events · 5 folds x 3 repeats x 1 seed" in said(frame)
+    assert "200 patients, 60 events · 5 folds x 3 repeats x 1 seed" in rendered(frame)
     # t(0.975, 14) sqrt((1/15 + 1/4) s²), s² = 0.006 / 14
     half = 2.1447866879169273 * ((1 / 15 + 1 / 4) * 0.006 / 14) ** 0.5
     assert table.rows[1].score.low == pytest.approx(0.61 - half, abs=1e-8)
@@ -99,7 +99,7 @@ def test_direction_of_the_metric_orders_the_rows() -> None:
     up, down = only(records(values)), only(records(values, higher_is_better=False))
     assert [row.method for row in up.rows] == ["b", "a"]
     assert [row.method for row in down.rows] == ["a", "b"]
-    assert "harrell_c ↓ ± sd" in said(records(values, higher_is_better=False))
+    assert "harrell_c ↓ ± sd" in rendered(records(values, higher_is_better=False))
 
 
 def test_ties_are_those_the_corrected_test_cannot_tell() -> None:
@@ -109,7 +109,7 @@ def test_ties_are_those_the_corrected_test_cannot_tell() -> None:
     assert {row.method: row.tied for row in table.rows} == {
         "noisy": True, "mirror": True, "worse": False
     }  # fmt: skip
-    text = said(records({"mirror": [FOLDS], "noisy": [noisy], "worse": [worse]}))
+    text = rendered(records({"mirror": [FOLDS], "noisy": [noisy], "worse": [worse]}))
     assert "| ● | `mirror`" in text
     assert "| = | `noisy`" in text
     assert "|  | `worse`" in text
@@ -119,12 +119,12 @@ def test_one_fold_tells_nobody_apart() -> None:
     table = only(records({"mirror": [[0.9]], "pca": [[0.1]]}, n_folds=1))
     assert all(row.tied for row in table.rows)
     assert np.isnan(table.rows[0].score.low)
-    assert "| 0.900 | - |" in said(records({"mirror": [[0.9]]}, n_folds=1))
+    assert "| 0.900 | - |" in rendered(records({"mirror": [[0.9]]}, n_folds=1))
 
 
 def test_incomplete_rows_stand_last_with_their_count() -> None:
     values = {"mirror": [FOLDS], "lucky": [[0.9, 0.9, np.nan, 0.9, 0.9]]}
-    text = said(records(values))
+    text = rendered(records(values))
     table = only(records(values))
     assert [row.method for row in table.rows] == ["mirror", "lucky"]
     assert [row.method for row in table.ranked] == ["mirror"]
@@ -155,8 +155,8 @@ def test_protocols_budgets_and_folds_never_share_a_table() -> None:
         records(base, budget="smoke"),
         records({"mirror": [FOLDS[:3]]}),
     ]
-    text = said(pd.concat(frames))
-    assert len(standings(settle(pd.concat(frames)))) == 4
+    text = rendered(pd.concat(frames))
+    assert len(standings(deduplicate(pd.concat(frames)))) == 4
     for condition in ("protocol paper · budget default", "protocol strict · budget smoke"):
         assert condition in text
     assert text.index("protocol strict · budget default") < text.index("| ● | `mirror`")
@@ -175,7 +175,7 @@ def test_planted_cohorts_stand_apart_and_sources_are_named() -> None:
 
 
 def test_counts_stand_above_the_table() -> None:
-    text = said(fake())
+    text = rendered(fake())
     line = (
         "protocol strict · budget default · TCGA-BRCA: 885 patients, 120 events · 5 folds x 3 seeds"
     )
@@ -183,18 +183,18 @@ def test_counts_stand_above_the_table() -> None:
     assert text.index(line) < text.index("harrell_c ↑ ± sd")
     frame = records({"mirror": [FOLDS], "pca": [FOLDS]})
     frame.loc[frame["method"] == "pca", "n_patients"] = 30
-    assert "150 to 200 patients, 60 events" in said(frame)
+    assert "150 to 200 patients, 60 events" in rendered(frame)
 
 
 def test_circular_label_is_flagged_and_notes_are_kept() -> None:
-    text = said(fake())
+    text = rendered(fake())
     assert "**Circular**: the label was called from `rna`" in text
     assert text.count("**Circular**") == 2  # at a glance and in full
     assert "- rna: 3 patients without expression" in text
 
 
 def test_what_is_missing_is_grouped_counted_and_explained() -> None:
-    text = said(fake())
+    text = rendered(fake())
     foot = text.split("## What is missing")[1]
     assert "| failed | `contrastive` | strict | default | 1 | every metric" in foot
     assert "| missing | `pca` | strict | default | 5 | every metric" in foot
@@ -202,7 +202,7 @@ def test_what_is_missing_is_grouped_counted_and_explained() -> None:
     assert len(skipped) == 1
     assert "`contrastive`, `mirror`, `pca`, `random-init`" in skipped[0]
     assert "| 3 | ibs | survival/PLANTED-BAGS/os | 2 events, 5 are needed |" in skipped[0]
-    assert "Nothing." in said(records({"mirror": [FOLDS]}))
+    assert "Nothing." in rendered(records({"mirror": [FOLDS]}))
 
 
 def test_a_method_that_was_not_run_on_a_task_is_missing_there() -> None:
@@ -212,20 +212,20 @@ def test_a_method_that_was_not_run_on_a_task_is_missing_there() -> None:
             records({"mirror": [FOLDS]}, task="survival/OTHER/os"),
         ]
     )
-    (gap,) = gaps(settle(frame), standings(settle(frame)))
+    (gap,) = missing_scores(deduplicate(frame), standings(deduplicate(frame)))
     assert (gap.methods, gap.tasks, gap.cells) == (("pca",), ("survival/OTHER/os",), 5)
 
 
 def test_every_record_matters() -> None:
     frame = records({"mirror": [FOLDS] * 2, "pca": [FOLDS] * 2})
-    text = said(frame)
+    text = rendered(frame)
     for row in frame.index:
-        assert said(frame.drop(index=row)) != text
+        assert rendered(frame.drop(index=row)) != text
 
 
 def test_a_method_that_cannot_do_the_task_is_a_visible_row() -> None:
     frame = records({"mirror": [[np.nan] * 3], "pca": [[np.nan] * 3]})
-    text = said(frame)
+    text = rendered(frame)
     assert "| ⚠ 0/3 | `pca` | controls | - | - |" in text
     assert "`mirror`, `pca`" in text.split("## What is missing")[1]
 
@@ -233,14 +233,14 @@ def test_a_method_that_cannot_do_the_task_is_a_visible_row() -> None:
 def test_contradicting_trials_are_shown_not_averaged() -> None:
     frame = records({"mirror": [FOLDS]})
     again = frame.assign(trial="zz")
-    assert said(pd.concat([frame, again])) == said(frame)
+    assert rendered(pd.concat([frame, again])) == rendered(frame)
     other = again.assign(value=again["value"] + 0.1).iloc[:1]
-    text = said(pd.concat([frame, other]))
+    text = rendered(pd.concat([frame, other]))
     assert "| ⚠ 4/5 | `mirror`" in text
     assert "contradict each other" in text
     retried = frame.copy()
     lose(retried, retried["fold"] == 0, "failed", "killed")
-    assert said(pd.concat([retried.assign(trial="aa"), frame])) == said(frame)
+    assert rendered(pd.concat([retried.assign(trial="aa"), frame])) == rendered(frame)
 
 
 def test_ranks_over_tasks_and_the_signed_rank_test() -> None:
@@ -250,13 +250,13 @@ def test_ranks_over_tasks_and_the_signed_rank_test() -> None:
         )
         for i in range(6)
     ]
-    mirror, pca = rankings(standings(settle(pd.concat(frames))))
+    mirror, pca = rankings(standings(deduplicate(pd.concat(frames))))
     assert (mirror.overall.rank, pca.overall.rank) == (1.0, 2.0)
     assert pca.p == pytest.approx(2 / 2**6)
     assert (mirror.tasks, mirror.wins, mirror.best) == (6, 6, 6)
     assert mirror.overall.interval == (1.0, 1.0)
     assert mirror.kinds == (("s", mirror.overall),)
-    few = rankings(standings(settle(pd.concat(frames[:5]))))
+    few = rankings(standings(deduplicate(pd.concat(frames[:5]))))
     assert np.isnan(few[1].p)
 
 
@@ -275,7 +275,7 @@ def test_the_overview_says_whether_methods_differ_over_tasks_at_all() -> None:
         for i, row in enumerate(shifts)
         for kind in (("survival", "few-shot")[i % 2],)
     ]
-    text = said(pd.concat(frames))
+    text = rendered(pd.concat(frames))
     p = stats.friedmanchisquare(*(-shifts).T).pvalue
     apart = 2.343 * np.sqrt(3 * 4 / (6 * 8))
     assert f"Friedman's test that none differs, p {p:.3f}" in text
@@ -297,7 +297,7 @@ def test_what_could_have_been_shown_is_the_power_of_the_corrected_test() -> None
 def test_a_reason_cannot_break_the_table() -> None:
     frame = records({"mirror": [FOLDS]})
     lose(frame, frame["fold"] == 1, "failed", "bad | cell\nand <b>html</b>")
-    assert "| bad \\| cell and &lt;b>html&lt;/b> |" in said(frame)
+    assert "| bad \\| cell and &lt;b>html&lt;/b> |" in rendered(frame)
 
 
 def predictions(n_seeds: int) -> pd.DataFrame:
@@ -351,18 +351,18 @@ def test_another_deal_of_the_same_patients_does_not_narrow_their_interval() -> N
 
 def test_interval_over_patients_is_shown_where_there_are_predictions() -> None:
     frame = records({"mirror": [[0.60, 0.62]], "pca": [[0.7, 0.71]]})
-    assert "over patients |" not in said(frame)
-    text = said(frame, predictions(1))
+    assert "over patients |" not in rendered(frame)
+    text = rendered(frame, predictions(1))
     assert "over patients |" in text
-    assert said(frame, predictions(1).iloc[::-1]) == text
+    assert rendered(frame, predictions(1).iloc[::-1]) == text
     other = records({"mirror": [[0.60, 0.62]]}, metric="auroc")
-    assert "over patients |" not in said(other, predictions(1))
+    assert "over patients |" not in rendered(other, predictions(1))
     assert patient_intervals(pd.DataFrame(columns=["task", "patient"])) == {}
 
 
 def test_no_records() -> None:
     empty = pd.DataFrame(columns=list(SCHEMA)).astype(SCHEMA)
-    assert "There are no records." in said(empty)
+    assert "There are no records." in rendered(empty)
 
 
 def test_numbers() -> None:

@@ -15,7 +15,7 @@ from benchmark.records.merge import merge
 from benchmark.records.segments import Line, read_segments, write_segment
 from benchmark.records.store import Store
 from tasks.errors import InputError
-from tests.helpers.frames import fake, lose, records, said
+from tests.helpers.frames import fake, lose, records, rendered
 from tests.helpers.stores import write_store
 
 QUIET = Console(quiet=True)
@@ -24,7 +24,7 @@ FOLDS = [0.60, 0.62, 0.58, 0.64, 0.61]
 
 def board(folder: Path) -> str:
     store = Store(folder)
-    return said(store.records(), store.predictions())
+    return rendered(store.records(), store.predictions())
 
 
 def halves(frame: pd.DataFrame, tmp_path: Path) -> tuple[Path, Path]:
@@ -73,10 +73,10 @@ def test_contradictions_are_shown_and_nothing_is_written(
     write_store(tmp_path / "a", frame)
     write_store(tmp_path / "b", other)
     assert merge([tmp_path / "a", tmp_path / "b"], tmp_path / "c", Console(width=200)) == 1
-    said = capsys.readouterr().out
-    assert "0.58" in said
-    assert repr(0.58 + 1e-12) in said
-    assert "1 scores contradict each other" in said
+    rendered = capsys.readouterr().out
+    assert "0.58" in rendered
+    assert repr(0.58 + 1e-12) in rendered
+    assert "1 scores contradict each other" in rendered
     assert not (tmp_path / "c").exists()
 
 

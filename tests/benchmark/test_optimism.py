@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from rich.console import Console
 from scipy import stats
 
-from benchmark.analysis.deduplicate import settle
+from benchmark.analysis.deduplicate import deduplicate
 from benchmark.analysis.optimism import Optimism, optimism
 from benchmark.cli.run import run
 from benchmark.engine.folds import outer_folds
@@ -26,7 +26,7 @@ from tasks.errors import InputError
 from tasks.kinds.published.switches import Switch
 from tasks.registry import select_tasks, under
 from tests.helpers import frames
-from tests.helpers.frames import said
+from tests.helpers.frames import rendered
 from tests.helpers.planted import planted, planted_folder
 
 STRICT = [0.60, 0.62, 0.58, 0.61, 0.59]
@@ -59,7 +59,7 @@ def both(control: str = "", shift: float = 0.0, method: str = "mirror") -> pd.Da
 
 
 def found_in(*parts: pd.DataFrame) -> tuple[Optimism, ...]:
-    return optimism(settle(pd.concat(parts, ignore_index=True)))
+    return optimism(deduplicate(pd.concat(parts, ignore_index=True)))
 
 
 def test_differences_are_paired_over_folds_with_the_corrected_interval() -> None:
@@ -113,8 +113,8 @@ def test_nothing_without_both_protocols() -> None:
     frame = both()
     for protocol in ("strict", "paper"):
         assert found_in(frame[frame["protocol"] == protocol]) == ()
-    assert optimism_section(settle(frame[frame["protocol"] == "strict"])) == []
-    assert "Optimism" not in said(frame[frame["protocol"] == "strict"])
+    assert optimism_section(deduplicate(frame[frame["protocol"] == "strict"])) == []
+    assert "Optimism" not in rendered(frame[frame["protocol"] == "strict"])
 
 
 def test_controls_stand_apart_and_the_reference_comes_first() -> None:
@@ -126,13 +126,13 @@ def test_controls_stand_apart_and_the_reference_comes_first() -> None:
 
 def test_the_section_says_the_numbers_and_does_not_depend_on_the_order_of_records() -> None:
     frame = pd.concat([both(), both("permuted-labels", -0.1)], ignore_index=True)
-    text = said(frame)
+    text = rendered(frame)
     assert "## Optimism gap" in text
     assert text.index("## Optimism gap") < text.index("## What is missing")
     assert "| `mirror` | 0.600 | 0.592 | 0.652 | +0.052" in text
     assert "**+0.060 (" in text
     assert "survival/PLANTED/os · permuted-labels · harrell_c · budget default, 5 folds" in text
-    assert said(frame.sample(frac=1.0, random_state=0)) == text
+    assert rendered(frame.sample(frac=1.0, random_state=0)) == text
 
 
 def test_the_figure_has_every_number_and_no_text_on_another() -> None:

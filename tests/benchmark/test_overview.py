@@ -9,7 +9,7 @@ import pytest
 import scikit_posthocs
 
 from benchmark.analysis.control import checked
-from benchmark.analysis.deduplicate import settle
+from benchmark.analysis.deduplicate import deduplicate
 from benchmark.analysis.ranks import letters, placements, rankings
 from benchmark.analysis.standings import standings
 from benchmark.show import files as board_files
@@ -58,7 +58,7 @@ def several(n_tasks: int = 7) -> pd.DataFrame:
 
 
 def test_what_is_not_ranked_has_the_rank_that_it_would_have_and_moves_nobody() -> None:
-    tables = standings(settle(several()))
+    tables = standings(deduplicate(several()))
     (floor,) = placements(tables)
     assert (floor.method, floor.overall.rank, floor.wins) == ("floor", 2.0, 0)
     assert [r.overall.rank for r in rankings(tables)] == [1.0, 2.0]
@@ -119,7 +119,7 @@ def test_other_folds_and_planted_cohorts_are_tables_over_tasks_of_their_own() ->
 
 def test_permuted_labels_are_a_check_and_no_ranking() -> None:
     frame = permuted({"mirror": [0.55, 0.45], "leaky": [0.60, 0.54], "low": [0.40, 0.44]})
-    found = {c.method: c for c in checked(standings(settle(frame)))}
+    found = {c.method: c for c in checked(standings(deduplicate(frame)))}
     assert {m: c.at_chance for m, c in found.items()} == {
         "mirror": True, "leaky": False, "low": False
     }  # fmt: skip

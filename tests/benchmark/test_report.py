@@ -20,7 +20,7 @@ import typer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmark.analysis.deduplicate import settle
+from benchmark.analysis.deduplicate import deduplicate
 from benchmark.analysis.intervals import patient_intervals
 from benchmark.analysis.standings import Standing, standings
 from benchmark.cli.main import app, main
@@ -33,7 +33,7 @@ from benchmark.show.html.serve import server
 from benchmark.show.html.strip import WIDTH, scale
 from benchmark.show.html.trials import EPOCHS, PATIENTS, command, curve, predicted, trials
 from tasks.errors import InputError
-from tests.helpers.frames import SCHEMA, fake, records, said
+from tests.helpers.frames import SCHEMA, fake, records, rendered
 from tests.helpers.stores import CONFIG, write_store
 
 HOSTILE = "</script><script>window.hacked=1</script>\"'><img src=x onerror=window.hacked=1>"
@@ -148,8 +148,8 @@ def test_nothing_names_another_host(report: Path) -> None:
 
 
 def test_task_page_says_what_the_leaderboard_says(report: Path, store: Store) -> None:
-    text = said(store.records(), store.predictions())
-    for table in standings(settle(store.records())):
+    text = rendered(store.records(), store.predictions())
+    for table in standings(deduplicate(store.records())):
         shown = read(report, pages.page_of(table)).tables[0]
         header, rows = shown[0][0], [row for body in shown[1:] for row in body if len(row) > 1]
         section = text.split(f"\n## {table.task}\n")[1].split("\n## ")[0]
@@ -181,7 +181,7 @@ def test_ranks_are_drawn_where_the_tasks_are_enough(tmp_path: Path) -> None:
     def tables(n: int, **methods: float) -> tuple[Standing, ...]:
         values = {name: [[score, score + 0.01]] for name, score in methods.items()}
         frames = (records(values, task=f"survival/{i}/os") for i in range(n))
-        return standings(settle(pd.concat(frames)))
+        return standings(deduplicate(pd.concat(frames)))
 
     # Of three methods Nemenyi's critical difference is 1.35 over six tasks, the fewest.
     assert drawings.over_tasks(tables(5, mirror=0.6, pca=0.5, cca=0.4), tmp_path) is None
@@ -353,7 +353,7 @@ def test_tasks_of_a_trial_stay_together(tmp_path: Path) -> None:
 
 
 def test_drawn_intervals_share_one_scale() -> None:
-    table = standings(settle(fake()))[0]
+    table = standings(deduplicate(fake()))[0]
     draw = scale(table)
     drawn = [(row, strip) for row in table.rows if (strip := draw(row)) is not None]
     assert len(drawn) == len(table.rows)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmark.analysis.searches import searched
+from benchmark.analysis.tuning import searched
 from benchmark.records.segments import Line
 from benchmark.show.sentences import search_sentences
 from methods.base import Choice, LogUniform, MethodSpec

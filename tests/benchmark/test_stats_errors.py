@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import stats as scipy_stats
 from statsmodels.stats.power import TTestPower
 
-from benchmark.analysis.deduplicate import settle
+from benchmark.analysis.deduplicate import deduplicate
 from benchmark.analysis.intervals import patient_intervals
 from benchmark.analysis.standings import standings
 from benchmark.analysis.stats import (
@@ -167,7 +167,7 @@ def test_a_thousand_null_tables_seldom_call_a_method_better() -> None:
         frames.records({"mirror": a.tolist(), "other": b.tolist()}, task=f"survival/{i}/os")
         for i, (a, b) in enumerate(zip(*scores, strict=True))
     ]
-    tables = standings(settle(pd.concat(parts, ignore_index=True)))
+    tables = standings(deduplicate(pd.concat(parts, ignore_index=True)))
     rows = [row.difference for table in tables for row in table.rows if row.method == "other"]
     assert len(rows) == 1000
     assert 5 <= sum(row.mean > 0.0 and row.p < 0.05 for row in rows) <= 60

@@ -128,7 +128,7 @@ def _fake() -> pd.DataFrame:
     return frame[~(absent & (frame["seed"] == 2))].reset_index(drop=True)
 
 
-def said(frame: pd.DataFrame, predictions: pd.DataFrame | None = None) -> str:
+def rendered(frame: pd.DataFrame, predictions: pd.DataFrame | None = None) -> str:
     """Everything that the leaderboard says, its front page and all tables."""
     intervals = None if predictions is None else patient_intervals(predictions)
     return render(frame, intervals).whole

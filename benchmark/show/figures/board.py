@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from benchmark.analysis.ablations import deltas
-from benchmark.analysis.deduplicate import settle
+from benchmark.analysis.deduplicate import deduplicate
 from benchmark.analysis.intervals import Intervals
 from benchmark.analysis.optimism import optimism as optimism_of
 from benchmark.analysis.standings import standings
@@ -57,8 +57,8 @@ def draw(
 
 
 def _figures(records: pd.DataFrame, intervals: Intervals) -> Iterator[tuple[str, Figure]]:
-    settled = settle(records)
-    tables = standings(settled, intervals)
+    scores = deduplicate(records)
+    tables = standings(scores, intervals)
     strict = [table for table in tables if table.protocol == STRICT]
     for title, embedded in (("real", False), ("planted", True)):
         chosen = [table for table in strict if table.embedded is embedded]
@@ -71,11 +71,11 @@ def _figures(records: pd.DataFrame, intervals: Intervals) -> Iterator[tuple[str,
             yield _name("forest", table.task, table.budget, table.n_folds), forest(table)
     for one in tradeoffs(strict):
         yield _name(one.tasks.split(" ")[0], *one.setting[1:]), retention(one)
-    if gap := optimism_of(settled):
+    if gap := optimism_of(scores):
         yield "optimism-gap", optimism(gap)
-    parents = settled.loc[settled["role"] == "ablation", "parent"].dropna()
+    parents = scores.loc[scores["role"] == "ablation", "parent"].dropna()
     for parent in sorted(parents.unique()):
-        if found := deltas(settled[settled["protocol"] == STRICT], parent):
+        if found := deltas(scores[scores["protocol"] == STRICT], parent):
             yield _name("ablations", parent), ablations(of_deltas(found, parent))
 
 

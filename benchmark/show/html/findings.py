@@ -56,17 +56,17 @@ class Finding:
 
 
 def findings(
-    settled: pd.DataFrame, tables: Sequence[Standing], maps: Path, root: Path
+    scores: pd.DataFrame, tables: Sequence[Standing], maps: Path, root: Path
 ) -> tuple[Finding, ...]:
     """The pages that these records and figures have something for.
 
     Args:
-        settled: A row per (trial, task, metric).
+        scores: A row per (trial, task, metric).
         tables: Their standings.
         maps: Where `mirror-bench map` may have drawn embeddings.
         root: The report's folder.
     """
-    found = [*_control(tables), *_optimism(settled, root), *_ablations(settled, root)]
+    found = [*_control(tables), *_optimism(scores, root), *_ablations(scores, root)]
     return (*found, *_maps(maps, root))
 
 
@@ -105,8 +105,8 @@ def _control(tables: Sequence[Standing]) -> Iterator[Finding]:
     )
 
 
-def _optimism(settled: pd.DataFrame, root: Path) -> Iterator[Finding]:
-    found = optimism_of(settled)
+def _optimism(scores: pd.DataFrame, root: Path) -> Iterator[Finding]:
+    found = optimism_of(scores)
     if not found:
         return
     parts = [Part("All tasks", save_drawing(optimism(found), root, "optimism-gap"))]
@@ -146,8 +146,8 @@ def _gaps(title: str, rows: Sequence[Optimism]) -> Grid:
     return Grid(f"What the published evaluation adds: {title}", headers, (Group(lines),))
 
 
-def _ablations(settled: pd.DataFrame, root: Path) -> Iterator[Finding]:
-    strict = settled[settled["protocol"] == "strict"]
+def _ablations(scores: pd.DataFrame, root: Path) -> Iterator[Finding]:
+    strict = scores[scores["protocol"] == "strict"]
     parents = strict.loc[strict["role"] == "ablation", "parent"].dropna()
     for parent in sorted(parents.unique()):
         found = deltas(strict, parent)

@@ -10,9 +10,9 @@ from pathlib import Path
 import pandas as pd
 
 from benchmark.analysis.control import is_control
-from benchmark.analysis.deduplicate import settle
+from benchmark.analysis.deduplicate import deduplicate
 from benchmark.analysis.intervals import patient_intervals
-from benchmark.analysis.missing import gaps, whole
+from benchmark.analysis.missing import missing_scores, of_comparisons
 from benchmark.analysis.ranks import rankings
 from benchmark.analysis.standings import Standing, standings
 from benchmark.records.store import Store
@@ -80,19 +80,19 @@ def _paths(folder: Path) -> list[str]:
 
 def _fill(root: Path, store: Store) -> None:
     records, predictions, by_method = store.records(), store.predictions(), trials(store.results())
-    settled = settle(records)
-    tables = standings(settled, patient_intervals(predictions)) if len(records) else ()
-    missing = gaps(settled, tables)
+    scores = deduplicate(records)
+    tables = standings(scores, patient_intervals(predictions)) if len(records) else ()
+    missing = missing_scores(scores, tables)
     pages = Pages()
     for name in ("data", "methods", "tasks"):
         (root / name).mkdir()
     with as_file(files("benchmark.show.html") / "assets") as assets:
         shutil.copytree(assets, root / "assets")
-    further = findings(settled, tables, store.folder / "figures", root)
+    further = findings(scores, tables, store.folder / "figures", root)
     for finding in further:
         _write(root, finding.path, pages.finding(finding))
     _write(root, "missing.html", pages.missing(missing))
-    sections, lost = _sections(tables, root), whole(missing, tables)
+    sections, lost = _sections(tables, root), of_comparisons(missing, tables)
     more = len(missing) - len(lost)
     _write(root, "index.html", pages.index(sections, further, by_method, lost, more))
     risks, kept = drawings.survival_predictions(predictions), tradeoffs(tables)

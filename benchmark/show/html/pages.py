@@ -10,7 +10,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from benchmark.analysis.intervals import RESAMPLES
-from benchmark.analysis.missing import Gap
+from benchmark.analysis.missing import Missing
 from benchmark.analysis.ranks import Ranking, placements
 from benchmark.analysis.standings import FEWEST_TASKS, REFERENCE, Row, Standing
 from benchmark.show.columns import ROLE_TITLES, conditions, seconds
@@ -83,7 +83,7 @@ class Pages:
         sections: Sequence[Section],
         further: Sequence[Finding],
         trials: dict[str, tuple[Trial, ...]],
-        gaps: Sequence[Gap],
+        gaps: Sequence[Missing],
         more: int,
     ) -> str:
         """The overview, with the gaps that change a comparison and how many more there are."""
@@ -103,7 +103,7 @@ class Pages:
             resamples=RESAMPLES,
         )
 
-    def task(self, table: Standing, drawings: Sequence[Drawing], gaps: Sequence[Gap]) -> str:
+    def task(self, table: Standing, drawings: Sequence[Drawing], gaps: Sequence[Missing]) -> str:
         """The page of a task under one protocol and budget."""
         ours = [
             gap
@@ -124,7 +124,7 @@ class Pages:
             reference=REFERENCE,
         )
 
-    def missing(self, gaps: Sequence[Gap]) -> str:
+    def missing(self, gaps: Sequence[Missing]) -> str:
         """Everything that is missing."""
         part = Part("All reasons", None, _gaps(gaps))
         text = "Also single metrics that could not be computed, and ablations that were not run."
@@ -283,7 +283,7 @@ def _methods(trials: dict[str, tuple[Trial, ...]]) -> Grid:
     return Grid("Methods", headers, (Group(lines),))
 
 
-def _gaps(gaps: Iterable[Gap]) -> Grid | None:
+def _gaps(gaps: Iterable[Missing]) -> Grid | None:
     headers = (
         Header("status", choice=True),
         Header("methods", "name"),
