@@ -12,13 +12,12 @@ from scipy import stats as scipy_stats
 from sksurv.metrics import concordance_index_censored
 
 from benchmark.analysis.stats import (
-    average_ranks,
     bootstrap_concordance,
     holm,
     nadeau_bengio,
-    paired_bootstrap,
     percentile_interval,
     resample_counts,
+    task_ranks,
     wilcoxon,
 )
 from tests.helpers.real import SHARED
@@ -96,12 +95,6 @@ def test_wilcoxon_is_scipys_and_knows_no_difference() -> None:
     assert wilcoxon(x) == scipy_stats.wilcoxon(x).pvalue
     assert wilcoxon([0.0, 0.0]) == 1.0
     assert wilcoxon([0.1, 0.2, 0.3, 0.4, 0.5]) == pytest.approx(2 / 2**5)
-
-
-def test_average_ranks_by_hand() -> None:
-    scores = [[0.7, 0.6, 0.6], [0.5, 0.9, np.nan], [0.5, 0.5, 0.5]]
-    assert average_ranks(scores) == pytest.approx([(1 + 2 + 2) / 3, (2.5 + 1 + 2) / 3, 2.25])
-    assert np.isnan(average_ranks([[0.5, np.nan]])[1])
 
 
 Column = NDArray[np.float64]
@@ -182,19 +175,6 @@ def test_percentile_interval_leaves_nan_out() -> None:
     assert np.isnan(percentile_interval([np.nan])).all()
 
 
-def test_paired_bootstrap_sees_what_unpaired_cannot() -> None:
-    event, time, noise = cohort(300, 5, ties=False)
-    counts = resample_counts(300, 1000, np.random.default_rng(2))
-    good = bootstrap_concordance(event, time, -np.log(time) + 1.5 * noise, counts)
-    worse = bootstrap_concordance(event, time, -np.log(time) + 2.2 * noise, counts)
-    found = paired_bootstrap(good, worse)
-    assert found.low > 0.0
-    assert found.p < 0.05
-    assert percentile_interval(good)[0] < percentile_interval(worse)[1]
-    assert paired_bootstrap(good, good).p == 1.0
-    assert paired_bootstrap(worse, good).mean == pytest.approx(-found.mean)
-
-
 @pytest.mark.real
 def test_published_cross_validations_of_mcat() -> None:
     """Means and deviations as published; of 13 methods on 5 cohorts few can be told from MCAT."""
@@ -212,7 +192,7 @@ def test_published_cross_validations_of_mcat() -> None:
         assert found.mean == pytest.approx(mean)
         # Their intervals bootstrap five folds as if independent; ours is never narrower.
         assert found.high - found.low >= high - low - 2e-3
-    ranks = pd.Series(average_ranks(means.to_numpy()), index=means.columns)
+    ranks = pd.Series(task_ranks(means.to_numpy()).mean(axis=0), index=means.columns)
     np.testing.assert_allclose(ranks, means.rank(axis=1, ascending=False).mean())
     (mcat,) = [name for name in means if str(name).startswith("MCAT")]
     assert ranks.idxmin() == mcat

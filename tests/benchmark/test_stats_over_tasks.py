@@ -9,12 +9,11 @@ from scipy import stats as scipy_stats
 from statsmodels.stats.multitest import multipletests
 
 from benchmark.analysis.stats import (
-    average_ranks,
-    bayesian_signed_rank,
     critical_difference,
     friedman,
     holm,
     nemenyi,
+    task_ranks,
     wilcoxon,
 )
 from tasks.seeds import generator
@@ -75,7 +74,7 @@ def test_friedman_and_nemenyi_are_those_of_the_packages(
         return
     found, expected = friedman(scores), scipy_stats.friedmanchisquare(*scores.T)
     assert (found.statistic, found.p) == pytest.approx((expected.statistic, expected.pvalue))
-    assert found.mean_ranks == pytest.approx(average_ranks(scores))
+    assert found.mean_ranks == pytest.approx(task_ranks(scores).mean(axis=0))
     pairs = scikit_posthocs.posthoc_nemenyi_friedman(scores).to_numpy()
     np.testing.assert_allclose(nemenyi(found.mean_ranks, found.n_tasks), pairs, atol=1e-9)
 
@@ -119,58 +118,6 @@ def test_wilcoxon_with_holm_is_scipy_with_statsmodels() -> None:
     assert holm(found) == pytest.approx(multipletests(expected, method="holm")[1], abs=1e-12)
 
 
-# baycomp 1.0.3 (the authors' package), SignedRankTest.probs(zeros, differences, rope,
-# nsamples=400000, random_state=1): worse, equivalent, better. Pairs that fall on the very end of
-# the region, which baycomp halves and we count in, do not occur.
-BAYCOMP = [
-    ([0.02, -0.01, 0.03, 0.05, 0.004, 0.06, -0.005, 0.011], 0.0103, (0.0, 0.23396, 0.76604)),
-    ([0.02, -0.01, 0.03, 0.05, 0.004, 0.06, -0.005, 0.011], 0.0, (0.015645, 0.0, 0.984355)),
-    ([0.004, 0.002, -0.003, 0.006, 0.012, -0.008], 0.0103, (0.0, 0.998805, 0.001195)),
-    (
-        [-0.03, -0.02, 0.001, -0.015, 0.007, -0.04, -0.011, -0.025, 0.02, -0.013],
-        0.0103,
-        (0.723685, 0.2755975, 0.0007175),
-    ),
-]
-
-
-@pytest.mark.parametrize(("differences", "rope", "expected"), BAYCOMP)
-def test_bayesian_signed_rank_is_baycomps(
-    differences: list[float], rope: float, expected: tuple[float, float, float]
-) -> None:
-    found = bayesian_signed_rank(differences, rope, generator("test", "bayes"))
-    # Of 50,000 draws the standard error is at most 0.0022.
-    assert (found.worse, found.equivalent, found.better) == pytest.approx(expected, abs=0.007)
-
-
-@pytest.mark.parametrize("n", [1, 4, 9])
-def test_bayesian_signed_rank_where_it_has_a_closed_form(n: int) -> None:
-    """Equal differences: only the weight w0 of the pseudo-observation matters, Beta(s, n)."""
-
-    def better(z: float) -> float:
-        found = bayesian_signed_rank([z] * n, 0.01, generator("test", n), prior=1.0)
-        assert found.worse == 0.0
-        assert found.worse + found.equivalent + found.better == pytest.approx(1.0)
-        return found.better
-
-    # Beyond twice the region: better with 1 - w0^2, so where w0 < sqrt(1/2).
-    assert better(0.03) == pytest.approx(1 - (1 - 0.5**0.5) ** n, abs=0.007)
-    # Between once and twice: a pair with the pseudo-observation is equivalent; w0 < 1 - sqrt(1/2).
-    assert better(0.015) == pytest.approx(1 - 0.5 ** (n / 2), abs=0.007)
-    assert better(0.009) == 0.0
-
-
-def test_bayesian_signed_rank_mirrors_and_repeats() -> None:
-    differences = np.array(BAYCOMP[0][0])
-    found = bayesian_signed_rank(differences, 0.01, generator("test", "mirrored"))
-    again = bayesian_signed_rank(differences, 0.01, generator("test", "mirrored"))
-    back = bayesian_signed_rank(-differences, 0.01, generator("test", "mirrored"))
-    assert found == again
-    assert (back.worse, back.better) == (found.better, found.worse)
-
-
-def test_bayesian_signed_rank_refuses() -> None:
-    with pytest.raises(ValueError, match="no differences"):
-        bayesian_signed_rank([], 0.01, generator("test"))
-    with pytest.raises(ValueError, match="half-width"):
-        bayesian_signed_rank([0.1], -0.01, generator("test"))
+def test_ranks_share_ties_and_leave_out_who_has_no_score() -> None:
+    found = task_ranks([[0.7, 0.6, 0.6], [0.5, 0.9, np.nan], [0.5, 0.5, 0.5]])
+    assert found == pytest.approx(np.array([[1, 2.5, 2.5], [2, 1, np.nan], [2, 2, 2]]), nan_ok=True)

@@ -3,8 +3,6 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from benchmark.analysis.stats.estimate import Estimate
-
 TIED_RISK = 1e-8
 """Risks closer than this are ties, as in scikit-survival."""
 
@@ -74,24 +72,3 @@ def percentile_interval(resampled: ArrayLike, level: float = 0.95) -> tuple[floa
         return np.nan, np.nan
     low, high = np.quantile(x, [0.5 - level / 2.0, 0.5 + level / 2.0])
     return float(low), float(high)
-
-
-def paired_bootstrap(first: ArrayLike, second: ArrayLike, level: float = 0.95) -> Estimate:
-    """The difference of two scores of the same patients, from the same resamples of them.
-
-    Args:
-        first: One score per resample, shape [resamples].
-        second: The other method's on the same resamples; a resample without both is left out.
-        level: Of the interval.
-
-    Returns:
-        Mean of `first - second`, its percentile interval, and the two-sided p value: twice the
-        share of resamples on the rarer side of zero, counting the observed sample as one of them.
-    """
-    difference = np.asarray(first, dtype=np.float64) - np.asarray(second, dtype=np.float64)
-    difference = difference[~np.isnan(difference)]
-    if difference.size == 0:
-        return Estimate(np.nan, np.nan, np.nan, np.nan)
-    rarer = min(int((difference <= 0.0).sum()), int((difference >= 0.0).sum()))
-    p = min(1.0, 2.0 * (rarer + 1) / (difference.size + 1))
-    return Estimate(float(difference.mean()), *percentile_interval(difference, level), p)

@@ -48,29 +48,6 @@ def smallest_over_folds(
     return _noncentrality(x.size - 1, alpha, power) * corrected_error(x, test_to_train)
 
 
-def smallest_over_patients(
-    differences: ArrayLike, *, alpha: float = 0.05, power: float = POWER
-) -> float:
-    """Smallest true difference that `paired_bootstrap` finds with this power.
-
-    Args:
-        differences: Of two methods' scores on the same resamples of the test patients, shape
-            [resamples]; NaN is left out.
-        alpha: Level of the two-sided test.
-        power: Of finding it.
-
-    Returns:
-        In units of the score: the bootstrap standard error times the sum of the two normal
-        quantiles. NaN for fewer than two resamples.
-    """
-    x = np.asarray(differences, dtype=np.float64)
-    x = x[~np.isnan(x)]
-    if x.size < 2:
-        return np.nan
-    quantiles = special.ndtri(1.0 - alpha / 2.0) + special.ndtri(power)
-    return float(quantiles * x.std(ddof=1))
-
-
 @cache
 def _noncentrality(degrees: int, alpha: float, power: float) -> float:
     """Difference in standard errors at which the two-sided t-test has this power."""

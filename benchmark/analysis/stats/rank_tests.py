@@ -54,16 +54,6 @@ def task_ranks(scores: ArrayLike) -> NDArray[np.float64]:
     return np.asarray(stats.rankdata(-x, axis=1, nan_policy="omit"))
 
 
-def average_ranks(scores: ArrayLike) -> NDArray[np.float64]:
-    """Mean over tasks of `task_ranks`, shape [methods]; NaN for a method without any score."""
-    ranks = task_ranks(scores)
-    counted = (~np.isnan(ranks)).sum(axis=0)
-    total = np.nansum(ranks, axis=0)
-    mean = np.full(ranks.shape[1], np.nan)
-    np.divide(total, counted, out=mean, where=counted > 0)
-    return mean
-
-
 @dataclass(frozen=True)
 class Friedman:
     """Whether the methods differ at all over tasks.
