@@ -9,7 +9,7 @@ from tasks.data.formats.covariates import read_covariates
 from tasks.data.formats.expression import as_declared
 from tasks.data.formats.labels import read_label
 from tasks.data.formats.vectors import read_truth, read_vectors
-from tasks.data.manifest import MANIFEST, BagSource, read_manifest
+from tasks.data.manifest import MANIFEST, BagSource, GeneSource, read_manifest
 from tasks.data.union import united
 from tasks.errors import InputError
 
@@ -56,14 +56,16 @@ def load_cohort(folder: Path) -> Cohort:
                 )
         return united(folder / MANIFEST, manifest, [load_cohort(part) for part in manifest.union])
     modalities: dict[str, Modality] = {}
-    notes = [f"note: {manifest.note}"] if manifest.note else []
+    notes = [f"note: {manifest.provenance.note}"] if manifest.provenance.note else []
     for name, source in manifest.modalities.items():
         if isinstance(source, BagSource):
             modalities[name], facts = read_bags(name, source)
         else:
-            vectors, read = read_vectors(name, source)
-            modalities[name], declared = as_declared(name, vectors, source)
-            facts = read + declared
+            vectors, facts = read_vectors(name, source)
+            if isinstance(source, GeneSource):
+                vectors, declared = as_declared(name, vectors, source)
+                facts += declared
+            modalities[name] = vectors
         notes += facts
     having = {name: set(modality.patients) for name, modality in modalities.items()}
     patients = tuple(sorted(set.union(*having.values())))
@@ -97,8 +99,8 @@ def load_cohort(folder: Path) -> Cohort:
         labels,
         clinical,
         truth,
-        manifest.source,
-        manifest.licence,
+        manifest.provenance.source,
+        manifest.provenance.licence,
         tuple(notes),
         planted=manifest.truth is not None,
     )

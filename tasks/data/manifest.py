@@ -1,19 +1,40 @@
-"""cohort.toml: what a folder says of itself, parsed into types before anything is read."""
+"""cohort.toml: what a folder says of itself, parsed into types before anything is read.
+
+Each table of the file is a frozen dataclass below; a new key is a new field. Whatever is wrong is
+one line: the file, the key in full, what was expected and what was found.
+"""
 
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import MISSING, field, fields
 from enum import StrEnum
 from pathlib import Path
+from typing import Annotated, Any, Self
 
-from tasks.data.cohort import ENDPOINTS, Kind
-from tasks.data.formats.files import reading, require_file
+from pydantic import (
+    BeforeValidator,
+    Discriminator,
+    GetCoreSchemaHandler,
+    GetPydanticSchema,
+    ModelWrapValidatorHandler,
+    Tag,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
+from pydantic.dataclasses import dataclass
+from pydantic_core import ArgsKwargs, PydanticCustomError, core_schema
+
+from tasks.data.cohort import DAYS_PER_MONTH, ENDPOINTS, SIDES, Kind
+from tasks.data.formats.files import reading, require_file, what_is_at
 from tasks.data.formats.tables import near
-from tasks.data.section import Section
+from tasks.errors import InputError
 from tasks.names import NAME_RULE, is_name
 
 MANIFEST = "cohort.toml"
-_MODALITIES = ("wsi", "rna")
+_DECISIVE = (("kind",), ("format",))
+"""Keys that say which others there are; a file must have them, whatever their default in code."""
 
 
 class Orientation(StrEnum):
@@ -68,16 +89,178 @@ class TimeUnit(StrEnum):
     MONTHS = "months"
 
 
+def _wrong(expected: str, found: str = "", below: Iterable[str] = (), **facts: Any) -> Exception:
+    """What a validator raises: `found` unless it is the value itself; keys `below` the value."""
+    facts |= {"expected": expected, "found": found, "below": tuple(below)}
+    return PydanticCustomError("manifest", "expected {expected}", facts)
+
+
+class _Missing:
+    """Stands for a required key that is not there; whoever expects anything else refuses it."""
+
+    def __init__(self, key: str, unknown: Iterable[str]) -> None:
+        # a near miss of a required key is the likeliest reason why it is missing
+        self._near = near(key, unknown)
+
+    def __repr__(self) -> str:
+        return f"no such key{self._near}"
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise _wrong("a text")
+    return value
+
+
+def _text_or_blank(value: object) -> str:
+    return value if value == "" and isinstance(value, str) else _text(value)
+
+
+def _name(value: object) -> str:
+    if not is_name(text := _text(value)):
+        raise _wrong(NAME_RULE)
+    return text
+
+
+def _one_of(*words: StrEnum) -> BeforeValidator:
+    known = {str(word): word for word in words}
+
+    def chosen(value: object) -> StrEnum:
+        if (text := _text(value)) not in known:
+            expected = f"one of {', '.join(known)}" if len(known) > 1 else next(iter(known))
+            raise _wrong(expected, f"{text!r}{near(text, known)}")
+        return known[text]
+
+    return BeforeValidator(chosen)
+
+
+def _at(value: object, info: ValidationInfo) -> Path:
+    """A path of the file, which is relative to it."""
+    return value if isinstance(value, Path) else Path(info.context or "") / _text(value)
+
+
+def _file(value: object, info: ValidationInfo) -> Path:
+    path = _at(value, info)
+    if info.context and (found := what_is_at(path)) != "a file":
+        raise _wrong("a file", f"{path}: {found}")
+    return path
+
+
+def _slides(value: object, info: ValidationInfo) -> Path:
+    path = _at(value, info)
+    found = what_is_at(path) if info.context else "a folder"
+    if found != "a folder" and not (found == "a file" and path.suffix == ".h5"):
+        raise _wrong("a folder or a packed store (.h5)", f"{path}: {found}")
+    return path
+
+
+def _event_value(value: object) -> str:
+    if not isinstance(value, str | int | float) or not str(value).strip():
+        raise _wrong('the value that means "it happened"')
+    return str(value)
+
+
+def _classes(value: object) -> tuple[str, ...]:
+    if (
+        not isinstance(value, list | tuple)
+        or not all(isinstance(name, str) and name.strip() for name in value)
+        or not len(value) == len(set(value)) >= 2
+    ):
+        raise _wrong("a list of two or more different texts")
+    return tuple(value)
+
+
+def _members(value: object, info: ValidationInfo) -> tuple[Path, ...]:
+    if (
+        not isinstance(value, list)
+        or len(value) < 2
+        or not all(isinstance(member, str) and member.strip() for member in value)
+    ):
+        raise _wrong("a list of two or more folders of cohorts")
+    # resolved, so that a member's slides are scanned once, whether for itself or for a union
+    members = tuple(_at(member, info).resolve() for member in value)
+    for member in members:
+        if not (member / MANIFEST).is_file():
+            raise _wrong(f"folders with a {MANIFEST}", f"none in {member}")
+    return members
+
+
+def _sides(value: object) -> object:
+    for name in value if isinstance(value, dict) else ():
+        if name not in SIDES:
+            raise _wrong("wsi (slides) or rna (expression)", f"{name}{near(name, SIDES)}")
+    return value
+
+
+def _label_name(value: object) -> str:
+    if not is_name(value):
+        raise _wrong(NAME_RULE)
+    if value in ENDPOINTS:  # a task finds what it is asked of by its name alone
+        raise _wrong("another name than an endpoint's")
+    return str(value)
+
+
+_Text = Annotated[str, BeforeValidator(_text)]
+_TextOrBlank = Annotated[str, BeforeValidator(_text_or_blank)]
+_File = Annotated[Path, BeforeValidator(_file)]
+_Slides = Annotated[Path, BeforeValidator(_slides)]
+
+
 @dataclass(frozen=True)
-class BagSource:
+class _Table:
+    """A table of the file: keys that it must have, may have, and no others."""
+
+    @classmethod
+    def _keys(cls, _: Mapping[str, object]) -> set[str]:
+        return {one.name for one in fields(cls)}
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _known_keys(cls, value: object, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        if not isinstance(value, dict):
+            if isinstance(value, ArgsKwargs | cls):  # made by code, not by a file
+                return handler(value)
+            raise _wrong("a table of keys", table=True)
+        known = cls._keys(value)
+        unknown = [key for key in value if key not in known]
+        required = {
+            one.name: _Missing(one.name, unknown)
+            for one in fields(cls)
+            if (one.name,) in _DECISIVE or one.default is one.default_factory is MISSING
+        }
+        table = handler(required | {key: value[key] for key in value if key in known})
+        for key in unknown:
+            found = f"the unknown key {key!r}{near(key, known)}"
+            raise _wrong(f"one of {', '.join(sorted(known))}", found, [key])
+        return table
+
+
+@dataclass(frozen=True)
+class BagSource(_Table):
     """A folder of per-slide files, or a packed store of them."""
 
-    path: Path
-    kind: Kind = field(default=Kind.BAG, init=False)
+    kind: Annotated[Kind, _one_of(*Kind)] = field(default=Kind.BAG, kw_only=True)
+    path: _Slides
 
 
 @dataclass(frozen=True)
-class SelectionSource:
+class VectorSource(_Table):
+    """A table of vectors.
+
+    Attributes:
+        path: The table.
+        id: Its identifier column; empty text for the column without a name.
+        orientation: What a row is.
+    """
+
+    kind: Annotated[Kind, _one_of(*Kind)] = field(default=Kind.VECTOR, kw_only=True)
+    path: _File
+    id: _TextOrBlank
+    orientation: Annotated[Orientation, _one_of(*Orientation)] = Orientation.SAMPLES
+
+
+@dataclass(frozen=True)
+class SelectionSource(_Table):
     """Genes are selected by a label.
 
     Attributes:
@@ -85,13 +268,13 @@ class SelectionSource:
         always: A list of genes to keep whatever is selected, None for no such list.
     """
 
-    label: str
-    always: Path | None
+    label: _Text
+    always: _File | None = None
 
 
 @dataclass(frozen=True)
-class GeneSource:
-    """What is declared of a table of genes.
+class GeneSource(VectorSource):
+    """A table of genes.
 
     Attributes:
         scale: What its cells are; None takes them as they are.
@@ -101,34 +284,25 @@ class GeneSource:
         probemap: A table of `id` (the columns' names) and `gene` (symbols), if any.
     """
 
-    scale: Scale | None = None
-    transform: Transform = Transform.CLIP
+    kind: Annotated[Kind, _one_of(Kind.VECTOR)] = field(default=Kind.VECTOR, kw_only=True)
+    scale: Annotated[Scale, _one_of(*Scale)] | None = None
+    transform: Annotated[Transform, _one_of(*Transform)] = Transform.CLIP
     selection: SelectionSource | None = None
-    pathways: Path | None = None
-    probemap: Path | None = None
+    pathways: _File | None = None
+    probemap: _File | None = None
 
 
 @dataclass(frozen=True)
-class VectorSource:
-    """A table of vectors.
+class ClinicalSource(_Table):
+    """A clinical file of a known layout, or, as a `TableSource`, of declared columns."""
 
-    Attributes:
-        path: The table.
-        id: Its identifier column; empty text for the column without a name.
-        orientation: What a row is.
-        genes: What is declared of the genes, where they are genes.
-    """
-
-    path: Path
-    id: str
-    orientation: Orientation
-    genes: GeneSource = GeneSource()
-    kind: Kind = field(default=Kind.VECTOR, init=False)
+    path: _File
+    format: Annotated[ClinicalFormat, _one_of(*ClinicalFormat)]
 
 
 @dataclass(frozen=True)
-class DeclaredColumns:
-    """What a clinical table of no known layout must declare.
+class TableSource(ClinicalSource):
+    """A clinical table of no known layout, and what it must declare.
 
     Attributes:
         id: Column of the barcodes.
@@ -141,27 +315,23 @@ class DeclaredColumns:
         stage: Column of the stage, I to IV, if there is one.
     """
 
-    id: str
-    time: str
-    time_unit: TimeUnit
-    event: str
-    event_value: str
-    age: str | None = None
-    sex: str | None = None
-    stage: str | None = None
+    id: _TextOrBlank
+    time: _Text
+    time_unit: Annotated[TimeUnit, _one_of(*TimeUnit)]
+    event: _Text
+    event_value: Annotated[str, BeforeValidator(_event_value)]
+    age: _Text | None = None
+    sex: _Text | None = None
+    stage: _Text | None = None
+
+    @property
+    def per_month(self) -> float:
+        """How many of its units make a month."""
+        return DAYS_PER_MONTH if self.time_unit is TimeUnit.DAYS else 1.0
 
 
 @dataclass(frozen=True)
-class ClinicalSource:
-    """A clinical file; `columns` are declared for the format `table` alone."""
-
-    path: Path
-    format: ClinicalFormat
-    columns: DeclaredColumns | None = None
-
-
-@dataclass(frozen=True)
-class LabelSource:
+class LabelSource(_Table):
     """A column of classes.
 
     Attributes:
@@ -172,23 +342,62 @@ class LabelSource:
         derived_from: The modality that the label was called from, if any.
     """
 
-    path: Path
-    id: str
-    column: str
-    classes: tuple[str, ...]
-    derived_from: str | None
+    path: _File
+    id: _TextOrBlank
+    column: _Text
+    classes: Annotated[tuple[str, ...], BeforeValidator(_classes)]
+    derived_from: _Text | None = None
 
 
 @dataclass(frozen=True)
-class TruthSource:
+class TruthSource(_Table):
     """Latent factors of a planted cohort: a table, a column a factor."""
 
-    path: Path
-    id: str
+    path: _File
+    id: _TextOrBlank
 
 
 @dataclass(frozen=True)
-class Manifest:
+class Provenance(_Table):
+    """What is to be known of the data.
+
+    Attributes:
+        source: Where they come from.
+        licence: What they may be used for.
+        note: What whoever uses them must know, shown with every run.
+    """
+
+    source: _Text = ""
+    licence: _Text = ""
+    note: _Text = ""
+
+
+def _tagged(key: str, word: StrEnum) -> Discriminator:
+    return Discriminator(
+        lambda table: _TAGS[isinstance(table, dict) and table.get(key) == str(word)]
+    )
+
+
+_TAGS = ("(other)", "(this)")  # no key of a file's; pydantic puts them into the place of an error
+_Wsi = Annotated[
+    Annotated[BagSource, Tag("(other)")] | Annotated[VectorSource, Tag("(this)")],
+    _tagged("kind", Kind.VECTOR),
+]
+_Clinical = Annotated[
+    Annotated[ClinicalSource, Tag("(other)")] | Annotated[TableSource, Tag("(this)")],
+    _tagged("format", ClinicalFormat.TABLE),
+]
+
+
+def _modalities(_: object, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+    sides = {"wsi": handler.generate_schema(_Wsi), "rna": handler.generate_schema(GeneSource)}
+    return core_schema.typed_dict_schema(
+        {side: core_schema.typed_dict_field(one, required=False) for side, one in sides.items()}
+    )
+
+
+@dataclass(frozen=True)
+class Manifest(_Table):
     """A parsed cohort.toml.
 
     Attributes:
@@ -197,144 +406,51 @@ class Manifest:
         clinical: Where the endpoints and the covariates are, if anywhere.
         labels: Where each label is.
         truth: Where the planted factors are, if the cohort is a planted one.
-        source: Where the data come from.
-        licence: Their licence.
-        note: What whoever uses the cohort must know, shown with every run.
+        provenance: What is to be known of the data.
         union: Folders of the cohorts that it is a union of; it has no data of its own then.
     """
 
-    name: str
-    modalities: Mapping[str, BagSource | VectorSource]
-    clinical: ClinicalSource | None
-    labels: Mapping[str, LabelSource]
-    truth: TruthSource | None
-    source: str
-    licence: str
-    note: str
-    union: tuple[Path, ...] = ()
+    name: Annotated[str, BeforeValidator(_name)]
+    modalities: Annotated[
+        Mapping[str, BagSource | VectorSource],
+        GetPydanticSchema(_modalities),
+        BeforeValidator(_sides),
+    ] = field(default_factory=dict)
+    clinical: _Clinical | None = None
+    labels: Mapping[Annotated[str, BeforeValidator(_label_name)], LabelSource] = field(
+        default_factory=dict
+    )
+    truth: TruthSource | None = None
+    provenance: Provenance = Provenance()
+    union: Annotated[tuple[Path, ...], BeforeValidator(_members)] = ()
+
+    @classmethod
+    def _keys(cls, table: Mapping[str, object]) -> set[str]:
+        return {"name", "provenance", "union"} if "union" in table else super()._keys(table)
+
+    @model_validator(mode="after")
+    def _fits_together(self, info: ValidationInfo) -> Self:
+        if not info.context or self.union:
+            return self
+        if not self.modalities:
+            expected = "[modalities.wsi], [modalities.rna] or both"
+            raise _wrong(expected, "neither", ["modalities"])
+        for name, label in self.labels.items():
+            if label.derived_from not in (None, *self.modalities):
+                expected = f"one of {', '.join(self.modalities)}"
+                place = ["labels", name, "derived_from"]
+                raise _wrong(expected, repr(label.derived_from), place)
+        rna = self.modalities.get("rna")
+        selection = rna.selection if isinstance(rna, GeneSource) else None
+        if selection is not None and selection.label not in self.labels:
+            expected = "one of the declared labels, "
+            expected += ", ".join(self.labels) or "of which there is none"
+            place = ["modalities", "rna", "selection", "label"]
+            raise _wrong(expected, repr(selection.label), place)
+        return self
 
 
-def _genes(section: Section) -> GeneSource:
-    """The keys that only a table of genes has."""
-    scale = section.choice("scale", Scale) if section.has("scale") else None
-    transform = section.choice("transform", Transform, Transform.CLIP)
-    pathways, probemap = section.optional_path("pathways"), section.optional_path("probemap")
-    selection = None
-    if (chosen := section.section("selection")) is not None:
-        selection = SelectionSource(chosen.text("label"), chosen.optional_path("always"))
-        chosen.done()
-    return GeneSource(scale, transform, selection, pathways, probemap)
-
-
-def _modality(name: str, section: Section) -> BagSource | VectorSource:
-    kind = section.choice("kind", Kind)
-    source: BagSource | VectorSource
-    if kind is Kind.BAG:
-        source = BagSource(section.path(folder=True))
-    else:
-        source = VectorSource(
-            section.path(),
-            section.text("id", blank=True),
-            section.choice("orientation", Orientation, Orientation.SAMPLES),
-            _genes(section) if name == "rna" else GeneSource(),
-        )
-    section.done()
-    return source
-
-
-def _modalities(root: Section) -> dict[str, BagSource | VectorSource]:
-    sections = root.sections("modalities")
-    for name in sections:
-        if name not in _MODALITIES:
-            raise root.fail(
-                "modalities", "wsi (slides) or rna (expression)", f"{name}{near(name, _MODALITIES)}"
-            )
-    if not sections:
-        raise root.fail("modalities", "[modalities.wsi], [modalities.rna] or both", "neither")
-    sources = {name: _modality(name, sections[name]) for name in _MODALITIES if name in sections}
-    if "rna" in sources and sources["rna"].kind is not Kind.VECTOR:
-        raise root.fail("modalities.rna.kind", "vector", "bag")
-    return sources
-
-
-def _event_value(section: Section) -> str:
-    value = section.take("event_value")
-    if not isinstance(value, str | int | float) or not str(value).strip():
-        expected = 'the value that means "it happened"'
-        raise section.fail("event_value", expected, "no such key" if value is None else repr(value))
-    return str(value)
-
-
-def _clinical(section: Section | None) -> ClinicalSource | None:
-    if section is None:
-        return None
-    layout = section.choice("format", ClinicalFormat)
-    path = section.path()
-    columns = None
-    if layout is ClinicalFormat.TABLE:
-        columns = DeclaredColumns(
-            section.text("id", blank=True),
-            section.text("time"),
-            section.choice("time_unit", TimeUnit),
-            section.text("event"),
-            _event_value(section),
-            *(section.text(covariate, "") or None for covariate in ("age", "sex", "stage")),
-        )
-    section.done()
-    return ClinicalSource(path, layout, columns)
-
-
-def _label(section: Section, modalities: Mapping[str, object]) -> LabelSource:
-    path, id_column = section.path(), section.text("id", blank=True)
-    column = section.text("column")
-    classes = section.take("classes")
-    if (
-        not isinstance(classes, list)
-        or not all(isinstance(name, str) and name.strip() for name in classes)
-        or len(set(classes)) != len(classes)
-        or len(classes) < 2
-    ):
-        found = "no such key" if classes is None else repr(classes)
-        raise section.fail("classes", "a list of two or more different texts", found)
-    derived = section.text("derived_from", "")
-    if derived and derived not in modalities:
-        raise section.fail("derived_from", f"one of {', '.join(modalities)}", repr(derived))
-    section.done()
-    return LabelSource(path, id_column, column, tuple(classes), derived or None)
-
-
-def _truth(section: Section | None) -> TruthSource | None:
-    if section is None:
-        return None
-    source = TruthSource(section.path(), section.text("id", blank=True))
-    section.done()
-    return source
-
-
-def _members(root: Section) -> tuple[Path, ...]:
-    """The folders of a union's cohorts."""
-    listed = root.take("union")
-    if (
-        not isinstance(listed, list)
-        or len(listed) < 2
-        or not all(isinstance(member, str) and member.strip() for member in listed)
-    ):
-        raise root.fail("union", "a list of two or more folders of cohorts", repr(listed))
-    # resolved, so that a member's slides are scanned once, whether for itself or for a union
-    members = tuple((root.file.parent / member).resolve() for member in listed)
-    for member in members:
-        if not (member / MANIFEST).is_file():
-            raise root.fail("union", f"folders with a {MANIFEST}", f"none in {member}")
-    return members
-
-
-def _provenance(section: Section | None) -> tuple[str, str, str]:
-    """Source, licence and note, empty where nothing is said."""
-    if section is None:
-        return "", "", ""
-    found = section.text("source", ""), section.text("licence", ""), section.text("note", "")
-    section.done()
-    return found
+_ADAPTER = TypeAdapter(Manifest)
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -351,31 +467,15 @@ def read_manifest(folder: Path) -> Manifest:
     require_file(file)
     with reading(file, "TOML in UTF-8"):
         content = tomllib.loads(file.read_text(encoding="utf-8-sig"))
-    root = Section(file, "", content)
-    name = root.text("name")
-    if not is_name(name):
-        raise root.fail("name", NAME_RULE, repr(name))
-    if root.has("union"):
-        members = _members(root)
-        source, licence, note = _provenance(root.section("provenance"))
-        root.done()
-        return Manifest(name, {}, None, {}, None, source, licence, note, members)
-    modalities = _modalities(root)
-    clinical = _clinical(root.section("clinical"))
-    sections = root.sections("labels")
-    # a task finds what it is asked of by its name alone
-    if mixed := [key for key in ENDPOINTS if key in sections]:
-        raise root.fail(f"labels.{mixed[0]}", "another name than an endpoint's", repr(mixed[0]))
-    labels = {key: _label(part, modalities) for key, part in sections.items()}
-    rna = modalities.get("rna")
-    selection = rna.genes.selection if isinstance(rna, VectorSource) else None
-    if selection is not None and selection.label not in labels:
-        raise root.fail(
-            "modalities.rna.selection.label",
-            f"one of the declared labels, {', '.join(labels) or 'of which there is none'}",
-            repr(selection.label),
-        )
-    truth = _truth(root.section("truth"))
-    source, licence, note = _provenance(root.section("provenance"))
-    root.done()
-    return Manifest(name, modalities, clinical, labels, truth, source, licence, note)
+    try:
+        return _ADAPTER.validate_python(content, context=folder)
+    except ValidationError as error:
+        # what decides on the other keys comes before them
+        first = min(error.errors(include_url=False), key=lambda e: e["loc"][-1:] not in _DECISIVE)
+    facts = first.get("ctx", {})
+    parts = [*first["loc"], *facts.get("below", ())]
+    key = ".".join(str(part) for part in parts if part not in (*_TAGS, "[key]"))
+    key = f"[{key}]" if facts.get("table") else key
+    found = facts.get("found") or repr(first["input"])
+    # what pydantic itself refuses is a value where tables are
+    raise InputError(f"{file}: {key}: expected {facts.get('expected', 'tables')}, found {found}")

@@ -44,7 +44,7 @@ def united(file: Path, manifest: Manifest, members: Sequence[Cohort]) -> Cohort:
                 f"{file}: union: expected cohorts of different names, found {what} {n}x"
             )
     _check_patients(file, members)
-    notes = [f"note: {manifest.note}"] if manifest.note else []
+    notes = [f"note: {manifest.provenance.note}"] if manifest.provenance.note else []
     notes.append(
         f"union of {', '.join(names)}: a site belongs to one of them, so that label {PROJECT} is "
         "confounded with site and processing; folds keep sites whole unless --split says otherwise"
@@ -86,8 +86,9 @@ def united(file: Path, manifest: Manifest, members: Sequence[Cohort]) -> Cohort:
         endpoints,
         labels,
         _vectors(clinical, clinical[0].features) if len(clinical) == len(members) else None,
-        source=manifest.source or _each(members, [member.source for member in members]),
-        licence=manifest.licence or _each(members, [member.licence for member in members]),
+        source=manifest.provenance.source or _each(members, [member.source for member in members]),
+        licence=manifest.provenance.licence
+        or _each(members, [member.licence for member in members]),
         notes=tuple(notes),
         members=tuple(names),
         planted=any(member.planted for member in members),

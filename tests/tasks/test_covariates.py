@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from tasks.data.cohort import VectorModality
 from tasks.data.formats.covariates import FEATURES, read_covariates
 from tasks.data.load import load_cohort
-from tasks.data.manifest import ClinicalFormat, ClinicalSource, DeclaredColumns, TimeUnit
+from tasks.data.manifest import ClinicalFormat, ClinicalSource, TableSource, TimeUnit
 from tasks.errors import InputError
 from tests.helpers.planted import planted_folder
 from tests.helpers.real import SHARED
@@ -28,10 +29,11 @@ def write(path: Path, text: str) -> Path:
 def covariates(
     path: Path,
     layout: ClinicalFormat,
-    columns: DeclaredColumns | None = None,
+    columns: dict[str, Any] | None = None,
     patients: tuple[str, ...] = (A, B, C),
 ) -> tuple[VectorModality, tuple[str, ...]]:
-    modality, notes = read_covariates(ClinicalSource(path, layout, columns), frozenset(patients))
+    source = ClinicalSource(path, layout) if columns is None else TableSource(path, **columns)
+    modality, notes = read_covariates(source, frozenset(patients))
     assert modality is not None
     assert modality.features == FEATURES == ("age", "male", "stage")
     assert modality.patients == patients
@@ -206,8 +208,9 @@ def test_gdc(tmp_path: Path) -> None:
         covariates(path, ClinicalFormat.GDC)
 
 
-def declared(**columns: str) -> DeclaredColumns:
-    return DeclaredColumns("id", "t", TimeUnit.DAYS, "e", "1", **columns)
+def declared(**columns: str) -> dict[str, Any]:
+    known = {"id": "id", "time": "t", "event": "e", "event_value": "1"}
+    return {"format": ClinicalFormat.TABLE, "time_unit": TimeUnit.DAYS, **known, **columns}
 
 
 def test_declared_table(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import os
 import pickle
 import tracemalloc
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -25,9 +26,9 @@ from tasks.data.manifest import (
     BagSource,
     ClinicalFormat,
     ClinicalSource,
-    DeclaredColumns,
     LabelSource,
     Orientation,
+    TableSource,
     TimeUnit,
     TruthSource,
     VectorSource,
@@ -422,9 +423,10 @@ def test_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def endpoints(
-    path: Path, layout: ClinicalFormat, columns: DeclaredColumns | None = None
+    path: Path, layout: ClinicalFormat, columns: dict[str, Any] | None = None
 ) -> tuple[dict[str, Endpoint], tuple[str, ...]]:
-    return read_endpoints(ClinicalSource(path, layout, columns), {A, B, C})
+    source = ClinicalSource(path, layout) if columns is None else TableSource(path, **columns)
+    return read_endpoints(source, {A, B, C})
 
 
 def outcomes(endpoint: Endpoint) -> dict[str, tuple[float, bool]]:
@@ -578,8 +580,11 @@ def test_gdc_json(tmp_path: Path) -> None:
             )
 
 
-def declared(value: str) -> DeclaredColumns:
-    return DeclaredColumns("id", "t", TimeUnit.DAYS, "e", value)
+def declared(value: str) -> dict[str, Any]:
+    return {
+        "format": ClinicalFormat.TABLE, "id": "id", "time": "t", "time_unit": TimeUnit.DAYS,
+        "event": "e", "event_value": value,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

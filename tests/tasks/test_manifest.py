@@ -1,10 +1,22 @@
 """cohort.toml: types, unknown keys with near matches, files that are not there."""
 
+import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
+import tomlkit
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from tasks.data.manifest import BagSource, Orientation, TimeUnit, VectorSource, read_manifest
+from tasks.data.manifest import (
+    BagSource,
+    GeneSource,
+    Orientation,
+    TableSource,
+    TimeUnit,
+    read_manifest,
+)
 from tasks.errors import InputError
 
 GOOD = """
@@ -53,17 +65,16 @@ def test_everything_is_typed(folder: Path) -> None:
     (folder / "cohort.toml").write_text(GOOD)
     manifest = read_manifest(folder)
     assert manifest.modalities["wsi"] == BagSource(folder / "bags")
-    assert manifest.modalities["rna"] == VectorSource(folder / "t.csv", "sample", Orientation.GENES)
-    assert manifest.clinical is not None
-    assert manifest.clinical.columns is not None
-    assert manifest.clinical.columns.time_unit is TimeUnit.DAYS
-    assert manifest.clinical.columns.event_value == "1"
-    assert manifest.clinical.columns.age == "years"
-    assert manifest.clinical.columns.sex is None
-    assert manifest.clinical.columns.stage == "ajcc"
+    assert manifest.modalities["rna"] == GeneSource(folder / "t.csv", "sample", Orientation.GENES)
+    assert isinstance(manifest.clinical, TableSource)
+    assert manifest.clinical.time_unit is TimeUnit.DAYS
+    assert manifest.clinical.event_value == "1"
+    assert manifest.clinical.age == "years"
+    assert manifest.clinical.sex is None
+    assert manifest.clinical.stage == "ajcc"
     assert manifest.labels["histology"].classes == ("A", "B")
     assert manifest.labels["histology"].derived_from == "rna"
-    assert (manifest.source, manifest.licence) == ("here", "none")
+    assert (manifest.provenance.source, manifest.provenance.licence) == ("here", "none")
 
 
 @pytest.mark.parametrize(
@@ -129,3 +140,53 @@ def test_no_modality(folder: Path) -> None:
     (folder / "cohort.toml").write_text('name = "X"\n')
     with pytest.raises(InputError, match="found neither"):
         read_manifest(folder)
+
+
+VALUES = st.recursive(
+    st.sampled_from(["", "bag", "t.csv", "bags", "genes", "days"])
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.dates(),
+    lambda below: (
+        st.lists(below, max_size=2)
+        | st.dictionaries(
+            st.sampled_from(["kind", "path", "x", "[key]", "a b", ""]), below, max_size=2
+        )
+    ),
+    max_leaves=4,
+)
+
+
+@pytest.fixture(scope="module")
+def junk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("junk")
+    (folder / "bags").mkdir()
+    (folder / "t.csv").write_text("case\n")
+    return folder
+
+
+@settings(max_examples=200)
+@given(st.data())
+def test_whatever_stands_where_a_value_was_is_read_or_one_line(
+    junk: Path, data: st.DataObject
+) -> None:
+    content: dict[str, Any] = tomllib.loads(GOOD)
+    table = content
+    while True:
+        key = data.draw(st.sampled_from([*table, "new", "a b"]))
+        if not isinstance(table.get(key), dict) or data.draw(st.booleans()):
+            break
+        table = table[key]
+    table[key] = data.draw(VALUES)
+    (junk / "cohort.toml").write_text(tomlkit.dumps(content))
+    try:
+        read_manifest(junk)
+    except InputError as error:
+        line = str(error)
+        assert line.startswith(f"{junk / 'cohort.toml'}: ")
+        assert ": expected " in line
+        assert ", found " in line
+        assert "\n" not in line
+        assert "(other)" not in line
+        assert "(this)" not in line

@@ -62,12 +62,7 @@ def cohorts(data: Path) -> tuple[Cohort, Cohort, Cohort]:
 
 def joined(*members: Cohort) -> Cohort:
     """A union of cohorts in memory."""
-    manifest = replace(manifest_of("PAIR"), union=(Path("a"), Path("b")))
-    return united(Path("PAIR/cohort.toml"), manifest, members)
-
-
-def manifest_of(name: str) -> Manifest:
-    return Manifest(name, {}, None, {}, None, "", "", "")
+    return united(Path("PAIR/cohort.toml"), Manifest("PAIR"), members)
 
 
 def genes(cohort: Cohort) -> VectorModality:

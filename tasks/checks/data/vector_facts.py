@@ -91,17 +91,19 @@ def _refused(
 ) -> list[Fact]:
     """What loading the cohort refuses of what is declared, beyond what is a problem already."""
     problems = {fact.check for fact in facts if fact.weight is Weight.PROBLEM}
-    if problems & {Check.BARCODES, Check.SAMPLES}:
+    if not isinstance(source, GeneSource) or problems & {Check.BARCODES, Check.SAMPLES}:
         return []
     modality, _ = vectors_of(part, source, table, ())
     # one after the other, so that the first fault does not hide the second
-    declared = {Check.GENES: replace(source.genes, scale=None)}
+    declared = {Check.GENES: replace(source, scale=None)}
     if not problems & {Check.SCALE, Check.EMPTY}:
-        declared[Check.SCALE] = GeneSource(scale=source.genes.scale)
+        declared[Check.SCALE] = GeneSource(
+            source.path, source.id, source.orientation, scale=source.scale
+        )
     found = []
     for check, genes in declared.items():
         try:
-            as_declared(part, modality, replace(source, genes=genes))
+            as_declared(part, modality, genes)
         except InputError as error:
             found.append(Fact(part, check, Weight.PROBLEM, str(error)))
     return found
@@ -170,7 +172,7 @@ def _scale(part: str, table: NumericTable, source: VectorSource) -> Iterator[Fac
     yield Fact(
         part, Check.SCALE, weight, f"{seen.text}; values of {seen.low:.4g} to {seen.high:.4g}"
     )
-    declared = source.genes.scale
+    declared = source.scale if isinstance(source, GeneSource) else None
     if declared is not None and seen.scale.declared not in (None, declared):
         yield Fact(
             part, Check.SCALE, Weight.PROBLEM,

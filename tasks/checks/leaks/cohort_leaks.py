@@ -20,7 +20,13 @@ from tasks.checks.leaks.table_leaks import identifier
 from tasks.data.cohort import BagModality, Cohort, VectorModality
 from tasks.data.formats.tables import read_text_table
 from tasks.data.load import load_cohort
-from tasks.data.manifest import ClinicalFormat, Manifest, VectorSource, read_manifest
+from tasks.data.manifest import (
+    ClinicalFormat,
+    Manifest,
+    TableSource,
+    VectorSource,
+    read_manifest,
+)
 from tasks.data.union import PROJECT
 from tasks.errors import InputError
 
@@ -115,10 +121,10 @@ def _contradictions(manifest: Manifest, cohort: Cohort | None) -> list[Checked]:
         id_columns[label.path] = label.id
     clinical = manifest.clinical
     if clinical is not None and clinical.format is not ClinicalFormat.GDC:
-        columns = clinical.columns
-        used[clinical.path] += [] if columns is None else [columns.time, columns.event]
-        if columns is not None:
-            id_columns[clinical.path] = columns.id
+        used[clinical.path] += []
+        if isinstance(clinical, TableSource):
+            used[clinical.path] += [clinical.time, clinical.event]
+            id_columns[clinical.path] = clinical.id
     checks = []
     for path in sorted(used):
         declared = [id_columns[path]] if path in id_columns else []

@@ -8,10 +8,10 @@ import pandas as pd
 
 from tasks.checks.leaks.findings import Check, Checked, Finding, Severity, some
 from tasks.checks.leaks.polarity import audit_polarity
-from tasks.data.cohort import DAYS_PER_MONTH, Endpoint
+from tasks.data.cohort import Endpoint
 from tasks.data.formats.clinical import read_endpoints
 from tasks.data.formats.tables import is_missing, require_columns
-from tasks.data.manifest import ClinicalFormat, ClinicalSource, DeclaredColumns, TimeUnit
+from tasks.data.manifest import ClinicalFormat, ClinicalSource, TableSource, TimeUnit
 from tasks.data.split_files import find_barcode, owner
 from tasks.errors import InputError
 
@@ -49,17 +49,17 @@ def audit_outcomes(
         InputError: A time or status is not what the layout allows, or there are two columns of it.
     """
     where = str(path)
-    source = _layout(path, table, id_column)
+    source, plain = _layout(path, table, id_column)
     if source is None:
         return ()
     barcodes = [find_barcode(cell) for cell in table[id_column]]
     patients = frozenset(barcode.patient for barcode in barcodes if barcode)
     if None in barcodes:
         # the readers want barcodes; of other patients only one endpoint is read, as it stands
-        if source.columns is None:
+        if plain is None:
             reason = f"not every {id_column} is a TCGA barcode"
             return (Checked(Check.EVENT_POLARITY, where, skipped=reason),)
-        endpoints = {"os": _plain(table, source.columns)}
+        endpoints = {"os": _plain(table, plain)}
     else:
         try:
             endpoints, _ = read_endpoints(source, patients)
@@ -112,39 +112,46 @@ def audit_vital_status(where: str, table: pd.DataFrame, id_column: str, os: Endp
     )
 
 
-def _layout(path: Path, table: pd.DataFrame, id_column: str) -> ClinicalSource | None:
-    """Which clinical layout a table is of; 1 means event unless the layout says otherwise."""
+def _layout(
+    path: Path, table: pd.DataFrame, id_column: str
+) -> tuple[ClinicalSource | None, TableSource | None]:
+    """Which clinical layout a table is of, and the columns of one endpoint, where they are known.
+
+    1 means event unless the layout says otherwise.
+    """
     names = set(map(str, table.columns))
     if {"bcr_patient_barcode", "OS", "OS.time"} <= names:
-        return ClinicalSource(path, ClinicalFormat.TCGA_CDR)
+        return ClinicalSource(path, ClinicalFormat.TCGA_CDR), None
     if {"PATIENT_ID", "OS_STATUS", "OS_MONTHS"} <= names or {
         "Patient ID",
         "Overall Survival Status",
         "Overall Survival (Months)",
     } <= names:
-        return ClinicalSource(path, ClinicalFormat.CBIOPORTAL)
+        return ClinicalSource(path, ClinicalFormat.CBIOPORTAL), None
     if "case_id" in names:
         for known_time, known_event, unit in _PORPOISE:
             if {known_time, known_event} <= names:
                 require_columns(path, table, (known_time, known_event))
                 # declared as well for patients without barcodes
-                columns = DeclaredColumns("case_id", known_time, unit, known_event, "0")
-                return ClinicalSource(path, ClinicalFormat.PORPOISE, columns)
+                plain = TableSource(
+                    path, ClinicalFormat.TABLE, "case_id", known_time, unit, known_event, "0"
+                )
+                return ClinicalSource(path, ClinicalFormat.PORPOISE), plain
     event = _one_of(names, EVENT_COLUMNS)
     time = _one_of(names, TIME_COLUMNS)
     if event is None or time is None:
-        return None
+        return None, None
     require_columns(path, table, (time, event))
     cells = {_spelled(cell) for cell in table[event] if not is_missing(cell)}
     median = pd.to_numeric(table[time], errors="coerce").median()
     if not cells or not cells <= {"0.0", "1.0"} or pd.isna(median):
-        return None
+        return None, None
     named_days = "day" in time.casefold()
     named_months = "month" in time.casefold()
     days = named_days or (not named_months and median > _LONG_IN_MONTHS)
     unit = TimeUnit.DAYS if days else TimeUnit.MONTHS
-    columns = DeclaredColumns(id_column, time, unit, event, "1")
-    return ClinicalSource(path, ClinicalFormat.TABLE, columns)
+    source = TableSource(path, ClinicalFormat.TABLE, id_column, time, unit, event, "1")
+    return source, source
 
 
 def _one_of(names: Collection[str], known: Sequence[str]) -> str | None:
@@ -152,7 +159,7 @@ def _one_of(names: Collection[str], known: Sequence[str]) -> str | None:
     return next((by_name[name] for name in known if name in by_name), None)
 
 
-def _plain(table: pd.DataFrame, columns: DeclaredColumns) -> Endpoint:
+def _plain(table: pd.DataFrame, columns: TableSource) -> Endpoint:
     """An endpoint as it stands, whoever the patients are; a patient's first row counts."""
     frame = pd.DataFrame(
         {
@@ -163,10 +170,9 @@ def _plain(table: pd.DataFrame, columns: DeclaredColumns) -> Endpoint:
     frame.index = pd.Index([owner(cell.strip()) for cell in table[columns.id]])
     frame = frame[frame.notna().all(axis=1) & (frame["time"] >= 0)]
     frame = frame[~frame.index.duplicated()].sort_index()
-    months = frame["time"] / (DAYS_PER_MONTH if columns.time_unit is TimeUnit.DAYS else 1.0)
     return Endpoint(
         tuple(map(str, frame.index)),
-        months.to_numpy(dtype=np.float64),
+        (frame["time"] / columns.per_month).to_numpy(dtype=np.float64),
         (frame["event"] == float(columns.event_value)).to_numpy(dtype=np.bool_),
     )
 

@@ -19,7 +19,7 @@ from tasks.data.formats.endpoints import FollowUp, build_endpoint
 from tasks.data.formats.gdc import read_gdc_cases
 from tasks.data.formats.layouts import ClinicalTable, open_clinical
 from tasks.data.formats.tables import is_missing, is_unknown, near, require_columns
-from tasks.data.manifest import ClinicalFormat, ClinicalSource, DeclaredColumns, TimeUnit
+from tasks.data.manifest import ClinicalFormat, ClinicalSource, TableSource
 from tasks.errors import InputError
 
 
@@ -208,7 +208,7 @@ def one_spelling(cell: str) -> str:
         return cell.strip().casefold()
 
 
-def _declared(path: Path, table: pd.DataFrame, columns: DeclaredColumns) -> dict[str, Columns]:
+def _declared(table: pd.DataFrame, columns: TableSource) -> dict[str, Columns]:
     """A table whose columns the manifest declares; any of its values but two is an error."""
     event = one_spelling(columns.event_value)
 
@@ -226,13 +226,13 @@ def _declared(path: Path, table: pd.DataFrame, columns: DeclaredColumns) -> dict
             listed = ", ".join(repr(word) for word in sorted(words.values())[:8]) or "nothing"
             listed += near(columns.event_value, words.values())
             raise InputError(
-                f"{path}: column {columns.event!r}: expected the declared event_value "
+                f"{columns.path}: column {columns.event!r}: expected the declared event_value "
                 f"{columns.event_value!r}, found {listed}"
             )
         if len(words) > 2:
             listed = ", ".join(repr(word) for word in sorted(words.values())[:8])
             raise InputError(
-                f"{path}: column {columns.event!r}: expected {expected}, found {listed}"
+                f"{columns.path}: column {columns.event!r}: expected {expected}, found {listed}"
             )
 
     def status(cell: str) -> bool | None:
@@ -243,8 +243,7 @@ def _declared(path: Path, table: pd.DataFrame, columns: DeclaredColumns) -> dict
             raise KeyError(cell)
         return word == event
 
-    per_month = DAYS_PER_MONTH if columns.time_unit is TimeUnit.DAYS else 1.0
-    return {"os": Columns(columns.time, per_month, columns.event, status, expected)}
+    return {"os": Columns(columns.time, columns.per_month, columns.event, status, expected)}
 
 
 def _gdc(path: Path, patients: Collection[str]) -> _Rows:
@@ -260,11 +259,11 @@ def _gdc(path: Path, patients: Collection[str]) -> _Rows:
 
 def _table(source: ClinicalSource, patients: Collection[str]) -> tuple[_Rows, frozenset[str]]:
     """Rows by endpoint, and the cohort's patients whose rows are redacted, and dropped."""
-    declared = source.columns
+    declared = source if isinstance(source, TableSource) else None
     needed = () if declared is None else (declared.time, declared.event)
     table = open_clinical(source, needed)
     if declared is not None:
-        endpoints = _declared(source.path, table.rows, declared)
+        endpoints = _declared(table.rows, declared)
     else:
         endpoints = _present(source.path, table.rows, _of_layout(source.format, table.rows))
     rows = {name: list(_rows(table, columns, patients)) for name, columns in endpoints.items()}

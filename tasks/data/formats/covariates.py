@@ -12,7 +12,7 @@ from tasks.data.cohort import VectorModality
 from tasks.data.formats.cells import number, shown
 from tasks.data.formats.layouts import ClinicalTable, open_clinical
 from tasks.data.formats.tables import is_missing, is_unknown, require_columns
-from tasks.data.manifest import ClinicalFormat, ClinicalSource, DeclaredColumns
+from tasks.data.manifest import ClinicalFormat, ClinicalSource, TableSource
 from tasks.errors import InputError
 
 FEATURES = ("age", "male", "stage")
@@ -119,7 +119,7 @@ _LAYOUTS: Mapping[ClinicalFormat, tuple[Covariate, Covariate, Covariate]] = {
 }
 
 
-def _declared(columns: DeclaredColumns) -> tuple[Covariate, Covariate, Covariate]:
+def _declared(columns: TableSource) -> tuple[Covariate, Covariate, Covariate]:
     """The covariates that the manifest declares of a table."""
 
     def given(column: str | None) -> tuple[str, ...]:
@@ -175,7 +175,7 @@ def _read(table: ClinicalTable, covariate: Covariate, patients: Collection[str])
 
 
 def _refuse_unreadable(
-    path: Path, covariate: Covariate, column: _Column, declared: DeclaredColumns | None
+    path: Path, covariate: Covariate, column: _Column, declared: TableSource | None
 ) -> None:
     """A declared column of which not one cell can be read is the wrong one."""
     if declared is not None and column.unread and not column.values:
@@ -217,7 +217,7 @@ def read_covariates(
     Raises:
         InputError: If a declared column is not there, or a cell is no age, sex or stage.
     """
-    declared = source.columns
+    declared = source if isinstance(source, TableSource) else None
     if declared is None:
         needed: tuple[str, ...] = ()
         covariates = _LAYOUTS[source.format]

@@ -14,7 +14,7 @@ from tasks.data.formats.genes import (
     read_gmt,
     read_probemap,
 )
-from tasks.data.manifest import Scale, SelectionSource, Transform, VectorSource
+from tasks.data.manifest import GeneSource, Scale, SelectionSource, Transform
 from tasks.errors import InputError
 
 MILLION = 1e6
@@ -23,7 +23,7 @@ HIGHEST_LOG2 = 64.0
 
 
 def as_declared(
-    name: str, modality: VectorModality, source: VectorSource
+    name: str, modality: VectorModality, source: GeneSource
 ) -> tuple[VectorModality, tuple[str, ...]]:
     """Put expression on a logarithmic scale, and attach what is done with its genes in each fold.
 
@@ -39,22 +39,22 @@ def as_declared(
         InputError: If the cells contradict the declared scale, a file of genes cannot be read, or
             none of its genes is a column of the table.
     """
-    genes, notes = source.genes, []
-    if genes.scale is not None:
-        values, note = _logarithms(modality, genes.scale, source)
+    notes = []
+    if source.scale is not None:
+        values, note = _logarithms(modality, source.scale, source)
         modality = replace(modality, values=values)
         notes.append(f"{name}: {note}")
-    if genes.transform is Transform.RANK:
+    if source.transform is Transform.RANK:
         modality = replace(modality, ranked=True)
         notes.append(f"{name}: genes become ranks among the training patients of a fold")
-    probemap = {} if genes.probemap is None else read_probemap(genes.probemap)
+    probemap = {} if source.probemap is None else read_probemap(source.probemap)
     columns = columns_by_gene(modality.features, probemap)
-    if genes.pathways is not None:
-        sets = read_gmt(genes.pathways)
+    if source.pathways is not None:
+        sets = read_gmt(source.pathways)
         found = {pathway: matched(members, columns) for pathway, members in sets.items()}
         pathways = {pathway: features for pathway, features in found.items() if features}
         if not pathways:
-            raise _strangers(source, genes.pathways, next(iter(sets.values()))[0])
+            raise _strangers(source, source.pathways, next(iter(sets.values()))[0])
         inside = set().union(*pathways.values())
         members = set().union(*sets.values())
         unknown = sum(not matched([gene], columns) for gene in members)
@@ -64,15 +64,15 @@ def as_declared(
             f"of the pathways' {len(members)} genes are not here"
         )
         modality = replace(modality, pathways=pathways)
-    if genes.selection is not None:
-        selection, facts = _selection(genes.selection, columns, source)
+    if source.selection is not None:
+        selection, facts = _selection(source.selection, columns, source)
         modality = replace(modality, selection=selection)
         notes += [f"{name}: {fact}" for fact in facts]
     return modality, tuple(notes)
 
 
 def _logarithms(
-    modality: VectorModality, scale: Scale, source: VectorSource
+    modality: VectorModality, scale: Scale, source: GeneSource
 ) -> tuple[NDArray[np.float32], str]:
     """The values on a logarithmic scale, and what was done."""
     values = modality.values
@@ -104,7 +104,7 @@ def _refuse(
     wrong: NDArray[np.bool_],
     expected: str,
     scale: Scale,
-    source: VectorSource,
+    source: GeneSource,
 ) -> None:
     if wrong.any():
         row, column = (int(k) for k in np.argwhere(wrong)[0])
@@ -116,7 +116,7 @@ def _refuse(
 
 
 def _selection(
-    declared: SelectionSource, columns: Mapping[str, tuple[str, ...]], source: VectorSource
+    declared: SelectionSource, columns: Mapping[str, tuple[str, ...]], source: GeneSource
 ) -> tuple[Selection, list[str]]:
     notes = [
         f"genes are selected by recursive elimination with the label {declared.label}, on the "
@@ -136,7 +136,7 @@ def _selection(
     return Selection(declared.label, always), notes
 
 
-def _strangers(source: VectorSource, path: object, example: str) -> InputError:
+def _strangers(source: GeneSource, path: object, example: str) -> InputError:
     return InputError(
         f"{path}: expected genes of {source.path.name}, found none of them (for example "
         f"{example!r}); a probemap with columns id and gene translates identifiers"

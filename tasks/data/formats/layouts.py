@@ -9,7 +9,7 @@ import pandas as pd
 from tasks.data.barcode import parse_barcode
 from tasks.data.formats.gdc import read_gdc_diagnoses
 from tasks.data.formats.tables import read_text_table, require_columns
-from tasks.data.manifest import ClinicalFormat, ClinicalSource
+from tasks.data.manifest import ClinicalFormat, ClinicalSource, TableSource
 from tasks.errors import InputError
 
 
@@ -62,9 +62,7 @@ def open_clinical(source: ClinicalSource, columns: Sequence[str] = ()) -> Clinic
         id_column = "case_id"
         rows = read_text_table(path, (id_column, *columns))
     else:
-        if source.columns is None:
-            raise InputError(f"{path}: expected declared columns, found none")
-        id_column = source.columns.id
+        id_column = source.id if isinstance(source, TableSource) else ""
         rows = read_text_table(path, (id_column, *columns))
     owners = tuple(
         parse_barcode(cell, f"{path}: row {i}, column {id_column!r}").patient
