@@ -30,11 +30,20 @@ from tasks.kinds.published.probe import (
     risk,
     train,
 )
-from tasks.kinds.published.switches import BATCH, REFITTED, Setting, Switch, scored_rows, switched
+from tasks.kinds.published.switches import (
+    BATCH,
+    REFITTED,
+    Setting,
+    Switch,
+    n_slides,
+    scored_rows,
+    switched,
+)
 from tasks.kinds.published.switches import settings as every_setting
 from tasks.metrics.time_to_event import Outcomes, harrell_c, harrell_c_each
 from tasks.metrics.undefined import Undefined
 from tasks.registry import all_tasks, under
+from tests.helpers.planted import planted
 
 ONE = np.zeros(1, dtype=np.intp)
 KINDS: tuple[type[Task], ...] = (PaperSurvival, PaperSubtyping, PaperFewShot)
@@ -275,6 +284,18 @@ def test_what_a_setting_cannot_score_has_its_reason() -> None:
     with pytest.raises(Undefined, match="its slides are not known"):
         scored_rows(frozenset({Switch.SLIDE_LEVEL}), 40, None)
     assert len(scored_rows(frozenset({Switch.SLIDE_LEVEL, Switch.DROP_LAST}), 40, None)) == 32
+
+
+def test_a_patient_without_a_slide_is_not_among_the_slides() -> None:
+    cohort = planted(bags=True)
+    bags = cohort.modalities["wsi"]
+    assert isinstance(bags, BagModality)
+    without = next(patient for patient in cohort.patients if patient not in bags.slides)
+    slides = n_slides(cohort, [bags.patients[0], without])
+    assert slides is not None
+    assert slides.tolist() == [len(bags.slides[bags.patients[0]]), 0]
+    rows = scored_rows(frozenset({Switch.SLIDE_LEVEL}), 2, slides)
+    assert set(rows.tolist()) == {0}
 
 
 def test_metrics_and_settings_go_together() -> None:

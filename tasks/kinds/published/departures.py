@@ -18,7 +18,13 @@ from tasks.data.cohort import BagModality, Cohort, Slide
 from tasks.embeddings import Embeddings
 from tasks.heads.inputs import Matrix
 from tasks.kinds.published.probe import Trained, at_unit_scale
-from tasks.kinds.published.switches import Setting, Switch, scored_epochs, scored_rows
+from tasks.kinds.published.switches import (
+    Setting,
+    Switch,
+    n_slides,
+    scored_epochs,
+    scored_rows,
+)
 from tasks.metrics.undefined import Undefined
 from tasks.seeds import generator
 
@@ -104,27 +110,27 @@ class Probes:
 
     Args:
         departures: What was embedded.
+        cohort: Whose patients they are; says how many slides each has.
         label: By which genes are selected.
         train: Training patients.
         test: Test patients.
-        slides: Of each test patient, from `n_slides`.
         learn: Trains probes on features [n, p] of the training patients, one matrix for each draw.
     """
 
     def __init__(
         self,
         departures: Departures,
+        cohort: Cohort,
         label: str,
         train: Sequence[str],
         test: Sequence[str],
-        slides: NDArray[np.intp] | None,
         learn: Callable[[Sequence[Matrix]], Sequence[Trained]],
     ) -> None:
         self._departures = departures
         self._label = label
         self._train = train
         self._test = test
-        self._slides = slides
+        self._slides = n_slides(cohort, test)
         self._learn = learn
         self._trained: dict[tuple[Switch | None, bool], Sequence[Trained]] = {}
 

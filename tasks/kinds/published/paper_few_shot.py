@@ -14,7 +14,7 @@ from tasks.heads.inputs import Matrix
 from tasks.kinds.instances import OfLabels
 from tasks.kinds.published.departures import Departures, Probes, Published
 from tasks.kinds.published.probe import SUBTYPING_RATE, SmoothedCrossEntropy, Trained, train
-from tasks.kinds.published.switches import REFITTED, Setting, Switch, n_slides, switched
+from tasks.kinds.published.switches import REFITTED, Setting, Switch, switched
 from tasks.metrics.classification import Classes, auroc_macro_each
 from tasks.scoring import Classified
 from tasks.seeds import generator
@@ -90,8 +90,7 @@ class PaperFewShot(OfLabels[ProbedDraws], Published[ProbedDraws]):
             return trained
 
         patients = both.train.patients, both.test.patients
-        slides = n_slides(cohort, both.test.patients)
-        probes = Probes(departures, self.gene_label(cohort), *patients, slides, learn)
+        probes = Probes(departures, cohort, self.gene_label(cohort), *patients, learn)
         drawn_honestly = probes.logits(frozenset())[:DRAWS]
         honest = np.mean([softmax(logits[-1], axis=-1) for logits in drawn_honestly], axis=0)
         return Predicted(ProbedDraws(probes, both.test_classes), both.columns("honest_p_", honest))

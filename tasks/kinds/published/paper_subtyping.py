@@ -13,7 +13,7 @@ from tasks.heads.inputs import Matrix
 from tasks.kinds.instances import OfLabels
 from tasks.kinds.published.departures import Departures, Probes, Published
 from tasks.kinds.published.probe import SUBTYPING_RATE, SmoothedCrossEntropy, Trained, train
-from tasks.kinds.published.switches import REFITTED, Setting, Switch, n_slides, switched
+from tasks.kinds.published.switches import REFITTED, Setting, Switch, switched
 from tasks.metrics.classification import Classes, auroc_macro_each
 from tasks.scoring import Classified
 
@@ -66,8 +66,7 @@ class PaperSubtyping(OfLabels[ProbedClasses], Published[ProbedClasses]):
             return train(draws, [loss], n_classes, SUBTYPING_RATE, *axes)
 
         patients = both.train.patients, both.test.patients
-        slides = n_slides(cohort, both.test.patients)
-        probes = Probes(departures, self.gene_label(cohort), *patients, slides, learn)
+        probes = Probes(departures, cohort, self.gene_label(cohort), *patients, learn)
         honest = softmax(probes.logits(frozenset())[0][-1], axis=-1)
         (probe,) = probes.trained(frozenset())
         return Predicted(

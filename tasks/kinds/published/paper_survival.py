@@ -21,7 +21,7 @@ from tasks.kinds.published.probe import (
     risk,
     train,
 )
-from tasks.kinds.published.switches import REFITTED, Setting, Switch, n_slides, switched
+from tasks.kinds.published.switches import REFITTED, Setting, Switch, switched
 from tasks.metrics.time_to_event import Outcomes, harrell_c_each
 from tasks.scoring import Followed, labels_with_classes, outcome_columns, outcomes
 
@@ -88,8 +88,7 @@ class PaperSurvival(OfEndpoints[ProbedHazards], Published[ProbedHazards]):
         def learn(draws: Sequence[Matrix]) -> tuple[Trained, ...]:
             return train(draws, losses, BINS, SURVIVAL_RATE, *axes)
 
-        slides = n_slides(cohort, both.test.patients)
-        probes = Probes(departures, self.gene_label(cohort), *patients, slides, learn)
+        probes = Probes(departures, cohort, self.gene_label(cohort), *patients, learn)
         head: dict[str, NDArray[np.float64]] = {}
         for (suffix, own), probe in zip(edges.items(), probes.trained(frozenset()), strict=True):
             head[f"edges{suffix}"] = own

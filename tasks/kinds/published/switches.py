@@ -98,11 +98,14 @@ def switched(
 
 
 def n_slides(cohort: Cohort, patients: Sequence[str]) -> NDArray[np.intp] | None:
-    """Slides of each patient, [n]; None where a cohort has slide vectors, averaged when read."""
-    slides = cohort.modalities["wsi"]
-    if not isinstance(slides, BagModality):
+    """Slides of each patient, [n]; None where a cohort has slide vectors, averaged when read.
+
+    A patient whom a method embeds without a slide has none.
+    """
+    bags = cohort.modalities["wsi"]
+    if not isinstance(bags, BagModality):
         return None
-    return np.array([len(slides.slides[patient]) for patient in patients], dtype=np.intp)
+    return np.array([len(bags.slides.get(patient, ())) for patient in patients], dtype=np.intp)
 
 
 def scored_rows(on: Setting, n: int, slides: NDArray[np.intp] | None) -> NDArray[np.intp]:
