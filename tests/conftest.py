@@ -1,15 +1,28 @@
-"""What every test starts from."""
+"""What every test starts from. A busy machine must not fail one."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
 import torch
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from threadpoolctl import threadpool_limits
 
-# A busy machine must not fail a test.
-settings.register_profile("mirror-bench", deadline=None)
+from tests.helpers.time_limits import pytest_timeout_set_timer
+
+__all__ = ["pytest_timeout_set_timer"]
+
+settings.register_profile(
+    "mirror-bench", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("mirror-bench")
+
+os.environ |= {
+    # Ray's workers give way to every other program, and what tests wait for is them.
+    "RAY_worker_niceness": "0",
+    # A server that takes its time to answer is not lost.
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "600",
+}
 
 
 @pytest.fixture(autouse=True, scope="session")

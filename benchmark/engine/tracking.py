@@ -16,7 +16,7 @@ import pandas as pd
 from benchmark.engine.machine import Load
 from benchmark.records.segments import Line
 
-# A server that is away must not hold up a sweep for minutes.
+# A server that is away must not hold up a sweep for minutes. The environment may say otherwise.
 SETTINGS = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
@@ -81,7 +81,8 @@ class _Sweep:
     """The parent run and its children."""
 
     def __init__(self, uri: str, artifacts: str | None, parameters: Mapping[str, str]) -> None:
-        os.environ.update(SETTINGS)
+        for name, value in SETTINGS.items():
+            os.environ.setdefault(name, value)
         import mlflow  # noqa: PLC0415  costs seconds, here they are nobody's
 
         for name in ("mlflow", "alembic"):

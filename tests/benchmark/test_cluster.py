@@ -27,9 +27,9 @@ from tests.helpers.sweeps import (
     start,
     tables,
     title,
-    wait_until,
     workers_of,
 )
+from tests.helpers.time_limits import wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 

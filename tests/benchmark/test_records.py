@@ -12,6 +12,7 @@ from benchmark.records.frames import TIDY
 from benchmark.records.segments import Stamps, write_segment
 from benchmark.records.store import Store
 from tasks.errors import InputError
+from tests.helpers.time_limits import wait_until
 
 
 def record(
@@ -215,15 +216,16 @@ def test_a_results_folder_that_cannot_be_made_is_an_input_error(tmp_path: Path) 
 def _hold(folder: Path, held: Any, release: Any) -> None:
     with Store(folder).locked(lambda: None):
         held.set()
-        release.wait(20)
+        release.wait()
 
 
 def test_a_second_run_waits_for_the_first(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     held, release = context.Event(), context.Event()
-    process = context.Process(target=_hold, args=(tmp_path, held, release))
+    process = context.Process(target=_hold, args=(tmp_path, held, release), daemon=True)
     process.start()
-    assert held.wait(20)
+    wait_until(lambda: held.is_set() or not process.is_alive())
+    assert held.is_set()
     waited = []
 
     def waiting() -> None:
@@ -231,6 +233,6 @@ def test_a_second_run_waits_for_the_first(tmp_path: Path) -> None:
         release.set()
 
     with Store(tmp_path).locked(waiting):
-        process.join(20)
+        process.join()
     assert waited == [True]
     assert process.exitcode == 0

@@ -35,6 +35,7 @@ from benchmark.show.html.trials import EPOCHS, PATIENTS, command, curve, predict
 from tasks.errors import InputError
 from tests.helpers.frames import SCHEMA, fake, records, rendered
 from tests.helpers.stores import CONFIG, write_store
+from tests.helpers.time_limits import slowness
 
 HOSTILE = "</script><script>window.hacked=1</script>\"'><img src=x onerror=window.hacked=1>"
 LUAD = "survival/TCGA-LUAD/os"
@@ -463,7 +464,7 @@ def address(report: Path) -> Iterator[str]:
 def status(url: str, host: str | None = None) -> int:
     request = urllib.request.Request(url, headers={} if host is None else {"Host": host})
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=10 * slowness()) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         return error.code

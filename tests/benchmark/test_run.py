@@ -14,7 +14,8 @@ from sksurv.metrics import concordance_index_censored
 from tasks.kinds.survival import Survival
 from tests.helpers import sweeps
 from tests.helpers.planted import planted_folder
-from tests.helpers.sweeps import bench, has_recorded, recorded, start, tables, wait_until
+from tests.helpers.sweeps import bench, has_recorded, recorded, start, tables
+from tests.helpers.time_limits import wait_until
 
 COLUMNS = (
     "task,cohort,method,protocol,fold,seed,metric,value,higher_is_better,"

@@ -26,8 +26,8 @@ from tests.helpers.sweeps import (
     mlflow_server,
     start,
     tables,
-    wait_until,
 )
+from tests.helpers.time_limits import wait_until
 
 METHODS = "pca,random-init"
 SEED = ("--seeds", "0")

@@ -62,7 +62,7 @@ class _Handler(SimpleHTTPRequestHandler):
             return
         if fault is Fault.HELD:
             self.server.holding.set()
-            self.server.released.wait(60)
+            self.server.released.wait()
             return
         if fault is Fault.BUSY:
             self.send_error(503)

@@ -7,17 +7,15 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from tests.helpers.planted import planted_folder
+from tests.helpers.time_limits import wait_until
 
 PROGRAM = Path(sys.executable).with_name("mirror-bench")
 N_TRIALS = 4 * 5 * 3
-PATIENCE = 600.0
-"""Seconds; a busy machine needs most of a minute to start Ray's workers."""
 
 
 def command(
@@ -34,9 +32,7 @@ def command(
 
 def bench(*words: str | Path, cwd: Path | None = None) -> "subprocess.CompletedProcess[str]":
     """Run a command of `mirror-bench` to its end."""
-    return subprocess.run(
-        [PROGRAM, *words], capture_output=True, text=True, timeout=PATIENCE, check=False, cwd=cwd
-    )
+    return subprocess.run([PROGRAM, *words], capture_output=True, text=True, check=False, cwd=cwd)
 
 
 def start(words: list[str], **environment: str) -> "subprocess.Popen[str]":
@@ -46,14 +42,17 @@ def start(words: list[str], **environment: str) -> "subprocess.Popen[str]":
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        # Ray's workers give way to every other program, and what is waited for here is them.
-        env={**os.environ, "RAY_worker_niceness": "0", **environment},
+        env={**os.environ, **environment},
     )
 
 
 def ended(process: "subprocess.Popen[str]") -> tuple[int, str, str]:
     """Exit code and what was written, lines joined."""
-    out, err = process.communicate(timeout=PATIENCE)
+    try:
+        out, err = process.communicate()
+    except BaseException:  # the test's time limit
+        os.killpg(process.pid, signal.SIGKILL)
+        raise
     return process.returncode, " ".join(out.split()), " ".join(err.split())
 
 
@@ -116,13 +115,6 @@ def has_recorded(run: "subprocess.Popen[str]", results: Path, n: int) -> bool:
     return len(recorded(results)) >= n or run.poll() is not None
 
 
-def wait_until(true: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 @contextmanager
 def mlflow_server(folder: Path) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
     """A real MLflow server on loopback: its address, and its process."""
@@ -131,15 +123,20 @@ def mlflow_server(folder: Path) -> Iterator[tuple[str, "subprocess.Popen[bytes]"
         port = free.getsockname()[1]
     store = ["--workers", "1", "--backend-store-uri", f"sqlite:///{folder}/m.db"]
     where = ["--host", "127.0.0.1", "--port", str(port), "--artifacts-destination", "artifacts"]
-    with subprocess.Popen(
-        [PROGRAM.with_name("mlflow"), "server", *where, *store],
-        cwd=folder,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    ) as process:
+    log = folder / "mlflow-server.log"
+    with (
+        log.open("w") as output,
+        subprocess.Popen(
+            [PROGRAM.with_name("mlflow"), "server", *where, *store],
+            cwd=folder,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        ) as process,
+    ):
 
         def listens() -> bool:
+            assert process.poll() is None, log.read_text()
             with socket.socket() as probe:
                 return probe.connect_ex(("127.0.0.1", port)) == 0
 

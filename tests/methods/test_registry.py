@@ -31,7 +31,6 @@ def mirror_bench(*arguments: str, path: Path) -> "subprocess.CompletedProcess[st
         capture_output=True,
         text=True,
         check=False,
-        timeout=240,
     )
 
 
