@@ -9,6 +9,14 @@ class InputError(Exception):
     """
 
 
+class NotFiniteError(InputError):
+    """A feature is NaN, infinite or more than float32 holds."""
+
+
+class NoSplitsError(InputError):
+    """There is no split file where one was looked for."""
+
+
 class MachineError(Exception):
     """The machine could not do what was asked; the message alone is shown, exit code 1.
 

@@ -18,18 +18,38 @@ The JSON is one object:
 
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
+from itertools import groupby
 from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from tasks.checks.leaks.findings import Checked, Finding, Report, Severity
-from tasks.checks.leaks.paths import audit_path
+from benchmark.cli.wording import STYLES, Wording
+from tasks.checks.finding import FOUND, Check, Finding, Severity
+from tasks.checks.leaks.paths import Report, audit_path
 
 VERSION = 1
 
-_STYLE = {Severity.LEAK: "bold red", Severity.WARNING: "yellow", Severity.NOTE: "dim"}
+_KEYS = (
+    "check",
+    "where",
+    "fold",
+    "severity",
+    "n",
+    "total",
+    "unit",
+    "summary",
+    "examples",
+    "advice",
+)
+AUDIT = Wording(
+    {Severity.PROBLEM: "leak", Severity.WARNING: "warning", Severity.NOTE: "note"},
+    dict(zip(_KEYS, _KEYS, strict=True)),
+    10,
+)
+_STYLES = {**STYLES, Severity.PROBLEM: "bold red", Severity.NOTE: "dim"}
 
 
 def audit(path: Path, as_json: bool, console: Console) -> int:
@@ -63,39 +83,12 @@ def as_dict(report: Report) -> dict[str, object]:
         "path": report.path,
         "target": str(report.target),
         "leaks": report.leaks,
-        "counts": {str(severity): report.count(severity) for severity in Severity},
-        "findings": [
-            {
-                "check": str(checked.check),
-                "where": checked.where,
-                "fold": finding.fold,
-                "severity": str(finding.severity),
-                "n": finding.n,
-                "total": finding.total,
-                "unit": finding.unit,
-                "summary": finding.summary,
-                "examples": list(finding.examples),
-                "advice": finding.advice,
-            }
-            for checked, finding in _gravest_first(report)
-        ],
-        "folds": [
-            {
-                "where": facts.where,
-                "fold": facts.fold,
-                "patients": facts.patients,
-                "leaked_patients": facts.leaked_patients,
-            }
-            for facts in report.folds
-        ],
+        "counts": AUDIT.counts(report.findings),
+        "findings": [AUDIT.as_dict(finding) for finding in _gravest_first(report)],
+        "folds": [asdict(facts) for facts in report.folds],
         "checks": [
-            {
-                "check": str(checked.check),
-                "where": checked.where,
-                "outcome": _outcome(checked),
-                "reason": checked.skipped,
-            }
-            for checked in report.checks
+            {"check": str(check), "where": where, "outcome": outcome, "reason": reason}
+            for check, where, outcome, reason in _checks(report)
         ],
     }
 
@@ -106,32 +99,26 @@ def show(report: Report, console: Console) -> None:
     if report.folds:
         console.print()
         console.print(_folds(report))
-    for checked, finding in _gravest_first(report):
-        style = _STYLE[finding.severity]
+    for finding in _gravest_first(report):
+        word = f"[{_STYLES[finding.severity]}]{AUDIT.words[finding.severity]}[/]"
+        count = f"({finding.n} of {finding.total} {finding.unit})"
         console.print()
-        console.print(
-            f"[{style}]{finding.severity}[/]  {escape(checked.where)}  [dim]{checked.check}[/]",
-            highlight=False,
-        )
-        console.print(
-            f"  {escape(finding.summary)} ({finding.n} of {finding.total} {finding.unit})",
-            highlight=False,
-        )
-        if finding.examples:
-            more = ", ..." if finding.n > len(finding.examples) else ""
-            listed = escape(", ".join(finding.examples))
-            console.print(f"  [dim]for example {listed}{more}[/]", highlight=False)
+        console.print(f"{word}  {escape(finding.where)}  [dim]{finding.check}[/]", highlight=False)
+        console.print(f"  {escape(f'{finding.summary} {count}')}", highlight=False)
+        if examples := AUDIT.examples(finding):
+            console.print(f"  {examples}", highlight=False)
         console.print(f"  → {escape(finding.advice)}", highlight=False)
-    skipped = [checked for checked in report.checks if checked.skipped]
+    skipped = [finding for finding in report.findings if finding.severity is Severity.SKIPPED]
     if skipped:
         console.print()
-    for checked in skipped:
-        line = f"not checked: {checked.check}, {checked.where}: {checked.skipped}"
+    for finding in skipped:
+        line = f"not checked: {finding.check}, {finding.where}: {finding.summary}"
         console.print(f"[dim]{escape(line)}[/]", highlight=False)
-    counts = ", ".join(f"{report.count(severity)} {severity}s" for severity in Severity)
+    counts = ", ".join(f"{n} {word}s" for word, n in AUDIT.counts(report.findings).items())
     console.print()
     verdict = "[bold red]leaks[/]" if report.leaks else "[green]no leak[/]"
-    console.print(f"{verdict}: {counts}; {len(report.checks)} checks", highlight=False)
+    n_checks = sum(1 for _ in _checks(report))
+    console.print(f"{verdict}: {counts}; {n_checks} checks", highlight=False)
 
 
 def _folds(report: Report) -> Table:
@@ -145,22 +132,23 @@ def _folds(report: Report) -> Table:
         table.add_column(part, justify="right")
     for facts in report.folds:
         numbers = [str(facts.patients.get(part, "")) for part in parts]
-        style = _STYLE[Severity.LEAK] if facts.leaked_patients else ""
+        style = _STYLES[Severity.PROBLEM] if facts.leaked_patients else ""
         table.add_row(
             escape(facts.where), str(facts.fold), *numbers, str(facts.leaked_patients), style=style
         )
     return table
 
 
-def _gravest_first(report: Report) -> Iterator[tuple[Checked, Finding]]:
-    for severity in Severity:
-        for checked in report.checks:
-            for finding in checked.findings:
-                if finding.severity is severity:
-                    yield checked, finding
+def _gravest_first(report: Report) -> list[Finding]:
+    there = (finding for finding in report.findings if finding.is_there)
+    return sorted(there, key=lambda finding: FOUND.index(finding.severity))
 
 
-def _outcome(checked: Checked) -> str:
-    if checked.findings:
-        return "found"
-    return "skipped" if checked.skipped else "clean"
+def _checks(report: Report) -> Iterator[tuple[Check, str, str, str]]:
+    """Each check: what was looked for, in what, what came out, and why not if it could not be."""
+    for (check, where), group in groupby(report.findings, key=lambda f: (f.check, f.where)):
+        reasons = {finding.severity: finding.summary for finding in group}
+        found = not reasons.keys().isdisjoint(FOUND)
+        skipped = Severity.SKIPPED in reasons
+        outcome = "found" if found else "skipped" if skipped else "clean"
+        yield check, where, outcome, reasons.get(Severity.SKIPPED, "")

@@ -25,18 +25,26 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
-from tasks.checks.data.cohort_facts import verify_cohort
-from tasks.checks.data.facts import Check, CohortFacts, Fact, Weight
+from benchmark.cli.wording import STYLES, Wording
+from tasks.checks.data.cohort_facts import CohortFacts, verify_cohort
+from tasks.checks.finding import Check, Finding, Severity, by_severity
 from tasks.data.load import find_cohorts
 
 VERSION = 1
 
+VERIFY = Wording(
+    {Severity.PROBLEM: "problem", Severity.WARNING: "warning", Severity.NOTE: "fact"},
+    {
+        "part": "where", "check": "check", "weight": "severity", "summary": "summary",
+        "n": "n", "total": "total", "unit": "unit", "examples": "examples",
+    },
+    5,
+)  # fmt: skip
 _MARK = {
-    Weight.PROBLEM: "[bold red]✗[/]",
-    Weight.WARNING: "[yellow]![/]",
-    Weight.FACT: "[dim]·[/]",
+    Severity.PROBLEM: "[bold red]✗[/]",
+    Severity.WARNING: "[yellow]![/]",
+    Severity.NOTE: "[dim]·[/]",
 }
-_STYLE = {Weight.PROBLEM: "red", Weight.WARNING: "yellow", Weight.FACT: ""}
 
 
 def verify(path: Path, as_json: bool, console: Console) -> int:
@@ -53,7 +61,7 @@ def verify(path: Path, as_json: bool, console: Console) -> int:
     Raises:
         InputError: There is no cohort, or a manifest cannot be read; the command line makes it 2.
     """
-    found = []
+    cohorts = []
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     quiet = as_json or not console.is_terminal
     with Progress(*columns, console=console, transient=True, disable=quiet) as progress:
@@ -64,66 +72,52 @@ def verify(path: Path, as_json: bool, console: Console) -> int:
                 text = f"{escape(name)}: {escape(what)}"
                 progress.update(bar, description=text, completed=done, total=total)
 
-            found.append(verify_cohort(folder, looking_at))
-    found = _with_names_compared(found)
+            cohorts.append(verify_cohort(folder, looking_at))
+    cohorts = _with_names_compared(cohorts)
+    findings = [finding for cohort in cohorts for finding in cohort.findings]
+    problems = by_severity(findings)[Severity.PROBLEM] > 0
     if as_json:
-        print(json.dumps(as_dict(path, found), indent=2), file=console.file)
+        report = {
+            "version": VERSION,
+            "path": str(path),
+            "problems": problems,
+            "counts": VERIFY.counts(findings),
+            "cohorts": [_as_dict(cohort) for cohort in cohorts],
+        }
+        print(json.dumps(report, indent=2), file=console.file)
     else:
-        for cohort in found:
+        for cohort in cohorts:
             show(cohort, console)
-    return int(any(cohort.count(Weight.PROBLEM) for cohort in found))
+    return int(problems)
 
 
-def _with_names_compared(found: Sequence[CohortFacts]) -> list[CohortFacts]:
+def _with_names_compared(cohorts: Sequence[CohortFacts]) -> list[CohortFacts]:
     """`run` takes no two cohorts of one name, which `data init` gives all cohorts of a project."""
     folders = defaultdict(list)
-    for cohort in found:
+    for cohort in cohorts:
         folders[cohort.name].append(cohort.folder)
     compared = []
-    for cohort in found:
+    for cohort in cohorts:
         others = [folder for folder in folders[cohort.name] if folder != cohort.folder]
         if others:
             summary = f"named as the cohort of {', '.join(others)}; `run` asks for different names"
-            fact = Fact("cohort", Check.MANIFEST, Weight.PROBLEM, summary)
-            cohort = replace(cohort, facts=(fact, *cohort.facts))  # noqa: PLW2901
+            finding = Finding("cohort", Check.MANIFEST, Severity.PROBLEM, summary)
+            cohort = replace(cohort, findings=(finding, *cohort.findings))  # noqa: PLW2901
         compared.append(cohort)
     return compared
 
 
-def as_dict(path: Path, cohorts: Sequence[CohortFacts]) -> dict[str, object]:
-    """The cohorts as the JSON that the module describes."""
-    counts = {str(weight): sum(c.count(weight) for c in cohorts) for weight in Weight}
+def _as_dict(cohort: CohortFacts) -> dict[str, object]:
     return {
-        "version": VERSION,
-        "path": str(path),
-        "problems": counts["problem"] > 0,
-        "counts": counts,
-        "cohorts": [
-            {
-                "name": cohort.name,
-                "folder": cohort.folder,
-                "counts": {str(weight): cohort.count(weight) for weight in Weight},
-                "facts": [
-                    {
-                        "part": fact.part,
-                        "check": str(fact.check),
-                        "weight": str(fact.weight),
-                        "summary": fact.summary,
-                        "n": fact.n,
-                        "total": fact.total,
-                        "unit": fact.unit,
-                        "examples": list(fact.examples),
-                    }
-                    for fact in cohort.facts
-                ],
-            }
-            for cohort in cohorts
-        ],
+        "name": cohort.name,
+        "folder": cohort.folder,
+        "counts": VERIFY.counts(cohort.findings),
+        "facts": [VERIFY.as_dict(finding) for finding in cohort.findings],
     }
 
 
 def show(cohort: CohortFacts, console: Console) -> None:
-    """Print a cohort: a line a fact, part by part, and the verdict."""
+    """Print a cohort: a line a finding, part by part, and the verdict."""
     console.print()
     console.print(
         f"[bold]{escape(cohort.name)}[/] [dim]{escape(cohort.folder)}[/]", highlight=False
@@ -134,20 +128,17 @@ def show(cohort: CohortFacts, console: Console) -> None:
     table.add_column("count", justify="right", no_wrap=True)
     table.add_column("summary", overflow="fold")
     part = ""
-    for fact in cohort.facts:
-        shown = "" if fact.part == part else fact.part
-        part = fact.part
-        text = f"[{_STYLE[fact.weight]}]{escape(fact.summary)}[/]" if _STYLE[fact.weight] else ""
-        table.add_row(escape(shown), _MARK[fact.weight], _count(fact), text or escape(fact.summary))
-        if fact.examples and fact.weight is not Weight.FACT:
-            more = ", ..." if fact.n > len(fact.examples) else ""
-            listed = escape(", ".join(fact.examples))
-            table.add_row("", "", "", f"[dim]for example {listed}{more}[/]")
+    for finding in cohort.findings:
+        shown = "" if finding.where == part else finding.where
+        part = finding.where
+        style = STYLES[finding.severity]
+        text = f"[{style}]{escape(finding.summary)}[/]" if style else escape(finding.summary)
+        count = f"{finding.n:,} of {finding.total:,} {finding.unit}" if finding.unit else ""
+        table.add_row(escape(shown), _MARK[finding.severity], count, text)
+        if finding.severity is not Severity.NOTE and (examples := VERIFY.examples(finding)):
+            table.add_row("", "", "", examples)
     console.print(table, highlight=False)
-    n_problems, n_warnings = cohort.count(Weight.PROBLEM), cohort.count(Weight.WARNING)
+    counts = by_severity(cohort.findings)
+    n_problems, n_warnings = counts[Severity.PROBLEM], counts[Severity.WARNING]
     verdict = "[bold red]problems[/]" if n_problems else "[green]whole[/]"
     console.print(f"{verdict}: {n_problems} problems, {n_warnings} warnings", highlight=False)
-
-
-def _count(fact: Fact) -> str:
-    return f"{fact.n:,} of {fact.total:,} {fact.unit}" if fact.unit else ""

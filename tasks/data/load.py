@@ -59,14 +59,15 @@ def load_cohort(folder: Path) -> Cohort:
     notes = [f"note: {manifest.provenance.note}"] if manifest.provenance.note else []
     for name, source in manifest.modalities.items():
         if isinstance(source, BagSource):
-            modalities[name], facts = read_bags(name, source)
-        else:
-            vectors, facts = read_vectors(name, source)
-            if isinstance(source, GeneSource):
-                vectors, declared = as_declared(name, vectors, source)
-                facts += declared
-            modalities[name] = vectors
+            modalities[name], read = read_bags(name, source)
+            notes += read
+            continue
+        vectors, facts = read_vectors(name, source)
         notes += facts
+        if isinstance(source, GeneSource):
+            vectors, facts = as_declared(name, vectors, source)
+            notes += facts
+        modalities[name] = vectors
     having = {name: set(modality.patients) for name, modality in modalities.items()}
     patients = tuple(sorted(set.union(*having.values())))
     if len(having) > 1:
@@ -101,6 +102,6 @@ def load_cohort(folder: Path) -> Cohort:
         truth,
         manifest.provenance.source,
         manifest.provenance.licence,
-        tuple(notes),
+        tuple(map(str, notes)),
         planted=manifest.truth is not None,
     )

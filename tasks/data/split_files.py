@@ -26,7 +26,7 @@ from tasks.data.cohort import Cohort
 from tasks.data.formats.cells import number, shown
 from tasks.data.formats.clinical import recognise
 from tasks.data.formats.tables import is_missing, near, read_text_table
-from tasks.errors import InputError
+from tasks.errors import InputError, NoSplitsError
 
 PATIENT_COLUMNS = frozenset(
     {"case_id", "case", "patient", "patient_id", "bcr_patient_barcode", "submitter_id"}
@@ -158,7 +158,8 @@ def read_split_sets(path: Path) -> tuple[SplitSet, ...]:
         path: The file or folder.
 
     Raises:
-        InputError: There is no split file, or one is not of a layout that is known, or two files
+        NoSplitsError: There is no split file.
+        InputError: One is not of a layout that is known, or two files
             of a folder claim the same fold.
     """
     if not path.is_dir():
@@ -168,7 +169,7 @@ def read_split_sets(path: Path) -> tuple[SplitSet, ...]:
     except OSError as error:
         raise InputError(f"{path}: expected a folder, found: {error.strerror}") from None
     if not files:
-        raise InputError(
+        raise NoSplitsError(
             f"{path}: expected split files (a header such as ,train,val or fold_0), found none"
         )
     by_folder: dict[Path, list[Path]] = defaultdict(list)

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from tasks.checks.finding import Finding, Severity
 from tasks.checks.leaks.circular_labels import audit_label
 from tasks.checks.leaks.duplicates import audit_duplicates
-from tasks.checks.leaks.findings import Checked, Severity
 from tasks.checks.leaks.rows import Rows, bag_rows, pooled
 from tasks.checks.leaks.separation import forest, linear, separability
 from tasks.checks.leaks.sites import audit_label_by_site, audit_site_signature, site_auroc
@@ -33,8 +33,8 @@ def random_rows(n: int, width: int, *axes: str | int) -> NDArray[np.float64]:
     return rng.normal(5.0, 1.0, (n, width)) * np.exp(rng.normal(0, 2, width))
 
 
-def examples(checks: tuple[Checked, ...]) -> list[tuple[str, ...]]:
-    return [f.examples for checked in checks for f in checked.findings]
+def examples(checks: tuple[Finding, ...]) -> list[tuple[str, ...]]:
+    return [f.examples for f in checks if f.is_there]
 
 
 # Duplicates
@@ -44,10 +44,10 @@ def test_copies_under_two_patients() -> None:
     values = random_rows(60, 20)
     values[7] = values[31]
     copies, near = audit_duplicates("x", rows_of(values))
-    (finding,) = copies.findings
-    assert (finding.severity, finding.n, finding.total) == (Severity.LEAK, 2, 60)
+    finding = copies
+    assert (finding.severity, finding.n, finding.total) == (Severity.PROBLEM, 2, 60)
     assert finding.examples == ("slide31 = slide7",)
-    assert not near.findings  # said once
+    assert not near.is_there  # said once
 
 
 def test_copies_of_one_patient_are_no_leak() -> None:
@@ -72,10 +72,10 @@ def test_copies_made_again_are_near(again: object) -> None:
     values = random_rows(80, 64, "again")
     values[5] = again(values[66])  # type: ignore[operator]
     copies, near = audit_duplicates("x", rows_of(values))
-    assert not copies.findings
-    (finding,) = near.findings
+    assert not copies.is_there
+    finding = near
     assert (finding.severity, finding.n, finding.examples) == (
-        Severity.LEAK,
+        Severity.PROBLEM,
         2,
         ("slide5 ~ slide66",),
     )
@@ -93,12 +93,12 @@ def test_pairs_across_blocks_are_found() -> None:
     values[1299] = values[0] * (1 + 1e-5)
     values[700] = values[300] * (1 + 1e-5)
     _, near = audit_duplicates("x", rows_of(values))
-    assert near.findings[0].examples == ("slide0 ~ slide1299", "slide300 ~ slide700")
+    assert near.examples == ("slide0 ~ slide1299", "slide300 ~ slide700")
 
 
 def test_too_few_features_to_compare() -> None:
     _, near = audit_duplicates("x", rows_of(random_rows(60, 2)))
-    assert near.skipped == "60 rows of 2 features, 10 of 8 are needed"
+    assert near.summary == "60 rows of 2 features, 10 of 8 are needed"
 
 
 def test_patches_in_another_order_are_near() -> None:
@@ -176,18 +176,18 @@ def test_small_groups_and_constants_cannot_be_judged() -> None:
 
 
 def test_site_signature() -> None:
-    def audit(shift: float) -> Checked:
+    def audit(shift: float) -> Finding:
         patients, values, _ = grouped(shift)
         features = tuple(map(str, range(values.shape[1])))
         order = np.argsort(patients)
         modality = VectorModality(tuple(np.array(patients)[order]), values[order], features)
         return audit_site_signature("x", modality)
 
-    assert not audit(0.0).findings
-    (finding,) = audit(2.0).findings
+    assert not audit(0.0).is_there
+    finding = audit(2.0)
     assert (finding.severity, finding.n, finding.total) == (Severity.WARNING, 3, 3)
     alone = VectorModality(("P1", "P2"), np.ones((2, 3), np.float32), ("a", "b", "c"))
-    assert audit_site_signature("x", alone).skipped
+    assert audit_site_signature("x", alone).severity is Severity.SKIPPED
 
 
 # Labels
@@ -222,12 +222,12 @@ def test_site_auroc_is_symmetric_in_two_classes(letters: list[str]) -> None:
 
 
 def test_label_nearly_confounded_with_the_site() -> None:
-    (finding,) = audit_label_by_site("x", label_of({"XA": "a" * 20, "XB": "b" * 19 + "a"})).findings
+    finding = audit_label_by_site("x", label_of({"XA": "a" * 20, "XB": "b" * 19 + "a"}))
     assert (finding.severity, finding.n, finding.total) == (Severity.WARNING, 1, 2)
     mixed = label_of({"XA": "ab" * 10, "XB": "ba" * 10})
-    assert not audit_label_by_site("x", mixed).findings
+    assert not audit_label_by_site("x", mixed).is_there
     planted = Label({"P1": "a", "P2": "b"}, ("a", "b"))
-    assert audit_label_by_site("x", planted).skipped
+    assert audit_label_by_site("x", planted).severity is Severity.SKIPPED
 
 
 def cohort_of(patients: list[str], values: Array) -> Cohort:
@@ -240,7 +240,7 @@ def cohort_of(patients: list[str], values: Array) -> Cohort:
 def audited(name: str, column: str, label: Label, shift: float) -> list[tuple[Severity, str]]:
     patients, values, _ = grouped(shift)
     checked = audit_label("x", name, label, column, cohort_of(patients, values))
-    return [(finding.severity, finding.summary) for finding in checked.findings]
+    return [(finding.severity, finding.summary) for finding in checked if finding.is_there]
 
 
 def test_labels_called_from_a_modality() -> None:

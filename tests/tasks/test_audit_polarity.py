@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.checks.leaks.findings import Check, Checked, Severity
+from tasks.checks.finding import Check, Finding, Severity
 from tasks.checks.leaks.polarity import audit_polarity, evidence
 from tasks.checks.leaks.published_endpoints import (
     HIGHEST_RATE,
@@ -38,8 +38,10 @@ def reverse(endpoint: Endpoint) -> Endpoint:
     return Endpoint(endpoint.patients, endpoint.time, ~endpoint.event)
 
 
-def severities(checks: tuple[Checked, ...], wanted: Check = Check.EVENT_POLARITY) -> set[Severity]:
-    return {f.severity for checked in checks if checked.check is wanted for f in checked.findings}
+def severities(
+    findings: tuple[Finding, ...], wanted: Check = Check.EVENT_POLARITY
+) -> set[Severity]:
+    return {f.severity for f in findings if f.check is wanted and f.is_there}
 
 
 CLEAR = [(p, e) for p in ("BRCA", "PRAD", "KIRP", "STAD", "GBM", "UCEC") for e in ("os", "pfi")]
@@ -51,18 +53,21 @@ def test_reversed_events_are_a_leak_and_straight_ones_are_not(
     project: str, name: str, n: int
 ) -> None:
     endpoint = drawn(project, name, n)
-    assert not severities(audit_polarity("x", {name: endpoint})) & {Severity.LEAK, Severity.WARNING}
+    assert not severities(audit_polarity("x", {name: endpoint})) & {
+        Severity.PROBLEM,
+        Severity.WARNING,
+    }
     found = severities(audit_polarity("x", {name: reverse(endpoint)}))
-    assert found & {Severity.LEAK, Severity.WARNING}
+    assert found & {Severity.PROBLEM, Severity.WARNING}
     if abs(PUBLISHED[project][name].rate - 0.5) > 0.25:
-        assert found == {Severity.LEAK}
+        assert found == {Severity.PROBLEM}
 
 
 def test_what_cannot_be_told_is_said() -> None:
     for endpoint in (drawn("SKCM", "os", 400), reverse(drawn("SKCM", "os", 400))):
         (checked,) = audit_polarity("x", {"os": endpoint})
-        assert [f.severity for f in checked.findings] == [Severity.NOTE]
-        assert "cannot be told" in checked.findings[0].summary
+        assert checked.severity is Severity.NOTE
+        assert "cannot be told" in checked.summary
 
 
 @settings(max_examples=50, deadline=None)
@@ -91,8 +96,8 @@ def test_days_taken_for_months() -> None:
     endpoint = drawn("BRCA", "os", 300)
     wrong = Endpoint(endpoint.patients, endpoint.time * DAYS_PER_MONTH, endpoint.event)
     (checked,) = audit_polarity("x", {"os": wrong})
-    assert checked.findings[0].severity is Severity.WARNING
-    assert "check the unit" in checked.findings[0].advice
+    assert checked.severity is Severity.WARNING
+    assert "check the unit" in checked.advice
 
 
 def test_projects_are_judged_apart() -> None:
@@ -102,9 +107,9 @@ def test_projects_are_judged_apart() -> None:
         np.concatenate([brca.time, prad.time]),
         np.concatenate([brca.event, prad.event]),
     )
-    found = {c.where: c.findings for c in audit_polarity("x", {"os": both})}
-    assert [f.severity for f in found["x: os, BRCA"]] == [Severity.LEAK]
-    assert found["x: os, PRAD"] == ()
+    found = {f.where: f for f in audit_polarity("x", {"os": both})}
+    assert found["x: os, BRCA"].severity is Severity.PROBLEM
+    assert found["x: os, PRAD"].severity is Severity.CLEAN
 
 
 # Patients of no TCGA project
@@ -143,8 +148,9 @@ def test_borrowed_barcodes_are_no_project() -> None:
 
 def test_too_few_patients_say_nothing() -> None:
     (checked,) = audit_polarity("x", {"os": drawn("BRCA", "os", 10)})
-    assert checked.skipped == "10 patients, 20 are needed"
-    assert audit_polarity("x", {})[0].skipped == "there is no endpoint"
+    assert checked.severity is Severity.SKIPPED
+    assert checked.summary == "10 patients, 20 are needed"
+    assert audit_polarity("x", {})[0].summary == "there is no endpoint"
 
 
 # Endpoints against each other
@@ -162,9 +168,9 @@ def test_who_died_of_the_disease_has_died() -> None:
         return severities(audit_polarity("x", endpoints), Check.ENDPOINT_ORDER)
 
     assert order(died, of_disease) == set()
-    assert order(~died, of_disease) == {Severity.LEAK}
-    assert order(died, ~of_disease) == {Severity.LEAK}
-    assert order(~died, ~of_disease) == {Severity.LEAK}
+    assert order(~died, of_disease) == {Severity.PROBLEM}
+    assert order(died, ~of_disease) == {Severity.PROBLEM}
+    assert order(~died, ~of_disease) == {Severity.PROBLEM}
     one_wrong = died.copy()
     one_wrong[0] = False
     assert order(one_wrong, of_disease) == {Severity.WARNING}
@@ -220,8 +226,8 @@ def test_real_endpoints_pass_and_reversed_ones_are_seen(cdr: pd.DataFrame) -> No
                     part[name.upper()].to_numpy()[kept] == 1,
                 )
                 straight = severities(audit_polarity("x", {name: endpoint}))
-                assert not straight & {Severity.LEAK, Severity.WARNING}, (project, name)
+                assert not straight & {Severity.PROBLEM, Severity.WARNING}, (project, name)
                 found = severities(audit_polarity("x", {name: reverse(endpoint)}))
                 total += 1
-                seen += bool(found & {Severity.LEAK, Severity.WARNING})
+                seen += bool(found & {Severity.PROBLEM, Severity.WARNING})
     assert seen / total > 0.9

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tasks.checks.finding import Check, Finding, Severity
 from tasks.checks.leaks.contradictions import audit_rows
-from tasks.checks.leaks.findings import Check, Checked, Severity
 from tasks.checks.leaks.published_endpoints import PUBLISHED
 from tasks.checks.leaks.table_leaks import audit_table, identifier
 from tasks.errors import InputError
@@ -20,8 +20,8 @@ def write(path: Path, table: pd.DataFrame) -> Path:
     return path
 
 
-def found(checks: tuple[Checked, ...], check: Check) -> list[tuple[Severity, int]]:
-    return [(f.severity, f.n) for c in checks if c.check is check for f in c.findings]
+def found(checks: tuple[Finding, ...], check: Check) -> list[tuple[Severity, int]]:
+    return [(f.severity, f.n) for f in checks if f.check is check and f.is_there]
 
 
 def clinical(n: int = 150) -> pd.DataFrame:
@@ -46,7 +46,7 @@ def clinical(n: int = 150) -> pd.DataFrame:
 
 def rows(table: pd.DataFrame, *used: str) -> list[tuple[Severity, int, tuple[str, ...]]]:
     checked = audit_rows("x", table.astype(str), "case_id", used)
-    return [(f.severity, f.n, f.examples) for f in checked.findings]
+    return [(f.severity, f.n, f.examples) for f in checked if f.is_there]
 
 
 def slides(n: int = 30) -> pd.DataFrame:
@@ -71,7 +71,7 @@ def test_slides_of_a_patient_differ_and_patients_do_not() -> None:
 def test_two_outcomes_of_a_patient_are_a_leak() -> None:
     table = slides()
     table.loc[5, "survival_months"] = 99.0
-    assert rows(table) == [(Severity.LEAK, 1, ("TCGA-A1-0002: survival_months 3.0 / 99.0",))]
+    assert rows(table) == [(Severity.PROBLEM, 1, ("TCGA-A1-0002: survival_months 3.0 / 99.0",))]
 
 
 def test_one_number_in_two_spellings_is_one() -> None:
@@ -85,7 +85,7 @@ def test_a_column_that_nearly_always_agrees_is_the_patients() -> None:
     table = slides()
     table.loc[5, "grade"] = 9
     assert rows(table) == [(Severity.WARNING, 1, ("TCGA-A1-0002: grade 2.0 / 9.0",))]
-    assert rows(table, "grade") == [(Severity.LEAK, 1, ("TCGA-A1-0002: grade 2.0 / 9.0",))]
+    assert rows(table, "grade") == [(Severity.PROBLEM, 1, ("TCGA-A1-0002: grade 2.0 / 9.0",))]
 
 
 def test_one_identifier_twice_in_a_table_of_a_row_a_patient() -> None:
@@ -99,12 +99,12 @@ def test_one_identifier_twice_in_a_table_of_a_row_a_patient() -> None:
     table.loc[59, "case_id"] = "TCGA-A1-0003"  # II, another score; 3 is I
     assert rows(table) == [(Severity.WARNING, 1, ("TCGA-A1-0003: stage i / iii",))]
     renamed = table.rename(columns={"stage": "Subtype"})
-    assert rows(renamed) == [(Severity.LEAK, 1, ("TCGA-A1-0003: Subtype i / iii",))]
+    assert rows(renamed) == [(Severity.PROBLEM, 1, ("TCGA-A1-0003: Subtype i / iii",))]
     small = renamed.loc[[3, 5, 59], ["case_id", "Subtype"]]
-    assert rows(small) == [(Severity.LEAK, 1, ("TCGA-A1-0003: Subtype i / iii",))]
+    assert rows(small) == [(Severity.PROBLEM, 1, ("TCGA-A1-0003: Subtype i / iii",))]
     timed = renamed.rename(columns={"score": "time"})
     ((severity, _, shown),) = rows(timed)
-    assert severity is Severity.LEAK
+    assert severity is Severity.PROBLEM
     assert len(shown) == 2
     table.loc[[3, 59], "case_id"] = ["TCGA-A1-0003-01A", "TCGA-A1-0003-06A"]
     assert rows(table) == []  # two samples may differ
@@ -113,8 +113,9 @@ def test_one_identifier_twice_in_a_table_of_a_row_a_patient() -> None:
 def test_patients_that_do_not_matter_are_left_alone() -> None:
     table = slides().astype(str)
     table.loc[5, "survival_months"] = "99.0"
-    assert not audit_rows("x", table, "case_id", (), {"TCGA-A1-0007"}).findings
-    assert audit_rows("x", table, "case_id", (), {"TCGA-A1-0002"}).findings
+    for patient, there in (("TCGA-A1-0007", False), ("TCGA-A1-0002", True)):
+        (finding,) = audit_rows("x", table, "case_id", (), {patient})
+        assert finding.is_there is there
 
 
 # Tables of each kind
@@ -128,11 +129,11 @@ def test_a_clinical_table(tmp_path: Path) -> None:
         Check.EVENT_POLARITY,
         Check.ENDPOINT_ORDER,
     }
-    assert not any(c.findings or c.skipped for c in checks)
+    assert {c.severity for c in checks} == {Severity.CLEAN}
     table["OS"] = 1 - table["OS"]
     checks = audit_table(write(tmp_path / "cdr.csv", table))
-    assert found(checks, Check.EVENT_POLARITY) == [(Severity.LEAK, int(table["OS"].sum()))]
-    assert found(checks, Check.ENDPOINT_ORDER) == [(Severity.LEAK, 150)]
+    assert found(checks, Check.EVENT_POLARITY) == [(Severity.PROBLEM, int(table["OS"].sum()))]
+    assert found(checks, Check.ENDPOINT_ORDER) == [(Severity.PROBLEM, 150)]
     table["OS"] = 1 - table["OS"]
     table.loc[3, "vital_status"] = "Alive"
     checks = audit_table(write(tmp_path / "cdr.csv", table))
@@ -160,7 +161,7 @@ def test_event_polarity_of_each_layout(layout: str, flipped: bool, tmp_path: Pat
     }
     checks = audit_table(write(tmp_path / "table.tsv", pd.DataFrame(tables[layout])))
     severities = {severity for severity, _ in found(checks, Check.EVENT_POLARITY)}
-    assert severities == ({Severity.LEAK} if flipped else set())
+    assert severities == ({Severity.PROBLEM} if flipped else set())
 
 
 @pytest.mark.parametrize(
@@ -186,7 +187,7 @@ def test_two_columns_of_vital_status_are_not_read(tmp_path: Path) -> None:
     table = clinical()
     table.insert(1, "again", table["vital_status"])
     checks = audit_table(write(tmp_path / "t.csv", table.rename(columns={"again": "vital_status"})))
-    assert [c.skipped for c in checks if c.check is Check.ENDPOINT_ORDER] == [
+    assert [c.summary for c in checks if c.check is Check.ENDPOINT_ORDER] == [
         "there are several columns vital_status"
     ]
 
@@ -195,9 +196,9 @@ def test_contradicting_outcomes_of_a_clinical_table(tmp_path: Path) -> None:
     table = clinical()
     table.loc[149, "bcr_patient_barcode"] = "TCGA-A1-0000"
     checks = audit_table(write(tmp_path / "cdr.csv", table))
-    assert found(checks, Check.CONTRADICTING_ROWS) == [(Severity.LEAK, 1)]
+    assert found(checks, Check.CONTRADICTING_ROWS) == [(Severity.PROBLEM, 1)]
     (polarity,) = [c for c in checks if c.check is Check.EVENT_POLARITY]
-    assert "expected one outcome" in polarity.skipped
+    assert "expected one outcome" in polarity.summary
 
 
 @pytest.mark.parametrize("layout", ["porpoise", "own"])
@@ -221,7 +222,7 @@ def test_a_layout_that_needs_barcodes_says_so(tmp_path: Path) -> None:
     table = clinical()
     table["bcr_patient_barcode"] = [f"patient_{i}" for i in range(len(table))]
     checks = audit_table(write(tmp_path / "t.csv", table))
-    assert [c.skipped for c in checks if c.check is Check.EVENT_POLARITY] == [
+    assert [c.summary for c in checks if c.check is Check.EVENT_POLARITY] == [
         "not every bcr_patient_barcode is a TCGA barcode"
     ]
 
@@ -237,7 +238,7 @@ def test_a_table_of_features(by_genes: bool, tmp_path: Path) -> None:
     table.columns = pd.Index([f"G{i}" for i in range(80)])
     written = (table.T.rename_axis("gene") if by_genes else table).reset_index()
     checks = audit_table(write(tmp_path / "rna.tsv", written))
-    assert found(checks, Check.DUPLICATES) == [(Severity.LEAK, 2)]
+    assert found(checks, Check.DUPLICATES) == [(Severity.PROBLEM, 2)]
     assert found(checks, Check.SITE_SIGNATURE) == [(Severity.WARNING, 2)]
 
 
@@ -249,7 +250,7 @@ def test_features_beside_words(tmp_path: Path) -> None:
     table.insert(20, "stain", ["H&E"] * 40)
     table.loc[3, "f7"] = table.loc[30, "f7"] = np.nan
     checks = audit_table(write(tmp_path / "wide.csv", table))
-    assert found(checks, Check.DUPLICATES) == [(Severity.LEAK, 2)]
+    assert found(checks, Check.DUPLICATES) == [(Severity.PROBLEM, 2)]
     words = table[["case_id"]].assign(**{f"w{i}": "a" for i in range(60)})
     checks = audit_table(write(tmp_path / "words.csv", words))
     assert [checked.check for checked in checks] == [Check.CONTRADICTING_ROWS]

@@ -14,7 +14,7 @@ from benchmark.engine.plan import Request, make_plan
 from methods.base import Budget
 from methods.registry import all_methods
 from tasks.checks.data.cohort_facts import verify_cohort
-from tasks.checks.data.facts import Fact, Weight
+from tasks.checks.finding import Finding, Severity
 from tasks.checks.leaks.cohort_leaks import audit_cohorts
 from tasks.data.cohort import BagModality, Cohort, VectorModality
 from tasks.data.load import find_cohorts, load_cohort
@@ -268,13 +268,13 @@ def probe(cohort: Cohort) -> Embeddings:
 
 
 def test_verify_says_what_a_union_is_and_whether_its_members_fit(data: Path) -> None:
-    def look(folder: Path) -> Fact:
-        (fact,) = verify_cohort(folder, lambda *_: None).facts
+    def look(folder: Path) -> Finding:
+        (fact,) = verify_cohort(folder, lambda *_: None).findings
         return fact
 
     assert look(data / "PAIR").summary == "a union of ONE, TWO: verify them for themselves"
     fact = look(write_union(data, "ONE", "ONE", name="TWICE"))
-    assert fact.weight is Weight.PROBLEM
+    assert fact.severity is Severity.PROBLEM
     assert "expected cohorts of different names, found ONE 2x" in fact.summary
     shutil.rmtree(data / "TWICE")
 
@@ -285,4 +285,4 @@ def test_the_audit_says_that_expression_tells_the_members_apart(data: Path) -> N
     assert "tells the members apart almost perfectly" in text
     assert "PAIR: project" in text
     overlap = [checked for checked in found if "overlap" in checked.check]
-    assert not any(checked.findings for checked in overlap)  # a union has its members' patients
+    assert not any(finding.is_there for finding in overlap)  # a union has its members' patients

@@ -1,16 +1,32 @@
 """A cohort verified: everything that can be wrong with it, named and counted."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.checks.data.bag_facts import LookingAt, verify_bags
-from tasks.checks.data.facts import Check, CohortFacts, Fact, Weight, some
 from tasks.checks.data.outcome_facts import verify_clinical, verify_label
 from tasks.checks.data.vector_facts import verify_vectors
+from tasks.checks.finding import Check, Finding, Severity, counted
 from tasks.data.formats.vectors import read_truth
 from tasks.data.load import load_cohort
 from tasks.data.manifest import BagSource, read_manifest
 from tasks.errors import InputError
+
+
+@dataclass(frozen=True)
+class CohortFacts:
+    """A cohort as its files are.
+
+    Attributes:
+        name: The cohort.
+        folder: Its folder.
+        findings: In the order of the work.
+    """
+
+    name: str
+    folder: str
+    findings: tuple[Finding, ...]
 
 
 def verify_cohort(folder: Path, looking_at: LookingAt) -> CohortFacts:
@@ -27,15 +43,15 @@ def verify_cohort(folder: Path, looking_at: LookingAt) -> CohortFacts:
     if manifest.union:
         looking_at("union", 0, 1)
         return CohortFacts(manifest.name, str(folder), (_union(folder),))
-    facts: list[Fact] = []
+    facts: list[Finding] = []
     patients: dict[str, frozenset[str]] = {}
     for name, source in manifest.modalities.items():
         if isinstance(source, BagSource):
-            found, patients[name] = verify_bags(name, source, looking_at)
+            seen, patients[name] = verify_bags(name, source, looking_at)
         else:
             looking_at(name, 0, 1)
-            found, patients[name] = verify_vectors(name, source)
-        facts += found
+            seen, patients[name] = verify_vectors(name, source)
+        facts += seen
     facts += _partners(patients)
     members = frozenset[str]().union(*patients.values())
     looking_at("clinical", 0, 1)
@@ -46,47 +62,34 @@ def verify_cohort(folder: Path, looking_at: LookingAt) -> CohortFacts:
         try:
             read_truth(manifest.truth, sorted(members))
         except InputError as error:
-            facts.append(Fact("truth", Check.FILES, Weight.PROBLEM, str(error)))
+            facts.append(Finding("truth", Check.FILES, Severity.PROBLEM, str(error)))
     return CohortFacts(manifest.name, str(folder), tuple(facts))
 
 
-def _union(folder: Path) -> Fact:
+def _union(folder: Path) -> Finding:
     """Whether the members fit; they are verified for themselves where they lie."""
     try:
         cohort = load_cohort(folder)
     except InputError as error:
-        return Fact("union", Check.MEMBERS, Weight.PROBLEM, str(error))
+        return Finding("union", Check.MEMBERS, Severity.PROBLEM, str(error))
     text = f"a union of {', '.join(cohort.members)}: verify them for themselves"
-    return Fact(
-        "union", Check.MEMBERS, Weight.FACT, text, len(cohort.complete()), len(cohort.patients),
+    return Finding(
+        "union", Check.MEMBERS, Severity.NOTE, text, len(cohort.complete()), len(cohort.patients),
         "patients with both sides",
     )  # fmt: skip
 
 
-def _partners(patients: Mapping[str, frozenset[str]]) -> list[Fact]:
+def _partners(patients: Mapping[str, frozenset[str]]) -> list[Finding]:
     if len(patients) < 2:
         (name,) = patients
         text = f"there is only {name}: `run` learns from pairs and refuses such a cohort"
-        return [Fact("patients", Check.PARTNERS, Weight.WARNING, text)]
+        return [Finding("patients", Check.PARTNERS, Severity.WARNING, text)]
     everybody = frozenset[str]().union(*patients.values())
     both = frozenset.intersection(*patients.values())
-    facts = [
-        Fact(
-            "patients",
-            Check.PARTNERS,
-            Weight.FACT if both else Weight.PROBLEM,
-            "patients with both sides",
-            len(both),
-            len(everybody),
-            "patients",
-        )
-    ]
+    severity = Severity.NOTE if both else Severity.PROBLEM
+    check, n, unit = Check.PARTNERS, len(everybody), "patients"
+    facts = [Finding(unit, check, severity, "patients with both sides", len(both), n, unit)]
     for name, having in patients.items():
-        if lonely := everybody - having:
-            facts.append(
-                Fact(
-                    "patients", Check.PARTNERS, Weight.FACT, f"patients without {name}",
-                    len(lonely), len(everybody), "patients", some(lonely),
-                )
-            )  # fmt: skip
+        what = f"patients without {name}"
+        facts += counted(unit, check, Severity.NOTE, what, everybody - having, n, unit)
     return facts

@@ -51,7 +51,8 @@ class ScaleFacts:
 
     Attributes:
         scale: The best word for it.
-        text: The same in a sentence, with what it is told from.
+        name: The same in a few words, such as `log2(x + 1)`.
+        evidence: What it is told from.
         low: Least value.
         high: Greatest value.
         pseudocount: Of log2(x + c): c, where a floor shows it; else NaN.
@@ -59,11 +60,17 @@ class ScaleFacts:
     """
 
     scale: SeenScale
-    text: str
+    name: str
+    evidence: str
     low: float
     high: float
     pseudocount: float = float("nan")
     median_sum: float = float("nan")
+
+    @property
+    def text(self) -> str:
+        """Name and evidence in one sentence."""
+        return f"{self.name}: {self.evidence}"
 
 
 def detect_scale(values: Values) -> ScaleFacts:
@@ -78,7 +85,7 @@ def detect_scale(values: Values) -> ScaleFacts:
     """
     known = values[np.isfinite(values)]
     if not known.size:
-        return ScaleFacts(SeenScale.UNKNOWN, "unknown: no value is there", np.nan, np.nan)
+        return ScaleFacts(SeenScale.UNKNOWN, "unknown", "no value is there", np.nan, np.nan)
     low, high = float(known.min()), float(known.max())
     values = values[:: -(-len(values) // _MOST_SAMPLES)]
     known = values[np.isfinite(values)]
@@ -103,12 +110,12 @@ def _by_gene(values: Values, low: float, high: float) -> ScaleFacts | None:
     spread = float(np.median(deviations[varying]))
     if level > _LEVEL:
         return None
-    said = f"genes have mean 0 (median off by {level:.2f} sd)"
+    centred = f"genes have mean 0 (median off by {level:.2f} sd)"
     if _UNIT[0] <= spread <= _UNIT[1]:
-        text = f"z-scores: {said} and sd 1 (median {spread:.2f})"
-        return ScaleFacts(SeenScale.Z_SCORES, text, low, high)
-    text = f"logarithms centred by gene: {said}, median sd {spread:.2f}"
-    return ScaleFacts(SeenScale.CENTRED, text, low, high)
+        evidence = f"{centred} and sd 1 (median {spread:.2f})"
+        return ScaleFacts(SeenScale.Z_SCORES, "z-scores", evidence, low, high)
+    evidence = f"{centred}, median sd {spread:.2f}"
+    return ScaleFacts(SeenScale.CENTRED, "logarithms centred by gene", evidence, low, high)
 
 
 def _moments(values: Values) -> tuple[Values, Values]:
@@ -123,15 +130,15 @@ def _moments(values: Values) -> tuple[Values, Values]:
 
 def _below_zero(values: Values, low: float, high: float, floor_share: float) -> ScaleFacts:
     if not floor_share or high > _HIGHEST_LOG2 or low < -_HIGHEST_LOG2:
-        text = "unknown: negative values, but neither centred by gene nor with a floor"
-        return ScaleFacts(SeenScale.UNKNOWN, text, low, high)
+        evidence = "negative values, but neither centred by gene nor with a floor"
+        return ScaleFacts(SeenScale.UNKNOWN, "unknown", evidence, low, high)
     c = 2.0**low
     sums = _median_sum(np.exp2(values) - c)
-    text = (
-        f"log2(x + {c:.3g}): {floor_share:.1%} of the cells are at the floor {low:.3f} = "
-        f"log2({c:.3g}); {_sum_text(sums)}"
+    evidence = (
+        f"{floor_share:.1%} of the cells are at the floor {low:.3f} = log2({c:.3g}); "
+        f"{_sum_text(sums)}"
     )
-    return ScaleFacts(SeenScale.LOG2, text, low, high, c, sums)
+    return ScaleFacts(SeenScale.LOG2, f"log2(x + {c:.3g})", evidence, low, high, c, sums)
 
 
 def _not_negative(
@@ -140,24 +147,25 @@ def _not_negative(
     whole = bool(np.all(known == np.rint(known)))
     sums = _median_sum(values)
     if whole and high > _HIGHEST_LOG2:
-        text = f"counts: whole numbers; a sample has {sums:,.0f} in the median"
-        return ScaleFacts(SeenScale.COUNTS, text, low, high, median_sum=sums)
+        evidence = f"whole numbers; a sample has {sums:,.0f} in the median"
+        return ScaleFacts(SeenScale.COUNTS, "counts", evidence, low, high, median_sum=sums)
     if high <= _HIGHEST_LOG2 and not whole:
-        c = 1.0 if floor_share and low == 0 else float("nan")
         undone = _median_sum(np.exp2(values) - 1.0)
-        told = (
-            f"log2(x + 1): {floor_share:.1%} of the cells are 0 = log2(1); {_sum_text(undone)}"
-            if c == 1.0
-            else f"log2(x + c) or another logarithm: no value beyond {high:.1f}, no floor shows c"
-        )
-        return ScaleFacts(SeenScale.LOG2, told, low, high, c, undone)
+        if floor_share and low == 0:
+            name, c = "log2(x + 1)", 1.0
+            evidence = f"{floor_share:.1%} of the cells are 0 = log2(1); {_sum_text(undone)}"
+        else:
+            name, c = "log2(x + c) or another logarithm", float("nan")
+            evidence = f"no value beyond {high:.1f}, no floor shows c"
+        return ScaleFacts(SeenScale.LOG2, name, evidence, low, high, c, undone)
     if high <= _HIGHEST_LINEAR and whole:
-        return ScaleFacts(SeenScale.UNKNOWN, "unknown: a few small whole numbers", low, high)
+        return ScaleFacts(SeenScale.UNKNOWN, "unknown", "a few small whole numbers", low, high)
     if abs(sums / MILLION - 1) <= _SUM_TOLERANCE:
-        text = f"TPM: a sample sums to {sums:,.0f} in the median"
-        return ScaleFacts(SeenScale.TPM, text, low, high, median_sum=sums)
-    text = f"linear, no logarithm taken: TPM, FPKM or normalised counts; {_sum_text(sums)}"
-    return ScaleFacts(SeenScale.LINEAR, text, low, high, median_sum=sums)
+        evidence = f"a sample sums to {sums:,.0f} in the median"
+        return ScaleFacts(SeenScale.TPM, "TPM", evidence, low, high, median_sum=sums)
+    evidence = f"TPM, FPKM or normalised counts; {_sum_text(sums)}"
+    name = "linear, no logarithm taken"
+    return ScaleFacts(SeenScale.LINEAR, name, evidence, low, high, median_sum=sums)
 
 
 def _sum_text(sums: float) -> str:

@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.checks.data.facts import Check, Fact, Weight, some
 from tasks.checks.data.gene_facts import gene_names, looks_like_genes, plural
 from tasks.checks.data.outliers import far_from_others
 from tasks.checks.data.sample_facts import barcodes_of, duplicates, tissues
 from tasks.checks.data.scale import MILLION, SeenScale, detect_scale, sample_sums
+from tasks.checks.finding import Check, Finding, Severity, counted, some
 from tasks.data.barcode import FROM_ELSEWHERE, rows_of_tcga
 from tasks.data.formats.expression import as_declared
 from tasks.data.formats.tables import NumericTable
@@ -25,7 +25,7 @@ _OTHER_SCALE = 8.0  # times the median of the samples' 99 % quantiles, or a part
 _OFF_SUM = 0.05
 
 
-def verify_vectors(part: str, source: VectorSource) -> tuple[list[Fact], frozenset[str]]:
+def verify_vectors(part: str, source: VectorSource) -> tuple[list[Finding], frozenset[str]]:
     """Look at every cell of a table.
 
     Returns:
@@ -34,12 +34,14 @@ def verify_vectors(part: str, source: VectorSource) -> tuple[list[Fact], frozens
     try:
         whole, summaries = open_vectors(source)
     except InputError as error:
-        return [Fact(part, Check.FILES, Weight.PROBLEM, str(error))], frozenset()
+        return [Finding(part, Check.FILES, Severity.PROBLEM, str(error))], frozenset()
     table, elsewhere = whole, []
     rows = rows_of_tcga(table.ids)
     if n := len(table.ids) - len(rows):
         text = f"left out: {FROM_ELSEWHERE}"
-        elsewhere = [Fact(part, Check.SAMPLES, Weight.FACT, text, n, len(table.ids), "samples")]
+        elsewhere = [
+            Finding(part, Check.SAMPLES, Severity.NOTE, text, n, len(table.ids), "samples")
+        ]
         ids = tuple(table.ids[row] for row in rows)
         table = NumericTable(ids, table.columns, table.values[rows])
     barcodes, facts = barcodes_of(part, table.ids)
@@ -50,7 +52,7 @@ def verify_vectors(part: str, source: VectorSource) -> tuple[list[Fact], frozens
             > table.values.shape[1] / 2
         ):
             facts.append(
-                Fact(part, Check.SAMPLES, Weight.PROBLEM,
+                Finding(part, Check.SAMPLES, Severity.PROBLEM,
                      "the table lies the other way: declare the other orientation")
             )  # fmt: skip
         return facts, frozenset()
@@ -58,10 +60,10 @@ def verify_vectors(part: str, source: VectorSource) -> tuple[list[Fact], frozens
     known = [found for found in barcodes if found is not None]
     facts.insert(
         0,
-        Fact(
+        Finding(
             part,
             Check.SIZES,
-            Weight.FACT,
+            Severity.NOTE,
             f"{len(table.ids):,} samples of {len({b.patient for b in known}):,} patients, "
             f"{len(table.columns):,} features",
         ),
@@ -69,7 +71,7 @@ def verify_vectors(part: str, source: VectorSource) -> tuple[list[Fact], frozens
     if summaries:
         n_features = len(table.columns) + len(summaries)
         facts.append(
-            Fact(part, Check.GENES, Weight.FACT, f"left out: {SUMMARIES}", len(summaries),
+            Finding(part, Check.GENES, Severity.NOTE, f"left out: {SUMMARIES}", len(summaries),
                  n_features, "features", some(summaries))
         )  # fmt: skip
     facts += tissues(part, known)
@@ -87,10 +89,10 @@ def verify_vectors(part: str, source: VectorSource) -> tuple[list[Fact], frozens
 
 
 def _refused(
-    part: str, source: VectorSource, table: NumericTable, facts: Sequence[Fact]
-) -> list[Fact]:
+    part: str, source: VectorSource, table: NumericTable, facts: Sequence[Finding]
+) -> list[Finding]:
     """What loading the cohort refuses of what is declared, beyond what is a problem already."""
-    problems = {fact.check for fact in facts if fact.weight is Weight.PROBLEM}
+    problems = {fact.check for fact in facts if fact.severity is Severity.PROBLEM}
     if not isinstance(source, GeneSource) or problems & {Check.BARCODES, Check.SAMPLES}:
         return []
     modality, _ = vectors_of(part, source, table, ())
@@ -105,32 +107,27 @@ def _refused(
         try:
             as_declared(part, modality, genes)
         except InputError as error:
-            found.append(Fact(part, check, Weight.PROBLEM, str(error)))
+            found.append(Finding(part, check, Severity.PROBLEM, str(error)))
     return found
 
 
-def _missing(part: str, table: NumericTable) -> Iterator[Fact]:
+def _missing(part: str, table: NumericTable) -> Iterator[Finding]:
     absent = np.isnan(table.values)
     if n := int(absent.sum()):
-        yield Fact(
-            part, Check.NOT_FINITE, Weight.WARNING,
+        yield Finding(
+            part, Check.NOT_FINITE, Severity.WARNING,
             f"missing cells, in {int(absent.any(axis=1).sum()):,} samples and "
             f"{int(absent.any(axis=0).sum()):,} features; methods impute them", n, absent.size,
             "cells",
         )  # fmt: skip
     for axis, names, what in ((1, table.ids, "samples"), (0, table.columns, "features")):
         empty = [names[i] for i in np.flatnonzero(absent.all(axis=axis))]
-        if empty:
-            yield Fact(
-                part, Check.EMPTY, Weight.PROBLEM if axis else Weight.WARNING,
-                f"{what} without a value", len(empty), len(names), what, some(empty),
-            )  # fmt: skip
-    constant = _constant(table.values)
-    if n := int(constant.sum()):
-        yield Fact(
-            part, Check.VALUES, Weight.WARNING, "features of one value: they tell nothing", n,
-            len(table.columns), "features", some(np.array(table.columns)[constant].tolist()),
-        )  # fmt: skip
+        severity = Severity.PROBLEM if axis else Severity.WARNING
+        text = f"{what} without a value"
+        yield from counted(part, Check.EMPTY, severity, text, empty, len(names), what)
+    constant = np.array(table.columns)[_constant(table.values)].tolist()
+    what, n = "features of one value: they tell nothing", len(table.columns)
+    yield from counted(part, Check.VALUES, Severity.WARNING, what, constant, n, "features")
 
 
 def _constant(values: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -139,48 +136,42 @@ def _constant(values: NDArray[np.float64]) -> NDArray[np.bool_]:
     return np.asarray(low == high)
 
 
-def _repeated(part: str, columns: Sequence[str]) -> Iterator[Fact]:
+def _repeated(part: str, columns: Sequence[str]) -> list[Finding]:
     repeated = [name for name, n in Counter(columns).items() if n > 1]
-    if repeated:
-        yield Fact(
-            part, Check.DUPLICATES, Weight.WARNING, "names of several columns, which are averaged",
-            len(repeated), len(set(columns)), "features", some(repeated),
-        )  # fmt: skip
+    what, n = "names of several columns, which are averaged", len(set(columns))
+    return counted(part, Check.DUPLICATES, Severity.WARNING, what, repeated, n, "features")
 
 
-def _genes(part: str, columns: Sequence[str]) -> Iterator[Fact]:
+def _genes(part: str, columns: Sequence[str]) -> Iterator[Finding]:
     names = gene_names(columns)
     listed = ", ".join(f"{n:,} {plural(kind)}" for kind, n in names.kinds.items())
-    mixed = Weight.WARNING if len(names.kinds) > 3 else Weight.FACT
-    yield Fact(part, Check.GENES, mixed, f"features are {listed}")
+    mixed = Severity.WARNING if len(names.kinds) > 3 else Severity.NOTE
+    yield Finding(part, Check.GENES, mixed, f"features are {listed}")
     yield from _repeated(part, columns)
     groups = (
         (names.merged, "identifiers that differ in the version alone"),
         (names.dates, "symbols that a spreadsheet made dates of, as SEPT2 becomes 2-Sep"),
     )
-    for found, what in groups:
-        if found:
-            yield Fact(
-                part, Check.GENES, Weight.WARNING, what, len(found), len(set(columns)), "features",
-                some(found),
-            )  # fmt: skip
+    n = len(set(columns))
+    for which, what in groups:
+        yield from counted(part, Check.GENES, Severity.WARNING, what, which, n, "features")
 
 
-def _scale(part: str, table: NumericTable, source: VectorSource) -> Iterator[Fact]:
+def _scale(part: str, table: NumericTable, source: VectorSource) -> Iterator[Finding]:
     seen = detect_scale(table.values)
-    weight = Weight.WARNING if seen.scale is SeenScale.UNKNOWN else Weight.FACT
-    yield Fact(
-        part, Check.SCALE, weight, f"{seen.text}; values of {seen.low:.4g} to {seen.high:.4g}"
+    severity = Severity.WARNING if seen.scale is SeenScale.UNKNOWN else Severity.NOTE
+    yield Finding(
+        part, Check.SCALE, severity, f"{seen.text}; values of {seen.low:.4g} to {seen.high:.4g}"
     )
     declared = source.scale if isinstance(source, GeneSource) else None
     if declared is not None and seen.scale.declared not in (None, declared):
-        yield Fact(
-            part, Check.SCALE, Weight.PROBLEM,
+        yield Finding(
+            part, Check.SCALE, Severity.PROBLEM,
             f'declared is scale = "{declared}", but the values look like {seen.scale}',
         )  # fmt: skip
     if declared is None and seen.scale in (SeenScale.COUNTS, SeenScale.TPM, SeenScale.LINEAR):
-        yield Fact(
-            part, Check.SCALE, Weight.WARNING,
+        yield Finding(
+            part, Check.SCALE, Severity.WARNING,
             "no logarithm is taken and none is declared: a few genes will rule; declare "
             f'scale = "{seen.scale.declared}"',
         )  # fmt: skip
@@ -191,19 +182,18 @@ def _scale(part: str, table: NumericTable, source: VectorSource) -> Iterator[Fac
 
 def _off_samples(
     part: str, table: NumericTable, scale: SeenScale, sums: NDArray[np.float64] | None
-) -> Iterator[Fact]:
+) -> Iterator[Finding]:
     """Samples that are not on the scale of the others, or do not sum to a million."""
     top = np.quantile(np.nan_to_num(np.abs(table.values)), 0.99, axis=1)
     middle = float(np.median(top))
     if middle > 0 and scale is not SeenScale.COUNTS:
         off = (top > _OTHER_SCALE * middle) | (top * _OTHER_SCALE < middle)
-        if off.any():
-            yield Fact(
-                part, Check.SCALE, Weight.WARNING,
-                f"samples on another scale: their highest values are {_OTHER_SCALE:g} times those "
-                "of the others, or a part as small", int(off.sum()), len(off), "samples",
-                some(np.array(table.ids)[off].tolist()),
-            )  # fmt: skip
+        what = (
+            f"samples on another scale: their highest values are {_OTHER_SCALE:g} times those of "
+            "the others, or a part as small"
+        )
+        names = np.array(table.ids)[off].tolist()
+        yield from counted(part, Check.SCALE, Severity.WARNING, what, names, len(off), "samples")
     if sums is None or len(sums) < 3:
         return
     if abs(float(np.median(sums)) / MILLION - 1) <= _OFF_SUM:
@@ -212,20 +202,17 @@ def _off_samples(
     else:
         off = far_from_others(np.log(np.maximum(sums, 1e-12)))
         what = "samples whose sum is far from the others'"
-    if off.any():
-        yield Fact(
-            part, Check.OUTLIERS, Weight.WARNING, what, int(off.sum()), len(off), "samples",
-            some(f"{table.ids[i]} {sums[i]:,.0f}" for i in np.flatnonzero(off)),
-        )  # fmt: skip
+    names = [f"{table.ids[i]} {sums[i]:,.0f}" for i in np.flatnonzero(off)]
+    yield from counted(part, Check.OUTLIERS, Severity.WARNING, what, names, len(off), "samples")
 
 
-def _far_cells(part: str, table: NumericTable) -> Iterator[Fact]:
+def _far_cells(part: str, table: NumericTable) -> Iterator[Finding]:
     size = np.nan_to_num(np.abs(table.values))
     far = size > _FAR_CELL
     if far.any():
         row, column = np.unravel_index(int(np.argmax(size)), size.shape)
-        yield Fact(
-            part, Check.OUTLIERS, Weight.WARNING,
+        yield Finding(
+            part, Check.OUTLIERS, Severity.WARNING,
             f"cells beyond {_FAR_CELL:g} standard deviations, in "
             f"{int(far.any(axis=0).sum()):,} features; {size[row, column]:,.5g} at most: clip or "
             'rank (transform = "rank")', int(far.sum()), size.size, "cells",
@@ -233,10 +220,10 @@ def _far_cells(part: str, table: NumericTable) -> Iterator[Fact]:
         )  # fmt: skip
 
 
-def _features(part: str, table: NumericTable) -> Iterator[Fact]:
+def _features(part: str, table: NumericTable) -> Iterator[Finding]:
     known = table.values[~np.isnan(table.values)]
     if known.size:
-        yield Fact(
-            part, Check.VALUES, Weight.FACT,
+        yield Finding(
+            part, Check.VALUES, Severity.NOTE,
             f"values of {known.min():.4g} to {known.max():.4g}; every method standardises them",
         )  # fmt: skip

@@ -1,11 +1,11 @@
 """Labels that were called from a modality: circular as a test of it."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 import numpy as np
 
-from tasks.checks.leaks.findings import Check, Checked, Finding, Severity
+from tasks.checks.finding import Check, Finding, Severity, clean
 from tasks.checks.leaks.separation import linear, separability
 from tasks.data.cohort import Cohort, Label, VectorModality
 
@@ -24,7 +24,9 @@ _EXPRESSION_CLASSES = {
 }
 
 
-def audit_label(where: str, name: str, label: Label, column: str, cohort: Cohort) -> Checked:
+def audit_label(
+    where: str, name: str, label: Label, column: str, cohort: Cohort
+) -> tuple[Finding, ...]:
     """Whether a label was called from a modality: as declared, by its words, by what tells it.
 
     Args:
@@ -34,48 +36,39 @@ def audit_label(where: str, name: str, label: Label, column: str, cohort: Cohort
         column: The column that it was read from.
         cohort: Whose modalities may tell it.
     """
-    n = len(label.values)
-    if label.derived_from:
-        return Checked(
-            Check.DERIVED_LABEL,
+    findings = tuple(
+        Finding(
             where,
-            (
-                Finding(
-                    Severity.NOTE,
-                    f"called from {label.derived_from}, as cohort.toml says",
-                    n,
-                    n,
-                    "patients",
-                    f"circular as a test of {label.derived_from}; fair as one of the others",
-                ),
-            ),
+            Check.DERIVED_LABEL,
+            severity,
+            summary,
+            len(label.values),
+            len(label.values),
+            "patients",
+            advice=advice,
         )
-    findings = []
+        for severity, summary, advice in _circular(name, label, column, cohort)
+    )
+    return findings or (clean(where, Check.DERIVED_LABEL),)
+
+
+def _circular(
+    name: str, label: Label, column: str, cohort: Cohort
+) -> Iterator[tuple[Severity, str, str]]:
+    """Severity, summary and advice of each sign."""
+    if source := label.derived_from:
+        advice = f"circular as a test of {source}; fair as one of the others"
+        yield Severity.NOTE, f"called from {source}, as cohort.toml says", advice
+        return
     if known := called_from_expression((name, column, *label.classes)):
-        findings.append(
-            Finding(
-                Severity.WARNING,
-                f"looks like {known}, which is called from expression; cohort.toml does not say so",
-                n,
-                n,
-                "patients",
-                'declare derived_from = "rna", so that tables say so',
-            )
+        summary = (
+            f"looks like {known}, which is called from expression; cohort.toml does not say so"
         )
-    for modality, auroc in _told_by(label, cohort).items():
+        yield Severity.WARNING, summary, 'declare derived_from = "rna", so that tables say so'
+    for side, auroc in _separable_by(label, cohort).items():
         if auroc >= READABLE:
-            findings.append(
-                Finding(
-                    Severity.WARNING,
-                    f"{modality} tells it almost perfectly, AUROC {auroc:.3f}: was it called from "
-                    f"{modality}?",
-                    n,
-                    n,
-                    "patients",
-                    f'if so, declare derived_from = "{modality}"',
-                )
-            )
-    return Checked(Check.DERIVED_LABEL, where, tuple(findings))
+            summary = f"{side} tells it almost perfectly, AUROC {auroc:.3f}: was it called from "
+            yield Severity.WARNING, f"{summary}{side}?", f'if so, declare derived_from = "{side}"'
 
 
 def called_from_expression(words: Collection[str]) -> str:
@@ -91,13 +84,13 @@ def called_from_expression(words: Collection[str]) -> str:
     return ""
 
 
-def _told_by(label: Label, cohort: Cohort) -> Mapping[str, float]:
+def _separable_by(label: Label, cohort: Cohort) -> Mapping[str, float]:
     """Mean AUROC of a linear classifier by modality, of those that have one vector per patient."""
-    told = {}
+    means = {}
     for name, modality in cohort.modalities.items():
         if isinstance(modality, VectorModality):
             kept = modality.subset(label.values)
             groups = [label.values[patient] for patient in kept.patients]
-            if found := separability(kept.patients, kept.values, groups, linear):
-                told[name] = float(np.mean(list(found.values())))
-    return told
+            if aurocs := separability(kept.patients, kept.values, groups, linear):
+                means[name] = float(np.mean(list(aurocs.values())))
+    return means

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+from tasks.checks.finding import Check, Finding, Severity, clean, skipped, some
 from tasks.checks.leaks.circular_labels import audit_label
 from tasks.checks.leaks.contradictions import audit_rows
 from tasks.checks.leaks.duplicates import audit_duplicates
-from tasks.checks.leaks.findings import Check, Checked, Finding, Severity, some
 from tasks.checks.leaks.outcome_columns import audit_vital_status
 from tasks.checks.leaks.polarity import audit_polarity
 from tasks.checks.leaks.published_endpoints import projects_of
@@ -31,7 +31,7 @@ from tasks.data.union import PROJECT
 from tasks.errors import InputError
 
 
-def audit_cohorts(folders: Sequence[Path]) -> tuple[Checked, ...]:
+def audit_cohorts(folders: Sequence[Path]) -> tuple[Finding, ...]:
     """Audit each cohort, and what they share.
 
     Args:
@@ -41,7 +41,7 @@ def audit_cohorts(folders: Sequence[Path]) -> tuple[Checked, ...]:
         InputError: A manifest is wrong, or a cohort cannot be loaded for another reason than rows
             that contradict each other.
     """
-    checks: list[Checked] = []
+    checks: list[Finding] = []
     cohorts = []
     for folder in folders:
         manifest = read_manifest(folder)
@@ -49,9 +49,9 @@ def audit_cohorts(folders: Sequence[Path]) -> tuple[Checked, ...]:
             cohort = load_cohort(folder)
         except InputError as error:
             rows = _contradictions(manifest, None)
-            if not any(checked.findings for checked in rows):
+            if not any(finding.is_there for finding in rows):
                 raise
-            checks += (*rows, Checked(Check.LOADING, manifest.name, skipped=str(error)))
+            checks += (*rows, skipped(manifest.name, Check.LOADING, str(error)))
             continue
         if cohort.members:
             checks += _audit_union(cohort)
@@ -69,7 +69,7 @@ def audit_cohorts(folders: Sequence[Path]) -> tuple[Checked, ...]:
     return tuple(checks)
 
 
-def _audit_union(cohort: Cohort) -> list[Checked]:
+def _audit_union(cohort: Cohort) -> list[Finding]:
     """What a union adds to its members, which are audited for themselves where they lie."""
     project = cohort.labels[PROJECT].values
     modality = cohort.modalities.get("rna")
@@ -87,13 +87,13 @@ def _audit_union(cohort: Cohort) -> list[Checked]:
     ]
 
 
-def _audit(manifest: Manifest, cohort: Cohort) -> list[Checked]:
+def _audit(manifest: Manifest, cohort: Cohort) -> list[Finding]:
     name = cohort.name
     checks = _contradictions(manifest, cohort)
     checks += audit_polarity(name, cohort.endpoints)
     for key, label in cohort.labels.items():
         where = f"{name}: {key}"
-        checks.append(audit_label(where, key, label, manifest.labels[key].column, cohort))
+        checks += audit_label(where, key, label, manifest.labels[key].column, cohort)
         checks.append(audit_label_by_site(where, label))
     projects = _projects(cohort)
     if len(projects) > 1:
@@ -111,7 +111,7 @@ def _audit(manifest: Manifest, cohort: Cohort) -> list[Checked]:
     return checks
 
 
-def _contradictions(manifest: Manifest, cohort: Cohort | None) -> list[Checked]:
+def _contradictions(manifest: Manifest, cohort: Cohort | None) -> list[Finding]:
     """Rows of the manifest's tables; of the cohort's patients if it could be loaded."""
     patients = None if cohort is None else frozenset(cohort.patients)
     used: dict[Path, list[str]] = defaultdict(list)
@@ -125,42 +125,38 @@ def _contradictions(manifest: Manifest, cohort: Cohort | None) -> list[Checked]:
         if isinstance(clinical, TableSource):
             used[clinical.path] += [clinical.time, clinical.event]
             id_columns[clinical.path] = clinical.id
-    checks = []
+    checks: list[Finding] = []
     for path in sorted(used):
         declared = [id_columns[path]] if path in id_columns else []
         table = read_text_table(path, declared, sheet="TCGA-CDR")
         id_column = declared[0] if declared else identifier(path, table)
         where = f"{manifest.name}: {path.name}"
-        checks.append(audit_rows(where, table, id_column, used[path], patients))
+        checks += audit_rows(where, table, id_column, used[path], patients)
         if clinical is not None and path == clinical.path and cohort and "os" in cohort.endpoints:
             checks.append(audit_vital_status(where, table, id_column, cohort.endpoints["os"]))
     return checks
 
 
-def _overlap(where: str, cohorts: Sequence[Cohort]) -> Checked:
+def _overlap(where: str, cohorts: Sequence[Cohort]) -> Finding:
     """Patients of several cohorts: pretraining on one would see test patients of another."""
     count = Counter(patient for cohort in cohorts for patient in cohort.patients)
     twice = [patient for patient, n in count.items() if n > 1]
     if not twice:
-        return Checked(Check.COHORT_OVERLAP, where)
-    return Checked(
-        Check.COHORT_OVERLAP,
+        return clean(where, Check.COHORT_OVERLAP)
+    return Finding(
         where,
-        (
-            Finding(
-                Severity.WARNING,
-                "patients of several cohorts",
-                len(twice),
-                len(count),
-                "patients",
-                "never pretrain on one cohort and test on another that shares patients with it",
-                some(twice),
-            ),
-        ),
+        Check.COHORT_OVERLAP,
+        Severity.WARNING,
+        "patients of several cohorts",
+        len(twice),
+        len(count),
+        "patients",
+        some(twice),
+        "never pretrain on one cohort and test on another that shares patients with it",
     )
 
 
-def _signature(where: str, parts: Sequence[tuple[str, VectorModality]], what: str) -> Checked:
+def _signature(where: str, parts: Sequence[tuple[str, VectorModality]], what: str) -> Finding:
     """Whether expression tells groups of patients apart, by tissue or by their processing.
 
     Args:
@@ -171,7 +167,7 @@ def _signature(where: str, parts: Sequence[tuple[str, VectorModality]], what: st
     shared = sorted(set.intersection(*(set(m.features) for _, m in parts))) if parts else []
     if len(parts) < 2 or not shared:
         reason = f"fewer than two {what} with expression, or no gene in common"
-        return Checked(Check.COHORT_SIGNATURE, where, skipped=reason)
+        return skipped(where, Check.COHORT_SIGNATURE, reason)
     blocks, patients, groups = [], [], []
     for name, modality in parts:
         column = {feature: j for j, feature in enumerate(modality.features)}
@@ -179,34 +175,30 @@ def _signature(where: str, parts: Sequence[tuple[str, VectorModality]], what: st
         patients += [f"{name}/{patient}" for patient in modality.patients]
         groups += [name] * len(modality.patients)
     values = np.concatenate(blocks)
-    found = {
+    aurocs = {
         how: separability(patients, values, groups, classifier)
         for how, classifier in (("linear", linear), ("forest", forest))
     }
-    if not found["linear"]:
+    if not aurocs["linear"]:
         reason = f"fewer than two {what} of {MIN_GROUP} patients with expression"
-        return Checked(Check.COHORT_SIGNATURE, where, skipped=reason)
-    means = {how: float(np.mean(list(aurocs.values()))) for how, aurocs in found.items()}
-    best = max(means, key=lambda how: means[how])
-    told = [name for name, auroc in found[best].items() if auroc >= ALMOST_PERFECT]
-    if not told:
-        return Checked(Check.COHORT_SIGNATURE, where)
+        return skipped(where, Check.COHORT_SIGNATURE, reason)
+    means = {how: float(np.mean(list(each.values()))) for how, each in aurocs.items()}
+    best = aurocs[max(means, key=lambda how: means[how])]
+    apart = [name for name, auroc in best.items() if auroc >= ALMOST_PERFECT]
+    if not apart:
+        return clean(where, Check.COHORT_SIGNATURE)
     listed = ", ".join(f"{how} {mean:.3f}" for how, mean in sorted(means.items()))
-    return Checked(
-        Check.COHORT_SIGNATURE,
+    return Finding(
         where,
-        (
-            Finding(
-                Severity.WARNING,
-                f"expression tells the {what} apart almost perfectly (mean AUROC: {listed})",
-                len(told),
-                len(found[best]),
-                what,
-                "tissue, sites and each one's own processing are confounded: doubt any task that "
-                f"asks of which of the {what} a patient is, or keep sites whole (--split site)",
-                some(f"{name} {found[best][name]:.3f}" for name in told),
-            ),
-        ),
+        Check.COHORT_SIGNATURE,
+        Severity.WARNING,
+        f"expression tells the {what} apart almost perfectly (mean AUROC: {listed})",
+        len(apart),
+        len(best),
+        what,
+        some(f"{name} {best[name]:.3f}" for name in apart),
+        "tissue, sites and each one's own processing are confounded: doubt any task that asks of "
+        f"which of the {what} a patient is, or keep sites whole (--split site)",
     )
 
 

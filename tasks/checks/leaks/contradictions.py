@@ -1,13 +1,13 @@
 """Tables in which a patient stands twice, with two different values."""
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from tasks.checks.leaks.findings import Check, Checked, Finding, Severity, some
+from tasks.checks.finding import Check, Finding, Severity, clean, some
 from tasks.checks.leaks.outcome_columns import EVENT_COLUMNS, TIME_COLUMNS
 from tasks.data.formats.tables import is_missing
 from tasks.data.split_files import SAMPLE_COLUMNS, owner
@@ -54,7 +54,7 @@ def audit_rows(
     id_column: str,
     used: Collection[str] = (),
     patients: Collection[str] | None = None,
-) -> Checked:
+) -> tuple[Finding, ...]:
     """Look for patients whose rows contradict each other.
 
     Outcomes and the columns in `used` must agree within a patient. Any other column is taken for
@@ -85,39 +85,30 @@ def audit_rows(
             differing = [patient for patient in differing if patient in repeated.same_id]
             outcome = _LABEL.fullmatch(name) is not None
         for patient in differing:
-            found = sorted(set(cells[repeated.whose == patient].dropna()))
-            example = f"{patient}: {name} {' / '.join(found[:3])}"
+            values_of = sorted(set(cells[repeated.whose == patient].dropna()))
+            example = f"{patient}: {name} {' / '.join(values_of[:3])}"
             (grave if outcome else light).setdefault(patient, []).append(example)
-    n = repeated.whose.nunique()
-    return Checked(Check.CONTRADICTING_ROWS, where, _findings(grave, light, n))
-
-
-def _findings(
-    grave: Mapping[str, Sequence[str]], light: Mapping[str, Sequence[str]], n_patients: int
-) -> tuple[Finding, ...]:
-    """By patient, the columns that outcomes and labels are read from, and the others."""
+    judged = "mend or drop these rows: the score depends on which one is read"
     kinds = (
-        (
-            Severity.LEAK,
-            " in what they are judged by",
-            grave,
-            "mend or drop these rows: the score depends on which one is read",
-        ),
+        (Severity.PROBLEM, " in what they are judged by", grave, judged),
         (Severity.WARNING, "", light, "look which row is right before the column is used"),
     )
-    return tuple(
+    findings = tuple(
         Finding(
+            where,
+            Check.CONTRADICTING_ROWS,
             severity,
             f"patients whose rows contradict each other{what}",
             len(by_patient),
-            n_patients,
+            repeated.whose.nunique(),
             "patients of several rows",
-            advice,
             some(example for examples in by_patient.values() for example in examples),
+            advice,
         )
         for severity, what, by_patient, advice in kinds
         if by_patient
     )
+    return findings or (clean(where, Check.CONTRADICTING_ROWS),)
 
 
 def _repeated(table: pd.DataFrame, id_column: str, patients: Collection[str] | None) -> _Repeated:

@@ -5,12 +5,12 @@ written in another order of patches by its mean feature vector.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.checks.leaks.findings import Check, Checked, Finding, Severity, some
+from tasks.checks.finding import Check, Finding, Severity, clean, skipped, some
 from tasks.checks.leaks.rows import Rows
 from tasks.data.preprocess import VectorScaler
 
@@ -34,7 +34,7 @@ _ADVICE = (
 )
 
 
-def audit_duplicates(where: str, rows: Rows) -> tuple[Checked, ...]:
+def audit_duplicates(where: str, rows: Rows) -> tuple[Finding, ...]:
     """Look for the same slide or sample under different patients.
 
     Args:
@@ -42,58 +42,53 @@ def audit_duplicates(where: str, rows: Rows) -> tuple[Checked, ...]:
         rows: Its slides or samples.
 
     Returns:
-        One check of contents; one of mean vectors, skipped where these are too few or too short.
+        One finding of contents; one of mean vectors, skipped where they are too few or too short.
     """
     n, width = rows.vectors.shape
-    checks = [Checked(Check.DUPLICATES, f"{where}, content", copies(rows))]
+    content = copies(f"{where}, content", rows)
     mean_vectors = f"{where}, mean vectors"
     if n < MIN_ROWS or width < MIN_WIDTH:
         reason = f"{n} rows of {width} features, {MIN_ROWS} of {MIN_WIDTH} are needed"
-        return (*checks, Checked(Check.DUPLICATES, mean_vectors, skipped=reason))
+        return content, skipped(mean_vectors, Check.DUPLICATES, reason)
     scaled = VectorScaler.fit(rows.vectors).transform(rows.vectors)
     pairs = [
         (i, j)
         for i, j in _close_pairs(scaled)
         if rows.patients[i] != rows.patients[j] and rows.contents[i] != rows.contents[j]
     ]
-    return (*checks, Checked(Check.DUPLICATES, mean_vectors, _near(rows, pairs)))
+    near = (
+        "slides or samples of different patients with nearly the same mean vector: closer than "
+        f"{TOLERANCE:.0%} of the median distance"
+    )
+    examples = [" ~ ".join(sorted((rows.names[i], rows.names[j]))) for i, j in pairs]
+    n_rows = len({i for pair in pairs for i in pair})
+    return content, _finding(mean_vectors, near, n_rows, rows, examples)
 
 
-def copies(rows: Rows) -> tuple[Finding, ...]:
+def copies(where: str, rows: Rows) -> Finding:
     """Contents that belong to more than one patient."""
     by_content: dict[str, list[int]] = defaultdict(list)
     for row, content in enumerate(rows.contents):
         by_content[content].append(row)
-    shared = [found for found in by_content.values() if len({rows.patients[i] for i in found}) > 1]
-    if not shared:
-        return ()
-    return (
-        Finding(
-            Severity.LEAK,
-            "identical slides or samples under different patients",
-            sum(map(len, shared)),
-            len(rows.names),
-            "slides or samples",
-            _ADVICE,
-            some(" = ".join(sorted(rows.names[i] for i in found)) for found in shared),
-        ),
-    )
+    shared = [group for group in by_content.values() if len({rows.patients[i] for i in group}) > 1]
+    examples = [" = ".join(sorted(rows.names[i] for i in group)) for group in shared]
+    same = "identical slides or samples under different patients"
+    return _finding(where, same, sum(map(len, shared)), rows, examples)
 
 
-def _near(rows: Rows, pairs: list[tuple[int, int]]) -> tuple[Finding, ...]:
-    if not pairs:
-        return ()
-    return (
-        Finding(
-            Severity.LEAK,
-            "slides or samples of different patients with nearly the same mean vector: closer "
-            f"than {TOLERANCE:.0%} of the median distance",
-            len({i for pair in pairs for i in pair}),
-            len(rows.names),
-            "slides or samples",
-            _ADVICE,
-            some(" ~ ".join(sorted((rows.names[i], rows.names[j]))) for i, j in pairs),
-        ),
+def _finding(where: str, summary: str, n: int, rows: Rows, examples: Sequence[str]) -> Finding:
+    if not n:
+        return clean(where, Check.DUPLICATES)
+    return Finding(
+        where,
+        Check.DUPLICATES,
+        Severity.PROBLEM,
+        summary,
+        n,
+        len(rows.names),
+        "slides or samples",
+        some(examples),
+        _ADVICE,
     )
 
 

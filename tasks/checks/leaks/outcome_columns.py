@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tasks.checks.leaks.findings import Check, Checked, Finding, Severity, some
+from tasks.checks.finding import Check, Finding, Severity, clean, skipped, some
 from tasks.checks.leaks.polarity import audit_polarity
 from tasks.data.cohort import Endpoint
 from tasks.data.formats.clinical import read_endpoints
@@ -32,7 +32,7 @@ _VITAL = {"dead": True, "deceased": True, "1:deceased": True, "alive": False, "l
 
 def audit_outcomes(
     path: Path, table: pd.DataFrame, id_column: str, *, contradicting: bool
-) -> tuple[Checked, ...]:
+) -> tuple[Finding, ...]:
     """Judge the endpoints of a table of a layout that is known.
 
     Args:
@@ -58,7 +58,7 @@ def audit_outcomes(
         # the readers want barcodes; of other patients only one endpoint is read, as it stands
         if plain is None:
             reason = f"not every {id_column} is a TCGA barcode"
-            return (Checked(Check.EVENT_POLARITY, where, skipped=reason),)
+            return (skipped(where, Check.EVENT_POLARITY, reason),)
         endpoints = {"os": _plain(table, plain)}
     else:
         try:
@@ -66,22 +66,22 @@ def audit_outcomes(
         except InputError as error:
             if not contradicting:
                 raise
-            return (Checked(Check.EVENT_POLARITY, where, skipped=str(error)),)
+            return (skipped(where, Check.EVENT_POLARITY, str(error)),)
     checks = audit_polarity(where, endpoints)
     if "os" not in endpoints:
         return checks
     return (*checks, audit_vital_status(where, table, id_column, endpoints["os"]))
 
 
-def audit_vital_status(where: str, table: pd.DataFrame, id_column: str, os: Endpoint) -> Checked:
+def audit_vital_status(where: str, table: pd.DataFrame, id_column: str, os: Endpoint) -> Finding:
     """Whether overall survival agrees with the vital status beside it."""
     by_name = {str(column).casefold().replace(" ", "_"): str(column) for column in table.columns}
     column = by_name.get("vital_status")
     where = f"{where}: os and vital status"
     if column is None:
-        return Checked(Check.ENDPOINT_ORDER, where, skipped="there is no column vital_status")
+        return skipped(where, Check.ENDPOINT_ORDER, "there is no column vital_status")
     if list(table.columns).count(column) > 1:
-        return Checked(Check.ENDPOINT_ORDER, where, skipped=f"there are several columns {column}")
+        return skipped(where, Check.ENDPOINT_ORDER, f"there are several columns {column}")
     event = dict(zip(os.patients, os.event, strict=True))
     wrong, n = [], 0
     for name, cell in zip(table[id_column], table[column], strict=True):
@@ -92,23 +92,19 @@ def audit_vital_status(where: str, table: pd.DataFrame, id_column: str, os: Endp
             if bool(event[patient]) != dead:
                 wrong.append(patient)
     if not wrong:
-        return Checked(Check.ENDPOINT_ORDER, where)
+        return clean(where, Check.ENDPOINT_ORDER)
     reversed_ = len(wrong) > n / 2
-    return Checked(
-        Check.ENDPOINT_ORDER,
+    return Finding(
         where,
-        (
-            Finding(
-                Severity.LEAK if reversed_ else Severity.WARNING,
-                "overall survival says the opposite of the vital status"
-                + (": events are reversed" if reversed_ else ""),
-                len(wrong),
-                n,
-                "rows",
-                "read 1 as the source means it, or mend these rows",
-                some(wrong),
-            ),
-        ),
+        Check.ENDPOINT_ORDER,
+        Severity.PROBLEM if reversed_ else Severity.WARNING,
+        "overall survival says the opposite of the vital status"
+        + (": events are reversed" if reversed_ else ""),
+        len(wrong),
+        n,
+        "rows",
+        some(wrong),
+        "read 1 as the source means it, or mend these rows",
     )
 
 

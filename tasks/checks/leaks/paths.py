@@ -1,16 +1,48 @@
 """What a path is, and its audit."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from pathlib import Path
 
+from tasks.checks.finding import Check, Finding, Severity, by_severity, skipped
 from tasks.checks.leaks.cohort_leaks import audit_cohorts
-from tasks.checks.leaks.findings import Check, Checked, Report, Target
-from tasks.checks.leaks.split_leaks import audit_splits, fold_facts
+from tasks.checks.leaks.split_leaks import FoldFacts, audit_splits, fold_facts
 from tasks.checks.leaks.table_leaks import audit_table
 from tasks.data.load import find_cohorts
 from tasks.data.manifest import MANIFEST
 from tasks.data.split_files import is_clinical_too, is_split_file, read_split_sets
-from tasks.errors import InputError
+from tasks.errors import InputError, NoSplitsError
+
+
+class Target(StrEnum):
+    """What a path turned out to be."""
+
+    SPLITS = "splits"
+    COHORT = "cohort"
+    COHORTS = "cohorts"
+    TABLE = "table"
+
+
+@dataclass(frozen=True)
+class Report:
+    """The outcome of an audit.
+
+    Attributes:
+        path: What was audited, as given.
+        target: What it is.
+        findings: Of every check, in the order of the work.
+        folds: The folds of split files; empty for anything else.
+    """
+
+    path: str
+    target: Target
+    findings: tuple[Finding, ...]
+    folds: tuple[FoldFacts, ...] = ()
+
+    @property
+    def leaks(self) -> bool:
+        """Whether anything is a leak."""
+        return by_severity(self.findings)[Severity.PROBLEM] > 0
 
 
 def audit_path(path: Path) -> Report:
@@ -51,24 +83,22 @@ def _clinical_splits(path: Path) -> Report:
     try:
         splits = _splits(path)
     except InputError as error:
-        unread = Checked(Check.LOADING, f"{path}: split", skipped=str(error))
+        unread = skipped(f"{path}: split", Check.LOADING, str(error))
         return Report(str(path), Target.TABLE, (*checks, unread))
-    return replace(splits, checks=checks + splits.checks)
+    return replace(splits, findings=checks + splits.findings)
 
 
 def _splits(path: Path) -> Report:
     try:
         sets = read_split_sets(path)
-    except InputError as error:
-        if path.is_dir() and str(error).endswith("found none"):
-            raise InputError(
-                f"{path}: expected a {MANIFEST} in it or in a folder of it, or split files (a "
-                "header such as ,train,val or fold_0), found neither"
-            ) from None
-        raise
+    except NoSplitsError:
+        raise InputError(
+            f"{path}: expected a {MANIFEST} in it or in a folder of it, or split files (a header "
+            "such as ,train,val or fold_0), found neither"
+        ) from None
     return Report(
         str(path),
         Target.SPLITS,
-        tuple(checked for split in sets for checked in audit_splits(split)),
+        tuple(finding for split in sets for finding in audit_splits(split)),
         tuple(facts for split in sets for facts in fold_facts(split)),
     )

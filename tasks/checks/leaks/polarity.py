@@ -8,13 +8,13 @@ events against that of censored patients. For other patients there are only rule
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.stats import binom
 
-from tasks.checks.leaks.findings import Check, Checked, Finding, Severity, some
+from tasks.checks.finding import Check, Finding, Severity, clean, skipped, some
 from tasks.checks.leaks.published_endpoints import (
     HIGHEST_RATE,
     PUBLISHED,
@@ -53,6 +53,10 @@ _REVERSED = (
 )
 
 
+_Judged = tuple[Severity, str, str, str]
+"""Severity, summary, what is counted, and advice."""
+
+
 @dataclass(frozen=True)
 class Evidence:
     """How well an endpoint fits what is published, as written and reversed.
@@ -73,7 +77,7 @@ class Evidence:
         return (self.misfit - self.reversed_misfit) / 2
 
 
-def audit_polarity(where: str, endpoints: Mapping[str, Endpoint]) -> tuple[Checked, ...]:
+def audit_polarity(where: str, endpoints: Mapping[str, Endpoint]) -> tuple[Finding, ...]:
     """Check each endpoint, project by project, and the endpoints against each other.
 
     Args:
@@ -81,16 +85,37 @@ def audit_polarity(where: str, endpoints: Mapping[str, Endpoint]) -> tuple[Check
         endpoints: By name; of `os`, `dss`, `dfi`, `pfi` something is published.
     """
     if not endpoints:
-        return (Checked(Check.EVENT_POLARITY, where, skipped="there is no endpoint"),)
-    checks = [
-        _check(f"{where}: {name}" + (f", {project}" if project else ""), name, project, part)
+        return (skipped(where, Check.EVENT_POLARITY, "there is no endpoint"),)
+    findings = [
+        replace(finding, where=f"{where}: {name}" + (f", {project}" if project else ""))
         for name, endpoint in sorted(endpoints.items())
-        for project, part in _by_project(endpoint).items()
+        for project, finding in endpoint_polarity(name, endpoint)
     ]
     if {"os", "dss"} <= set(endpoints):
-        findings = _order(endpoints["os"], endpoints["dss"])
-        checks.append(Checked(Check.ENDPOINT_ORDER, where, findings))
-    return tuple(checks)
+        findings.append(endpoint_order(where, endpoints["os"], endpoints["dss"]))
+    return tuple(findings)
+
+
+def endpoint_polarity(name: str, endpoint: Endpoint) -> Iterator[tuple[str, Finding]]:
+    """Check one endpoint: a finding a TCGA project; the project's name is empty for the others."""
+    for project, part in _by_project(endpoint).items():
+        n = len(part.patients)
+        published = PUBLISHED.get(project, {}).get(name)
+        if n < MIN_PATIENTS:
+            reason = f"{n} patients, {MIN_PATIENTS} are needed"
+            yield project, skipped(name, Check.EVENT_POLARITY, reason)
+            continue
+        if published is None or published.n_patients < MIN_PATIENTS:
+            judged = _by_thumb(part)
+        else:
+            judged = _against_published(part, project, published)
+        if judged is None:
+            yield project, clean(name, Check.EVENT_POLARITY)
+            continue
+        severity, summary, unit, advice = judged
+        concerned = n if unit == "patients" else int(part.event.sum())
+        check = Check.EVENT_POLARITY
+        yield project, Finding(name, check, severity, summary, concerned, n, unit, (), advice)
 
 
 def evidence(endpoint: Endpoint, published: PublishedOutcome) -> Evidence:
@@ -134,71 +159,39 @@ def _by_project(endpoint: Endpoint) -> dict[str, Endpoint]:
     }
 
 
-def _check(where: str, name: str, project: str, endpoint: Endpoint) -> Checked:
-    n = len(endpoint.patients)
-    if n < MIN_PATIENTS:
-        return Checked(
-            Check.EVENT_POLARITY, where, skipped=f"{n} patients, {MIN_PATIENTS} are needed"
-        )
-    published = PUBLISHED.get(project, {}).get(name)
-    if published is None or published.n_patients < MIN_PATIENTS:
-        return Checked(Check.EVENT_POLARITY, where, _unknown(endpoint))
-    return Checked(Check.EVENT_POLARITY, where, _known(endpoint, project, published))
-
-
-def _known(endpoint: Endpoint, project: str, published: PublishedOutcome) -> tuple[Finding, ...]:
-    found = evidence(endpoint, published)
+def _against_published(
+    endpoint: Endpoint, project: str, published: PublishedOutcome
+) -> _Judged | None:
+    seen = evidence(endpoint, published)
     rates = f"{endpoint.event.mean():.0%} have the event"
-    said = f"TCGA-CDR has {published.rate:.0%} in {project}"
-    n, total = int(endpoint.event.sum()), len(endpoint.patients)
-    if found.ratio >= _LIKELY:
-        certain = found.ratio >= _CERTAIN and found.misfit >= _MISFIT > found.reversed_misfit
+    theirs = f"TCGA-CDR has {published.rate:.0%} in {project}"
+    medians = _medians(endpoint, published)
+    if seen.ratio >= _LIKELY:
+        certain = seen.ratio >= _CERTAIN and seen.misfit >= _MISFIT > seen.reversed_misfit
+        reversed_ = f"events {'are' if certain else 'may be'} reversed: {rates}, {theirs}{medians}"
+        return Severity.PROBLEM if certain else Severity.WARNING, reversed_, "events", _REVERSED
+    if abs(seen.scale) >= _WRONG_UNIT:
         return (
-            Finding(
-                Severity.LEAK if certain else Severity.WARNING,
-                f"events {'are' if certain else 'may be'} reversed: {rates}, {said}"
-                f"{_medians(endpoint, published)}",
-                n,
-                total,
-                "events",
-                _REVERSED,
-            ),
+            Severity.WARNING,
+            f"times are {math.exp(seen.scale):.3g} times those of {project} in TCGA-CDR",
+            "patients",
+            "check the unit of time: declare days or months as the source has it",
         )
-    if abs(found.scale) >= _WRONG_UNIT:
+    if seen.misfit >= 2 * _MISFIT:
         return (
-            Finding(
-                Severity.WARNING,
-                f"times are {math.exp(found.scale):.3g} times those of {project} in TCGA-CDR",
-                total,
-                total,
-                "patients",
-                "check the unit of time: declare days or months as the source has it",
-            ),
+            Severity.WARNING,
+            f"events are unlike what is published, either way round: {rates}, {theirs}{medians}",
+            "events",
+            "check which patients were selected, and the endpoint's source",
         )
-    if found.misfit >= 2 * _MISFIT:
+    if seen.ratio > -_LIKELY:
         return (
-            Finding(
-                Severity.WARNING,
-                f"events are unlike what is published, either way round: {rates}, {said}"
-                f"{_medians(endpoint, published)}",
-                n,
-                total,
-                "events",
-                "check which patients were selected, and the endpoint's source",
-            ),
+            Severity.NOTE,
+            f"polarity cannot be told: {rates}, {theirs}; reversed, it would look much the same",
+            "events",
+            "look up what 1 means in the source",
         )
-    if found.ratio > -_LIKELY:
-        return (
-            Finding(
-                Severity.NOTE,
-                f"polarity cannot be told: {rates}, {said}; reversed, it would look much the same",
-                n,
-                total,
-                "events",
-                "look up what 1 means in the source",
-            ),
-        )
-    return ()
+    return None
 
 
 def _medians(endpoint: Endpoint, published: PublishedOutcome) -> str:
@@ -211,7 +204,7 @@ def _medians(endpoint: Endpoint, published: PublishedOutcome) -> str:
     )
 
 
-def _unknown(endpoint: Endpoint) -> tuple[Finding, ...]:
+def _by_thumb(endpoint: Endpoint) -> _Judged | None:
     """Rules of thumb: nearly everybody has the event, or those followed longest all have it."""
     n, event = len(endpoint.patients), endpoint.event
     rate = float(event.mean())
@@ -229,20 +222,11 @@ def _unknown(endpoint: Endpoint) -> tuple[Finding, ...]:
             "followed to the end of a study is mostly censored"
         )
     if not reasons:
-        return ()
-    return (
-        Finding(
-            Severity.WARNING,
-            f"events may be reversed: {'; '.join(reasons)}",
-            int(event.sum()),
-            n,
-            "events",
-            _REVERSED,
-        ),
-    )
+        return None
+    return Severity.WARNING, f"events may be reversed: {'; '.join(reasons)}", "events", _REVERSED
 
 
-def _order(overall: Endpoint, specific: Endpoint) -> tuple[Finding, ...]:
+def endpoint_order(where: str, overall: Endpoint, specific: Endpoint) -> Finding:
     """Who died of the disease has died: in TCGA-CDR without exception."""
     died = dict(zip(overall.patients, overall.event, strict=True))
     both = [
@@ -252,17 +236,17 @@ def _order(overall: Endpoint, specific: Endpoint) -> tuple[Finding, ...]:
     ]
     wrong = [patient for patient, of_disease, dead in both if of_disease and not dead]
     if not wrong:
-        return ()
+        return clean(where, Check.ENDPOINT_ORDER)
     many = len(wrong) >= max(3, 0.01 * len(both))
-    return (
-        Finding(
-            Severity.LEAK if many else Severity.WARNING,
-            "patients who died of the disease (dss) but did not die (os)"
-            + ("; one of the two, or both, are reversed" if many else ""),
-            len(wrong),
-            len(both),
-            "patients",
-            _REVERSED if many else "mend these rows",
-            some(wrong),
-        ),
+    return Finding(
+        where,
+        Check.ENDPOINT_ORDER,
+        Severity.PROBLEM if many else Severity.WARNING,
+        "patients who died of the disease (dss) but did not die (os)"
+        + ("; one of the two, or both, are reversed" if many else ""),
+        len(wrong),
+        len(both),
+        "patients",
+        some(wrong),
+        _REVERSED if many else "mend these rows",
     )

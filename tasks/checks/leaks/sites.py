@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from tasks.checks.leaks.findings import Check, Checked, Finding, Severity, some
+from tasks.checks.finding import Check, Finding, Severity, clean, skipped, some
 from tasks.checks.leaks.separation import MIN_GROUP, linear, separability
 from tasks.data.cohort import Label, VectorModality
 from tasks.data.split_files import find_barcode
@@ -25,7 +25,7 @@ def site_of(patient: str) -> str:
     return "" if barcode is None else barcode.site
 
 
-def audit_site_signature(where: str, modality: VectorModality) -> Checked:
+def audit_site_signature(where: str, modality: VectorModality) -> Finding:
     """Whether a linear classifier tells from the features where a slide or sample came from.
 
     Args:
@@ -33,35 +33,28 @@ def audit_site_signature(where: str, modality: VectorModality) -> Checked:
         modality: One vector per patient.
     """
     sites = [site_of(patient) for patient in modality.patients]
-    found = separability(modality.patients, modality.values, sites, linear)
-    found = {site: auroc for site, auroc in found.items() if site}
-    if not found:
-        return Checked(
-            Check.SITE_SIGNATURE,
-            where,
-            skipped=f"fewer than two sites of {MIN_GROUP} patients, or nothing varies",
-        )
-    mean = float(np.mean(list(found.values())))
-    betrayed = [site for site, auroc in found.items() if auroc >= ALMOST_PERFECT]
+    aurocs = separability(modality.patients, modality.values, sites, linear)
+    aurocs = {site: auroc for site, auroc in aurocs.items() if site}
+    if not aurocs:
+        reason = f"fewer than two sites of {MIN_GROUP} patients, or nothing varies"
+        return skipped(where, Check.SITE_SIGNATURE, reason)
+    mean = float(np.mean(list(aurocs.values())))
+    betrayed = [site for site, auroc in aurocs.items() if auroc >= ALMOST_PERFECT]
     if mean < STRONG and not betrayed:
-        return Checked(Check.SITE_SIGNATURE, where)
+        return clean(where, Check.SITE_SIGNATURE)
     certain = mean >= ALMOST_PERFECT
-    return Checked(
-        Check.SITE_SIGNATURE,
+    return Finding(
         where,
-        (
-            Finding(
-                Severity.WARNING if certain else Severity.NOTE,
-                f"features {'betray the site almost perfectly' if certain else 'hint at the site'}"
-                f": mean AUROC {mean:.2f} over sites, {max(found.values()):.2f} at most",
-                len(betrayed),
-                len(found),
-                f"sites at AUROC {ALMOST_PERFECT} or more",
-                "keep sites whole in folds (--split site); correct batch effects inside training "
-                "patients only",
-                some(f"{site} {found[site]:.3f}" for site in betrayed),
-            ),
-        ),
+        Check.SITE_SIGNATURE,
+        Severity.WARNING if certain else Severity.NOTE,
+        f"features {'betray the site almost perfectly' if certain else 'hint at the site'}"
+        f": mean AUROC {mean:.2f} over sites, {max(aurocs.values()):.2f} at most",
+        len(betrayed),
+        len(aurocs),
+        f"sites at AUROC {ALMOST_PERFECT} or more",
+        some(f"{site} {aurocs[site]:.3f}" for site in betrayed),
+        "keep sites whole in folds (--split site); correct batch effects inside training patients "
+        "only",
     )
 
 
@@ -96,33 +89,28 @@ def site_auroc(labels: Mapping[str, str], classes: Sequence[str]) -> float:
     return float(np.mean(aurocs)) if aurocs else float("nan")
 
 
-def audit_label_by_site(where: str, label: Label) -> Checked:
+def audit_label_by_site(where: str, label: Label) -> Finding:
     """Whether a label is nearly confounded with the tissue-source site."""
     sites = {site_of(patient) for patient in label.values}
     if len(sites) < 2 or "" in sites:
-        return Checked(Check.LABEL_BY_SITE, where, skipped="fewer than two sites, or no barcodes")
+        return skipped(where, Check.LABEL_BY_SITE, "fewer than two sites, or no barcodes")
     auroc = site_auroc(label.values, label.classes)
     if not auroc >= STRONG:
-        return Checked(Check.LABEL_BY_SITE, where)
+        return clean(where, Check.LABEL_BY_SITE)
     by_site: dict[str, set[str]] = {}
     for patient, value in label.values.items():
         by_site.setdefault(site_of(patient), set()).add(value)
     pure = [site for site, values in by_site.items() if len(values) == 1]
     certain = auroc >= ALMOST_PERFECT
-    return Checked(
-        Check.LABEL_BY_SITE,
+    return Finding(
         where,
-        (
-            Finding(
-                Severity.WARNING if certain else Severity.NOTE,
-                f"the site alone {'all but tells' if certain else 'hints at'} the class: "
-                f"AUROC {auroc:.2f}",
-                len(pure),
-                len(by_site),
-                "sites of one class",
-                "keep sites whole in folds (--split site), and doubt any score without: staining "
-                "tells the site, and the site the class",
-                some(pure),
-            ),
-        ),
+        Check.LABEL_BY_SITE,
+        Severity.WARNING if certain else Severity.NOTE,
+        f"the site alone {'all but tells' if certain else 'hints at'} the class: AUROC {auroc:.2f}",
+        len(pure),
+        len(by_site),
+        "sites of one class",
+        some(pure),
+        "keep sites whole in folds (--split site), and doubt any score without: staining tells the "
+        "site, and the site the class",
     )

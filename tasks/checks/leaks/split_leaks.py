@@ -2,9 +2,10 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import combinations
 
-from tasks.checks.leaks.findings import Check, Checked, Finding, FoldFacts, Severity, some
+from tasks.checks.finding import Check, Finding, Severity, clean, skipped, some
 from tasks.checks.leaks.published_endpoints import projects_of
 from tasks.data.split_files import FileFold, SplitSet, find_barcode
 
@@ -12,6 +13,23 @@ from tasks.data.split_files import FileFold, SplitSet, find_barcode
 _MONTE_CARLO = 1.25
 
 _A_PART = 0.05  # a project of fewer patients than that is a slip, not a part of a union
+
+
+@dataclass(frozen=True)
+class FoldFacts:
+    """A fold of a split file at a glance.
+
+    Attributes:
+        where: The split set.
+        fold: Its number.
+        patients: Number of different patients in each part.
+        leaked_patients: Patients that are in more than one part.
+    """
+
+    where: str
+    fold: int
+    patients: dict[str, int]
+    leaked_patients: int
 
 
 def fold_facts(split: SplitSet) -> tuple[FoldFacts, ...]:
@@ -27,14 +45,13 @@ def fold_facts(split: SplitSet) -> tuple[FoldFacts, ...]:
     )
 
 
-def audit_splits(split: SplitSet) -> tuple[Checked, ...]:
+def audit_splits(split: SplitSet) -> tuple[Finding, ...]:
     """Check a set of folds."""
-    where = str(split.path)
     return (
-        Checked(Check.SHARED_PATIENTS, where, _shared_patients(split), _unseen(split)),
-        Checked(Check.REPEATED_ENTRIES, where, _repeated(split)),
-        Checked(Check.RETESTED_PATIENTS, where, _retested(split)),
-        Checked(Check.UNTESTED_PATIENTS, where, _untested(split)),
+        *_shared_patients(split),
+        _repeated(split),
+        _retested(split),
+        _untested(split),
         _shared_sites(split),
     )
 
@@ -64,8 +81,8 @@ def _unseen(split: SplitSet) -> str:
     return ""
 
 
-def _shared_patients(split: SplitSet) -> tuple[Finding, ...]:
-    findings = []
+def _shared_patients(split: SplitSet) -> list[Finding]:
+    where, findings = str(split.path), list[Finding]()
     for fold in split.folds:
         shared = _shared(fold)
         if not shared:
@@ -76,20 +93,24 @@ def _shared_patients(split: SplitSet) -> tuple[Finding, ...]:
         slides = f" ({len(names)} slides or samples)" if names - set(shared) else ""
         findings.append(
             Finding(
-                Severity.LEAK,
+                where,
+                Check.SHARED_PATIENTS,
+                Severity.PROBLEM,
                 f"fold {fold.fold}: patients in several parts: {listed}{slides}",
                 len(shared),
                 len(frozenset[str]().union(*map(fold.patients, fold.parts))),
                 "patients",
-                "keep every slide of a patient in one part: split patients, not files",
                 some(shared),
+                "keep every slide of a patient in one part: split patients, not files",
                 fold.fold,
             )
         )
-    return tuple(findings)
+    if reason := _unseen(split):
+        findings.append(skipped(where, Check.SHARED_PATIENTS, reason))
+    return findings or [clean(where, Check.SHARED_PATIENTS)]
 
 
-def _repeated(split: SplitSet) -> tuple[Finding, ...]:
+def _repeated(split: SplitSet) -> Finding:
     twice: set[str] = set()
     everything: set[str] = set()
     folds = []
@@ -105,17 +126,17 @@ def _repeated(split: SplitSet) -> tuple[Finding, ...]:
         twice |= found
         everything |= {entry.name for entries in fold.parts.values() for entry in entries}
     if not twice:
-        return ()
-    return (
-        Finding(
-            Severity.WARNING,
-            f"identifiers listed twice or more in one part (folds {', '.join(folds)})",
-            len(twice),
-            len(everything),
-            "identifiers",
-            "list each identifier once, or it counts several times in loss and score",
-            some(twice),
-        ),
+        return clean(str(split.path), Check.REPEATED_ENTRIES)
+    return Finding(
+        str(split.path),
+        Check.REPEATED_ENTRIES,
+        Severity.WARNING,
+        f"identifiers listed twice or more in one part (folds {', '.join(folds)})",
+        len(twice),
+        len(everything),
+        "identifiers",
+        some(twice),
+        "list each identifier once, or it counts several times in loss and score",
     )
 
 
@@ -123,55 +144,51 @@ def _times_tested(split: SplitSet) -> Mapping[str, int]:
     return Counter(patient for fold in split.folds for patient in fold.patients(fold.scored))
 
 
-def _retested(split: SplitSet) -> tuple[Finding, ...]:
+def _retested(split: SplitSet) -> Finding:
     tested = _times_tested(split)
     twice = [patient for patient, n in tested.items() if n > 1]
     if not twice:
-        return ()
+        return clean(str(split.path), Check.RETESTED_PATIENTS)
     if sum(tested.values()) > _MONTE_CARLO * len(tested):
-        return (
-            Finding(
-                Severity.NOTE,
-                "folds are drawn anew (Monte-Carlo): patients are scored in several of them",
-                len(twice),
-                len(tested),
-                "patients",
-                "no leak; but folds are not independent: use a corrected test (Nadeau-Bengio)",
-                some(twice),
-            ),
-        )
-    return (
-        Finding(
-            Severity.WARNING,
-            "patients scored in more than one fold of a cross-validation",
-            len(twice),
-            len(tested),
-            "patients",
-            "deal patients, not slides, into folds, or they weigh more than others",
-            some(twice),
-        ),
+        severity = Severity.NOTE
+        summary = "folds are drawn anew (Monte-Carlo): patients are scored in several of them"
+        advice = "no leak; but folds are not independent: use a corrected test (Nadeau-Bengio)"
+    else:
+        severity = Severity.WARNING
+        summary = "patients scored in more than one fold of a cross-validation"
+        advice = "deal patients, not slides, into folds, or they weigh more than others"
+    return Finding(
+        str(split.path),
+        Check.RETESTED_PATIENTS,
+        severity,
+        summary,
+        len(twice),
+        len(tested),
+        "patients",
+        some(twice),
+        advice,
     )
 
 
-def _untested(split: SplitSet) -> tuple[Finding, ...]:
+def _untested(split: SplitSet) -> Finding:
     everyone = _everyone(split)
     untested = everyone - set(_times_tested(split))
     if len(split.folds) < 2 or not untested:
-        return ()
-    return (
-        Finding(
-            Severity.NOTE,
-            "patients in no scored part of any fold",
-            len(untested),
-            len(everyone),
-            "patients",
-            "say so beside the scores, or let every patient be scored once",
-            some(untested),
-        ),
+        return clean(str(split.path), Check.UNTESTED_PATIENTS)
+    return Finding(
+        str(split.path),
+        Check.UNTESTED_PATIENTS,
+        Severity.NOTE,
+        "patients in no scored part of any fold",
+        len(untested),
+        len(everyone),
+        "patients",
+        some(untested),
+        "say so beside the scores, or let every patient be scored once",
     )
 
 
-def _shared_sites(split: SplitSet) -> Checked:
+def _shared_sites(split: SplitSet) -> Finding:
     """Tissue-source sites on both sides of a fold: how many scored patients are of such a site."""
     where = str(split.path)
     seen = tested = 0
@@ -205,25 +222,19 @@ def _shared_sites(split: SplitSet) -> Checked:
         shared |= set(scored) & others
         everywhere |= set(site.values())
     if not tested:
-        return Checked(
-            Check.SHARED_SITES, where, skipped="no identifier is a TCGA barcode, so no site"
-        )
+        return skipped(where, Check.SHARED_SITES, "no identifier is a TCGA barcode, so no site")
     if not shared:
-        return Checked(Check.SHARED_SITES, where)
-    return Checked(
-        Check.SHARED_SITES,
+        return clean(where, Check.SHARED_SITES)
+    return Finding(
         where,
-        (
-            Finding(
-                Severity.NOTE,
-                f"tissue-source sites on both sides of a fold; {seen / tested:.0%} of the scored "
-                f"patients are of a site seen in training{union}",
-                len(shared),
-                len(everywhere),
-                "sites",
-                "usual, but staining and processing betray the site: compare with site-preserving "
-                "folds (--split site)",
-                some(shared),
-            ),
-        ),
+        Check.SHARED_SITES,
+        Severity.NOTE,
+        f"tissue-source sites on both sides of a fold; {seen / tested:.0%} of the scored patients "
+        f"are of a site seen in training{union}",
+        len(shared),
+        len(everywhere),
+        "sites",
+        some(shared),
+        "usual, but staining and processing betray the site: compare with site-preserving folds "
+        "(--split site)",
     )

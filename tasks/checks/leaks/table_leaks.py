@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from tasks.checks.finding import Finding
 from tasks.checks.leaks.contradictions import audit_rows
 from tasks.checks.leaks.duplicates import audit_duplicates
-from tasks.checks.leaks.findings import Checked
 from tasks.checks.leaks.outcome_columns import audit_outcomes
 from tasks.checks.leaks.rows import Rows, feature_rows, pooled, table_rows
 from tasks.checks.leaks.sites import audit_site_signature
@@ -20,7 +20,7 @@ _MANY = 50
 """More columns of numbers than these are taken for a feature vector."""
 
 
-def audit_table(path: Path) -> tuple[Checked, ...]:
+def audit_table(path: Path) -> tuple[Finding, ...]:
     """Audit a table of patients, slides or samples: clinical, labels or features.
 
     Raises:
@@ -34,7 +34,8 @@ def audit_table(path: Path) -> tuple[Checked, ...]:
         return _audit_features(where, table_rows(VectorSource(path, columns[0], Orientation.GENES)))
     id_column = identifier(path, table)
     rows = audit_rows(where, table, id_column)
-    checks = [rows, *audit_outcomes(path, table, id_column, contradicting=bool(rows.findings))]
+    contradicting = any(finding.is_there for finding in rows)
+    checks = [*rows, *audit_outcomes(path, table, id_column, contradicting=contradicting)]
     features = feature_rows(table, id_column)
     if features.vectors.shape[1] > _MANY:
         checks += _audit_features(where, features)
@@ -66,5 +67,5 @@ def identifier(path: Path, table: pd.DataFrame) -> str:
     )
 
 
-def _audit_features(where: str, rows: Rows) -> tuple[Checked, ...]:
+def _audit_features(where: str, rows: Rows) -> tuple[Finding, ...]:
     return (*audit_duplicates(where, rows), audit_site_signature(where, pooled(rows)))

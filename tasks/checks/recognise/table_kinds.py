@@ -188,7 +188,7 @@ def _looks(seen: ScaleFacts) -> str:
     """The scale in short; of a part of the genes no sum is worth a word."""
     if seen.scale is SeenScale.UNKNOWN:
         return "of a scale that its values do not show"
-    return f"looks like {seen.text.partition(';')[0].partition(':')[0]}"
+    return f"looks like {seen.name}"
 
 
 def _named(genes: Sequence[str]) -> str:

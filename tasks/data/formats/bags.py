@@ -13,6 +13,7 @@ from tasks.data.formats.files import Stamp, stamp_of
 from tasks.data.formats.folders import common_width, slide_files, slide_name
 from tasks.data.formats.slides import Scan, SlideFile, scan_slide
 from tasks.data.manifest import BagSource
+from tasks.data.notes import Note, left_out_notes
 from tasks.data.store.layout import read_contents
 from tasks.data.store.precision import StoredPrecision
 from tasks.data.store.reading import stored_slides
@@ -70,7 +71,7 @@ class Scans:
                 Path(temporary).unlink(missing_ok=True)
 
 
-def read_bags(name: str, source: BagSource) -> tuple[BagModality, tuple[str, ...]]:
+def read_bags(name: str, source: BagSource) -> tuple[BagModality, tuple[Note, ...]]:
     """Read a folder of per-slide files, or a packed store of them, as one bag per patient.
 
     Slides of primary tumours are taken, of another tumour only where the patient has no primary
@@ -101,14 +102,12 @@ def read_bags(name: str, source: BagSource) -> tuple[BagModality, tuple[str, ...
         patient = barcodes[i].patient
         bags[patient] = (*bags.get(patient, ()), slides[i])
     modality = BagModality({patient: bags[patient] for patient in sorted(bags)}, width)
-    notes = [
-        f"{name}: {len(files)} slides in, {len(selection.kept)} kept, {len(bags)} patients, "
-        f"{width} features an instance"
-    ]
-    if len(filled) < len(slides):
-        notes.append(f"{name}: {len(slides) - len(filled)} slides left out: no instances")
-    notes += [f"{name}: {n} slides left out: {why}" for why, n in selection.left_out.items()]
-    return modality, tuple(notes)
+    kept = f"{len(files)} slides in, {len(selection.kept)} kept, {len(bags)} patients, "
+    left_out = {"no instances": len(slides) - len(filled), **selection.left_out}
+    return modality, (
+        Note(name, f"{kept}{width} features an instance"),
+        *left_out_notes(name, "slides", left_out),
+    )
 
 
 def _of_folder(folder: Path) -> tuple[list[Path], list[Slide], int]:

@@ -20,6 +20,7 @@ from tasks.data.formats.gdc import read_gdc_cases
 from tasks.data.formats.layouts import ClinicalTable, open_clinical
 from tasks.data.formats.tables import is_missing, is_unknown, near, require_columns
 from tasks.data.manifest import ClinicalFormat, ClinicalSource, TableSource
+from tasks.data.notes import About, Note
 from tasks.errors import InputError
 
 
@@ -311,7 +312,7 @@ def _of_layout(layout: ClinicalFormat, table: pd.DataFrame) -> dict[str, Columns
 
 def read_endpoints(
     source: ClinicalSource, patients: Collection[str]
-) -> tuple[dict[str, Endpoint], tuple[str, ...]]:
+) -> tuple[dict[str, Endpoint], tuple[Note, ...]]:
     """Read the endpoints of the cohort's patients.
 
     Args:
@@ -331,9 +332,10 @@ def read_endpoints(
         by_name = _gdc(source.path, patients)
     else:
         by_name, redacted = _table(source, patients)
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
     if redacted:
-        notes = (f"clinical: {len(redacted)} patients left out of every endpoint: redacted",)
+        text = f"{len(redacted)} patients left out of every endpoint: redacted"
+        notes = (Note("clinical", text, About.LEFT_OUT),)
     shown = frozenset(patients) - redacted
     endpoints = {}
     for name, rows in by_name.items():

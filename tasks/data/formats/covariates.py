@@ -13,6 +13,7 @@ from tasks.data.formats.cells import number, shown
 from tasks.data.formats.layouts import ClinicalTable, open_clinical
 from tasks.data.formats.tables import is_missing, is_unknown, require_columns
 from tasks.data.manifest import ClinicalFormat, ClinicalSource, TableSource
+from tasks.data.notes import About, Note
 from tasks.errors import InputError
 
 FEATURES = ("age", "male", "stage")
@@ -186,21 +187,22 @@ def _refuse_unreadable(
         )
 
 
-def _notes(columns: Mapping[str, _Column], n_patients: int) -> Iterable[str]:
+def _notes(columns: Mapping[str, _Column], n_patients: int) -> Iterable[Note]:
     known = ", ".join(f"{name} of {len(column.values)}" for name, column in columns.items())
-    yield f"clinical: {known} patients of {n_patients}"
+    yield Note("clinical", f"{known} patients of {n_patients}")
     for name, column in columns.items():
         if column.contradictory:
-            yield f"clinical: {name} of {len(column.contradictory)} patients contradictory, unknown"
+            text = f"{name} of {len(column.contradictory)} patients contradictory, unknown"
+            yield Note("clinical", text, About.CONTRADICTION)
         if column.unread:
             n = len(frozenset().union(*column.unread.values()))
             words = ", ".join(repr(word) for word in sorted(column.unread)[:4])
-            yield f"clinical: {name} of {n} patients not used: {words}"
+            yield Note("clinical", f"{name} of {n} patients not used: {words}", About.LEFT_OUT)
 
 
 def read_covariates(
     source: ClinicalSource, patients: Collection[str]
-) -> tuple[VectorModality | None, tuple[str, ...]]:
+) -> tuple[VectorModality | None, tuple[Note, ...]]:
     """Read age, sex and stage of the cohort's patients.
 
     Contradicting rows of a patient make a covariate unknown, and are counted: unlike an outcome,

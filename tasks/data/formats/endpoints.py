@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from tasks.data.cohort import Endpoint
+from tasks.data.notes import Note, left_out_notes
 from tasks.errors import InputError
 
 
@@ -27,7 +28,7 @@ class FollowUp:
 
 def build_endpoint(
     path: Path, name: str, rows: Iterable[FollowUp], patients: Collection[str]
-) -> tuple[Endpoint, tuple[str, ...]]:
+) -> tuple[Endpoint, tuple[Note, ...]]:
     """Make one endpoint of the rows of many.
 
     Rows of a patient that agree are one, and a row that lacks time or status yields to one that has
@@ -62,6 +63,8 @@ def build_endpoint(
         "no time or no status": len(seen) - len(known),
         "negative time": len(known) - len(kept),
     }
-    notes = [f"{name}: {len(kept)} patients of {len(patients)}, {int(endpoint.event.sum())} events"]
-    notes += [f"{name}: {n} patients left out: {why}" for why, n in reasons.items() if n]
-    return endpoint, tuple(notes)
+    n_events = int(endpoint.event.sum())
+    return endpoint, (
+        Note(name, f"{len(kept)} patients of {len(patients)}, {n_events} events"),
+        *left_out_notes(name, "patients", reasons),
+    )

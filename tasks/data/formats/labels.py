@@ -7,12 +7,13 @@ from tasks.data.cohort import Label
 from tasks.data.formats.tables import is_missing, read_text_table
 from tasks.data.formats.vectors import barcodes_of
 from tasks.data.manifest import LabelSource
+from tasks.data.notes import About, Note
 from tasks.errors import InputError
 
 
 def read_label(
     name: str, source: LabelSource, patients: Collection[str]
-) -> tuple[Label, tuple[str, ...]]:
+) -> tuple[Label, tuple[Note, ...]]:
     """Read a label of the cohort's patients.
 
     Args:
@@ -42,15 +43,15 @@ def read_label(
     values = {p: found[p] for p in sorted(found) if found[p] in source.classes}
     count = Counter(values.values())
     classes = ", ".join(f"{c} {count[c]}" for c in source.classes)
-    notes = [f"{name}: {len(values)} patients of {len(patients)}: {classes}"]
+    notes = [Note(name, f"{len(values)} patients of {len(patients)}: {classes}")]
     others = Counter(value for value in found.values() if value not in source.classes)
     if others:
         listed = ", ".join(f"{value} {n}" for value, n in sorted(others.items()))
-        notes.append(f"{name}: {others.total()} patients left out, of other classes: {listed}")
+        text = f"{others.total()} patients left out, of other classes: {listed}"
+        notes.append(Note(name, text, About.LEFT_OUT))
     unknown = len(patients) - len(found)
     if unknown:
-        notes.append(f"{name}: {unknown} patients without a class")
-    notes += [
-        f"{name}: nobody is of the declared class {c!r}" for c in source.classes if not count[c]
-    ]
+        notes.append(Note(name, f"{unknown} patients without a class"))
+    absent = [c for c in source.classes if not count[c]]
+    notes += [Note(name, f"nobody is of the declared class {c!r}") for c in absent]
     return Label(values, source.classes, source.derived_from), tuple(notes)

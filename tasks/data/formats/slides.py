@@ -18,7 +18,7 @@ from tasks.data.cohort import Features
 from tasks.data.formats.files import Stamp, reading, require_file, stamp_of
 from tasks.data.formats.hdf5 import own_dataset
 from tasks.data.formats.tables import near
-from tasks.errors import InputError
+from tasks.errors import InputError, NotFiniteError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -194,15 +194,16 @@ def finite_chunks(path: Path) -> Iterator[NDArray[np.float32]]:
     """The features of a slide, float32 [n, width] piece by piece; nothing if it has none.
 
     Raises:
-        InputError: If the file is not readable, has no `features`, or these are not two-dimensional
-            or not finite.
+        NotFiniteError: A feature is not finite.
+        InputError: If the file is not readable, has no `features`, or these are not
+            two-dimensional.
     """
     n = 0
     for chunk in _chunks(path):
         finite = np.isfinite(chunk)
         if not finite.all():
             row, column = (int(i) for i in np.argwhere(~finite)[0])
-            raise InputError(
+            raise NotFiniteError(
                 f"{path}: instance {n + row}, feature {column}: expected a finite number, "
                 f"found {chunk[row, column]}"
             )

@@ -17,6 +17,7 @@ from tasks.data.barcode import (
 from tasks.data.cohort import VectorModality
 from tasks.data.formats.tables import NumericTable, read_numeric_table
 from tasks.data.manifest import Orientation, TruthSource, VectorSource
+from tasks.data.notes import left_out_notes
 from tasks.errors import InputError
 
 # STAR and HTSeq write these among the genes; a million counts with them in it is of no genes.
@@ -126,9 +127,8 @@ def vectors_of(
     ]
     if summaries:
         notes.append(f"{name}: {len(summaries)} features left out: {SUMMARIES}")
-    if len(rows) < len(table.ids):
-        notes.append(f"{name}: {len(table.ids) - len(rows)} samples left out: {FROM_ELSEWHERE}")
-    notes += [f"{name}: {n} samples left out: {why}" for why, n in selection.left_out.items()]
+    left_out = {FROM_ELSEWHERE: len(table.ids) - len(rows), **selection.left_out}
+    notes += left_out_notes(name, "samples", left_out)
     if len(kept) > len(patients):
         notes.append(f"{name}: {len(kept) - len(patients)} further samples of a patient averaged")
     if len(table.columns) > len(features):
