@@ -11,12 +11,12 @@ NAME_RULE = "a name of letters, digits and . _ + -"
 
 LONGEST_NAME = 100
 
-_NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._+-]{{0,{LONGEST_NAME - 1}}}")
+NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._+-]{{0,{LONGEST_NAME - 1}}}")
 
 
 def is_name(text: object) -> bool:
     """Whether a value is a name that is allowed."""
-    return isinstance(text, str) and _NAME.fullmatch(text) is not None
+    return isinstance(text, str) and NAME.fullmatch(text) is not None
 
 
 def is_task_name(text: object) -> bool:

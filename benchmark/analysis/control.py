@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from benchmark.analysis.standings import ROLES, Measure, Standing
+from benchmark.records.protocol import TrialProtocol
+from tasks.base import Protocol
 
 CHANCE, ROOM = 0.5, 0.06
 """What concordance and areas under ROC curves are at chance, and how far a mean may lie from it."""
@@ -47,8 +49,8 @@ def is_control(table: Standing) -> bool:
 
     What a published protocol makes of them is its optimism.
     """
-    first, *others = table.protocol.split("+")
-    return first == "strict" and "permuted-labels" in others
+    protocol = TrialProtocol.parse(table.protocol)
+    return protocol.protocol is Protocol.STRICT and protocol.control is not None
 
 
 def at_half(table: Standing) -> bool:

@@ -14,6 +14,7 @@ import pandas as pd
 from benchmark.analysis.intervals import over_folds
 from benchmark.analysis.standings import CELL, REFERENCE, ROLES, Measure
 from benchmark.analysis.stats import Estimate
+from benchmark.records.protocol import TrialProtocol
 from tasks.base import Protocol
 from tasks.kinds.published.switches import HONEST, Switch
 
@@ -74,16 +75,16 @@ def optimism(records: pd.DataFrame) -> tuple[Optimism, ...]:
         By task, variant (none first), budget and number of folds; the methods of one in the order
         of their roles and names, the reference first.
     """
-    named = {name: str(name).partition("+") for name in records["protocol"].unique()}
-    if not any(protocol == Protocol.PAPER for protocol, _, _ in named.values()):
-        return ()
+    named = {name: TrialProtocol.parse(str(name)) for name in records["protocol"].unique()}
     # Only tasks that have both: most of a large folder's records have no published protocol.
-    published = [name for name, (protocol, _, _) in named.items() if protocol == Protocol.PAPER]
+    published = [name for name, value in named.items() if value.protocol is Protocol.PAPER]
+    if not published:
+        return ()
     tasks = records.loc[records["protocol"].isin(published), "task"].unique()
     both = records[records["task"].isin(tasks)]
     split = both.assign(
-        protocol=both["protocol"].map(lambda name: named[name][0]),
-        variant=both["protocol"].map(lambda name: named[name][2]),
+        protocol=both["protocol"].map(lambda name: named[name].protocol),
+        variant=both["protocol"].map(lambda name: named[name].variant),
     )
     tables = split.groupby(["task", "variant", "budget", "n_folds"], sort=True)
     return tuple(found for _, table in tables for found in _table(table))

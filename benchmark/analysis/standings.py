@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from benchmark.analysis.intervals import METRIC, Intervals, share_tested
 from benchmark.analysis.stats import Estimate, holm, nadeau_bengio, smallest_over_folds
-from benchmark.records.protocol import n_splits
+from benchmark.records.protocol import TrialProtocol
 
 REFERENCE = "mirror"
 """The method that the others are compared with."""
@@ -222,7 +222,7 @@ def _standing(table: pd.DataFrame, intervals: Intervals) -> Standing:
         notes=tuple(line for line in str(first["notes"]).split("\n") if line),
         circular=str(first["circular"]),
         n_folds=n_folds,
-        n_splits=n_splits(str(first["protocol"]), n_folds),
+        n_splits=TrialProtocol.parse(str(first["protocol"])).n_splits(n_folds),
         seeds=cells.seeds,
         n_patients=(
             int(np.nanmin(of_fold, axis=0).sum()) if of_fold.size else 0,
@@ -303,7 +303,7 @@ def _rows(
     first = table.iloc[0]
     place = (str(first["task"]), str(first["protocol"]), str(first["budget"]), n_folds)
     sign = 1.0 if primary.higher_is_better else -1.0
-    whole = n_splits(place[1], n_folds) * len(cells.seeds)
+    whole = TrialProtocol.parse(place[1]).n_splits(n_folds) * len(cells.seeds)
     order = sorted(
         range(len(cells.methods)),
         key=lambda i: (

@@ -11,7 +11,7 @@ import pandas as pd
 
 from benchmark.analysis.intervals import over_folds
 from benchmark.analysis.stats import Estimate
-from benchmark.records.segments import Line
+from benchmark.records.schema import SearchRecord, TrialRecord
 from methods.base import MethodSpec
 
 FEWEST = 8
@@ -83,26 +83,26 @@ class Searched:
     seconds: float
 
 
-def searched(lines: Iterable[Line], specs: Mapping[str, MethodSpec]) -> Iterator[Searched]:
+def searched(trials: Iterable[TrialRecord], specs: Mapping[str, MethodSpec]) -> Iterator[Searched]:
     """Gather the searches of trials.
 
     Args:
-        lines: Trials with a search, of one protocol and budget.
+        trials: Those with a search, of one protocol and budget.
         specs: The methods by name, for their spaces.
     """
-    groups: dict[tuple[str, str], list[Line]] = defaultdict(list)
-    for line in lines:
-        search = line["search"]
-        groups[line["method"], f"{search['criterion']} {search['metric']}"].append(line)
+    groups: dict[tuple[str, str], list[tuple[TrialRecord, SearchRecord]]] = defaultdict(list)
+    for trial in trials:
+        if (search := trial.search) is not None:
+            groups[trial.method, f"{search.criterion} {search.metric}"].append((trial, search))
     for (method, criterion), group in sorted(groups.items()):
-        searches = [line["search"] for line in group]
+        searches = [search for _, search in group]
         primary = [
             score
-            for task in group[0]["tasks"]
-            for score in task["scores"]
-            if (task["task"], score["metric"]) == (searches[0]["criterion"], searches[0]["metric"])
+            for task in group[0][0].tasks
+            for score in task.scores
+            if (task.task, score.metric) == (searches[0].criterion, searches[0].metric)
         ]
-        higher = bool(primary[0]["higher_is_better"]) if primary else True
+        higher = primary[0].higher_is_better if primary else True
         points = [point for search in searches for point in _points(search)]
         yield Searched(
             method,
@@ -111,17 +111,17 @@ def searched(lines: Iterable[Line], specs: Mapping[str, MethodSpec]) -> Iterator
             len(points),
             _importance(points, specs[method]) if method in specs else {},
             _best(searches, higher),
-            sum(search["seconds"] for search in searches),
+            sum(search.seconds for search in searches),
         )
 
 
-def _points(search: Line) -> list[tuple[dict[str, Any], float]]:
+def _points(search: SearchRecord) -> list[tuple[dict[str, Any], float]]:
     """Configurations with their values less the search's mean: folds differ in what is easy."""
-    known = [c for c in search["candidates"] if c["value"] is not None]
+    known = [(c.config, c.value) for c in search.candidates if c.value is not None]
     if not known:
         return []
-    mean = fmean(c["value"] for c in known)
-    return [(c["config"], c["value"] - mean) for c in known]
+    mean = fmean(value for _, value in known)
+    return [(config, value - mean) for config, value in known]
 
 
 def _importance(
@@ -145,9 +145,9 @@ def _importance(
     return dict(optuna.importance.get_param_importances(study, evaluator=evaluator))
 
 
-def _best(searches: Sequence[Line], higher: bool) -> tuple[float, ...]:
+def _best(searches: Sequence[SearchRecord], higher: bool) -> tuple[float, ...]:
     better = np.fmax if higher else np.fmin
-    values = [[c["value"] for c in search["candidates"]] for search in searches]
+    values = [[c.value for c in search.candidates] for search in searches]
     paths = np.full((len(values), max(map(len, values))), np.nan)
     for path, known in zip(paths, values, strict=True):
         path[: len(known)] = known  # None becomes NaN, which is worse than anything

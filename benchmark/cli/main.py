@@ -15,8 +15,8 @@ from benchmark.analysis.intervals import patient_intervals
 from benchmark.analysis.standings import standings
 from benchmark.cli.console import open_console as _console
 from benchmark.cli.data import data_app
-from benchmark.engine.plan import Control, Pruner, Tuning
 from benchmark.records.frames import TIDY
+from benchmark.records.protocol import Control, Pruner, Tuning
 from benchmark.records.store import Store
 from benchmark.show import files as board_files
 from benchmark.show.export import chosen, latex, sheet

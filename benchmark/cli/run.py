@@ -12,9 +12,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from benchmark.analysis.tuning import gains, searched
 from benchmark.engine import runner
 from benchmark.engine.interrupt import first_interrupt_only
-from benchmark.engine.plan import Plan, Request, Tuning
+from benchmark.engine.plan import Plan, Request
 from benchmark.engine.runner import Listener, Ran, RunOptions, rows_of
-from benchmark.records.segments import Line
+from benchmark.records.protocol import Tuning
+from benchmark.records.schema import TrialRecord
 from benchmark.show.sentences import gain_sentence, search_sentences
 from benchmark.show.terminal import show
 from methods.base import MethodSpec
@@ -108,10 +109,10 @@ class _OnConsole(Listener):
             self._bar = self._moving.enter_context(Progress(*columns, console=self._console))
             self._bar.add_task("starting workers", total=len(plan.trials))
 
-    def finished(self, record: Line) -> None:
+    def finished(self, record: TrialRecord) -> None:
         if self._bar is not None:
             (bar,) = self._bar.task_ids
-            self._bar.update(bar, advance=1, description=f"{record['method']} {record['cohort']}")
+            self._bar.update(bar, advance=1, description=f"{record.method} {record.cohort}")
 
     def _notes(self, notes: Sequence[str]) -> None:
         for note in notes:
@@ -160,8 +161,8 @@ def _show_searches(ran: Ran, tuning: Tuning, console: Console) -> None:
     if not with_both:
         lines.append("  not recorded yet; the same command without --tune does that")
     trials = set(ran.records["trial"])
-    standing = {line["trial"]: line for line, _ in ran.store.results() if line["trial"] in trials}
-    with_search = [line for line in standing.values() if line["search"] is not None]
+    standing = {trial.trial: trial for trial, _ in ran.store.results() if trial.trial in trials}
+    with_search = [trial for trial in standing.values() if trial.search is not None]
     lines.append("\nWhat the searches tell:")
     for of_method in searched(with_search, {spec.name: spec for spec in request.methods}):
         lines += [f"  {text}" for text in search_sentences(of_method)]

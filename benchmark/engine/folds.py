@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmark.records.protocol import folds_name, folds_of_file
+from benchmark.records.protocol import DealtFolds, FileFolds, FoldsOrigin
 from tasks.base import Split
 from tasks.data.cohort import Cohort
 from tasks.data.split_files import splits_from_files
@@ -18,14 +18,14 @@ class Folds:
     """The outer folds of a run.
 
     Attributes:
-        names: By cohort, as `folds_name` or `folds_of_file` has them.
+        origins: By cohort.
         splits: By cohort.
         n_folds: By cohort: how many folds test every patient once. There may be more splits, which
             deal the patients again; the correction for shared training patients needs this.
         notes: What was left out and why, a line each.
     """
 
-    names: Mapping[str, str]
+    origins: Mapping[str, FoldsOrigin]
     splits: Mapping[str, tuple[Split, ...]]
     n_folds: Mapping[str, int]
     notes: tuple[str, ...] = ()
@@ -48,13 +48,13 @@ def outer_folds(
     """
     cohorts = tuple(cohorts)
     if split is None or split in tuple(Dealing):
-        names: dict[str, str] = {}
+        origins: dict[str, FoldsOrigin] = {}
         splits: dict[str, tuple[Split, ...]] = {}
         notes: list[str] = []
         for cohort in cohorts:
             default = Dealing.SITE if cohort.members else Dealing.PATIENT
             dealing = default if split is None else Dealing(split)
-            names[cohort.name] = folds_name(dealing, repeats)
+            origins[cohort.name] = DealtFolds(dealing, repeats)
             splits[cohort.name] = make_splits(cohort, n_folds, dealing, repeats)
             if len({split.test for split in splits[cohort.name]}) < n_folds * repeats:
                 raise InputError(
@@ -64,7 +64,7 @@ def outer_folds(
                 )
             if cohort.members:
                 notes += member_notes(cohort, splits[cohort.name], whole=dealing is Dealing.SITE)
-        return Folds(names, splits, dict.fromkeys(splits, n_folds), tuple(notes))
+        return Folds(origins, splits, dict.fromkeys(splits, n_folds), tuple(notes))
     path = Path(split)
     if not path.exists():
         raise InputError(
@@ -74,7 +74,7 @@ def outer_folds(
         raise InputError(f"--repeats: expected 1 with the folds of {path}, found {repeats}")
     found = {cohort.name: splits_from_files(path, cohort) for cohort in cohorts}
     return Folds(
-        {name: folds_of_file(path.name, files.splits) for name, files in found.items()},
+        {name: FileFolds.of(path.name, files.splits) for name, files in found.items()},
         {name: files.splits for name, files in found.items()},
         {name: _folds_of_one_deal(files.splits) for name, files in found.items()},
         tuple(f"{name}: {note}" for name, files in found.items() for note in files.notes),

@@ -4,16 +4,15 @@ import hashlib
 import itertools
 import json
 import math
-import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from benchmark.engine.fingerprint import code_fingerprint
 from benchmark.engine.folds import Folds
+from benchmark.records.protocol import Control, TrialProtocol, Tuning
 from benchmark.records.store import Attempt
 from methods.base import Budget, MethodSpec, Role
 from tasks.base import Protocol, Split, Status, Task
@@ -21,37 +20,6 @@ from tasks.data.cohort import Cohort
 from tasks.data.fold_expression import label_told
 from tasks.data.splits import split_fingerprint
 from tasks.registry import all_tasks
-
-
-class Control(StrEnum):
-    """A run that must find nothing, because what it is judged by was broken on purpose."""
-
-    PERMUTED_LABELS = "permuted-labels"
-
-
-class Pruner(StrEnum):
-    """What ends the judging of a configuration early, inner fold by inner fold."""
-
-    MEDIAN = "median"
-    ASHA = "asha"
-
-
-@dataclass(frozen=True)
-class Tuning:
-    """How many configurations are judged before a fit, and how.
-
-    Attributes:
-        n: Configurations, the default one among them.
-        pruner: What ends hopeless ones early; None judges all of them in full.
-    """
-
-    n: int
-    pruner: Pruner | None = None
-
-    @property
-    def name(self) -> str:
-        """As protocols have it, for example tuned-8-median."""
-        return "-".join(filter(None, ("tuned", str(self.n), self.pruner)))
 
 
 @dataclass(frozen=True)
@@ -67,25 +35,6 @@ class Search:
     criterion: str
 
 
-def protocol_name(
-    protocol: Protocol, folds: str, control: Control | None, tuning: Tuning | None = None
-) -> str:
-    """As records and tables have it: numbers of different protocols never share a table."""
-    tuned = tuning.name if tuning else ""
-    return "+".join(filter(None, (protocol, folds, tuned, control)))
-
-
-def read_protocol(name: str) -> tuple[Protocol, str, Tuning | None, Control | None]:
-    """The inverse of `protocol_name`: protocol, name of the folds, search, control."""
-    protocol, *parts = name.split("+")
-    control = Control(parts.pop()) if parts and parts[-1] in tuple(Control) else None
-    found = re.fullmatch(rf"tuned-(\d+)(?:-({'|'.join(Pruner)}))?", parts[-1]) if parts else None
-    if found is None:
-        return Protocol(protocol), "+".join(parts), None, control
-    tuning = Tuning(int(found[1]), Pruner(found[2]) if found[2] else None)
-    return Protocol(protocol), "+".join(parts[:-1]), tuning, control
-
-
 @dataclass(frozen=True)
 class Trial:
     """One fit, one embedding, every task scored on it.
@@ -93,9 +42,7 @@ class Trial:
     Attributes:
         key: Hash of everything that changes the number, of nothing else.
         fit: Hash of everything that changes the embeddings; trials that share it fit once.
-        protocol: How its tasks are asked.
-        folds: Name of the outer folds, empty for folds of patients.
-        control: What was broken on purpose, None in an honest run.
+        protocol: How its tasks are asked, of which folds, and what was broken on purpose.
         method: Name in the registry.
         config: The method's configuration, field by field; of a search, the first one tried.
         search: How a better configuration is sought, None if it is not.
@@ -113,9 +60,7 @@ class Trial:
 
     key: str
     fit: str
-    protocol: Protocol
-    folds: str
-    control: Control | None
+    protocol: TrialProtocol
     method: str
     config: Mapping[str, Any]
     search: Search | None
@@ -157,14 +102,14 @@ class Request:
     protocol: Protocol = Protocol.STRICT
     tuning: Tuning | None = None
 
-    def protocol_of(self, cohort: str) -> str:
-        """As records and tables have it; a union's folds may be others than its members'."""
-        return protocol_name(self.protocol, self.folds.names[cohort], self.control, self.tuning)
+    def protocol_of(self, cohort: str) -> TrialProtocol:
+        """A union's folds may be others than its members'."""
+        return TrialProtocol(self.protocol, self.folds.origins[cohort], self.tuning, self.control)
 
     @property
     def protocols(self) -> tuple[str, ...]:
-        """Those of all cohorts, each once."""
-        return tuple(dict.fromkeys(self.protocol_of(cohort) for cohort in self.folds.names))
+        """Those of all cohorts, each once, as records have them."""
+        return tuple(dict.fromkeys(str(self.protocol_of(name)) for name in self.folds.origins))
 
 
 @dataclass(frozen=True)
@@ -209,6 +154,7 @@ def make_plan(
         if not tasks:
             continue
         data = cohort.fingerprint()
+        protocol = request.protocol_of(cohort.name)
         splits = request.folds.splits[cohort.name]
         prints = {split.fold: split_fingerprint((split,)) for split in splits}
         for spec in request.methods:
@@ -226,13 +172,13 @@ def make_plan(
                     "split": prints[split.fold],
                     "seed": seed,
                 }
-                axes |= _told(request, spec, cohort, group[0])
+                axes |= _outcome_axes(request, spec, cohort, group[0])
                 search = None
                 if request.tuning is not None:
                     criterion = _criterion(spec, cohort, group[0])
                     search = Search(request.tuning, criterion.name)
                     axes |= {"search": asdict(search) | {"version": criterion.version}}
-                key = trial_key(axes | {"protocol": request.protocol_of(cohort.name)})
+                key = trial_key(axes | {"protocol": str(protocol)})
                 missing, attempt = [], 1
                 for task in group:
                     last = attempts.get((key, task.name))
@@ -253,9 +199,7 @@ def make_plan(
                         Trial(
                             key=key,
                             fit=trial_key(axes),
-                            protocol=request.protocol,
-                            folds=request.folds.names[cohort.name],
-                            control=request.control,
+                            protocol=protocol,
                             method=spec.name,
                             config=config,
                             search=search,
@@ -274,12 +218,12 @@ def make_plan(
     return Plan(tuple(trials), n_done, frozenset(done))
 
 
-def _told(request: Request, spec: MethodSpec, cohort: Cohort, task: Task) -> dict[str, Any]:
+def _outcome_axes(request: Request, spec: MethodSpec, cohort: Cohort, task: Task) -> dict[str, Any]:
     """What of the outcomes a fit depends on: a control breaks it, and protocols share it."""
-    told = protocol_name(Protocol.STRICT, "", request.control)
+    outcomes = {"protocol": str(TrialProtocol(control=request.control))}
     if spec.role is Role.SUPERVISED:
-        return {"protocol": told, "label": task.label if task.supervises else None}
-    return {"protocol": told} if label_told(cohort) else {}
+        return outcomes | {"label": task.label if task.supervises else None}
+    return outcomes if label_told(cohort) else {}
 
 
 def _criterion(spec: MethodSpec, cohort: Cohort, task: Task) -> Task:

@@ -1,6 +1,5 @@
 """`mirror-bench rerun TRIAL`: a recorded trial computed again, and whether the numbers agree."""
 
-import json
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -12,12 +11,11 @@ from rich.table import Table
 
 from benchmark.engine.folds import Folds, outer_folds
 from benchmark.engine.overrides import recorded_config
-from benchmark.engine.plan import Request, Trial, make_plan, read_protocol
+from benchmark.engine.plan import Request, Trial, make_plan
 from benchmark.engine.trial import run_trial
-from benchmark.records.protocol import dealt_as
-from benchmark.records.segments import Line
+from benchmark.records.protocol import FileFolds
+from benchmark.records.schema import ScoreRecord, TaskRecord, TrialRecord
 from benchmark.records.store import Store
-from methods.base import Budget
 from methods.registry import all_methods, select_methods
 from tasks.cache_dir import cache_dir
 from tasks.data.cohort import Cohort
@@ -38,8 +36,8 @@ class Recorded:
         tasks: The last result of each task, by name.
     """
 
-    line: Line
-    tasks: Mapping[str, Line]
+    line: TrialRecord
+    tasks: Mapping[str, TaskRecord]
 
 
 @dataclass(frozen=True)
@@ -83,18 +81,18 @@ def rerun(trial: str, results: Path, data: Path | None, split: str | None, conso
     folder, cohort = _cohort(line, data)
     again = _planned(recorded, folder, cohort, split)
     console.print(
-        f"{line['trial']}: {line['method']} on {line['cohort']}, fold {line['fold']}, "
-        f"seed {line['seed']}, {line['protocol']}, budget {line['budget']}",
+        f"{line.trial}: {line.method} on {line.cohort}, fold {line.fold}, "
+        f"seed {line.seed}, {line.protocol}, budget {line.budget}",
         highlight=False,
     )
-    device = line["device"] or "cpu"  # a lost worker's device is not known
+    device = line.device or "cpu"  # a lost worker's device is not known
     if not device.startswith("cpu") and not torch.cuda.is_available():
-        raise InputError(f"{line['trial']}: expected {device}, on which it ran, found cpu alone")
+        raise InputError(f"{line.trial}: expected {device}, on which it ran, found cpu alone")
     with (
         console.status("computing it again"),
         tempfile.TemporaryDirectory(prefix="mirror-bench-") as nothing_cached,
     ):
-        found, _ = json.loads(json.dumps(run_trial(again, Path(nothing_cached), device)))
+        found, _ = run_trial(again, Path(nothing_cached), device)
     comparisons = compare(recorded, found)
     console.print(_table(comparisons))
     for change in _changes(recorded, found):
@@ -114,7 +112,7 @@ def find_trial(store: Store, beginning: str) -> Recorded:
         InputError: There is none, or more than one.
     """
     pairs = store.attempted(beginning).values()
-    keys = sorted({line["trial"] for line, _ in pairs})
+    keys = sorted({line.trial for line, _ in pairs})
     if not keys:
         raise InputError(
             f"{store.folder}: expected the key of a recorded trial or its beginning, "
@@ -126,11 +124,11 @@ def find_trial(store: Store, beginning: str) -> Recorded:
             f"{store.folder}: expected the beginning of one trial's key, found {beginning!r}, "
             f"with which {len(keys)} begin: {shown}{', ...' if len(keys) > 3 else ''}"
         )
-    last = max((line for line, _ in pairs), key=lambda line: (line["attempt"], line["finished"]))
-    return Recorded(last, {task["task"]: task for _, task in pairs})
+    last = max((line for line, _ in pairs), key=lambda line: (line.attempt, line.finished))
+    return Recorded(last, {task.task: task for _, task in pairs})
 
 
-def compare(recorded: Recorded, found: Line) -> list[Comparison]:
+def compare(recorded: Recorded, found: TrialRecord) -> list[Comparison]:
     """Score by score, in the order of the records.
 
     Args:
@@ -138,44 +136,42 @@ def compare(recorded: Recorded, found: Line) -> list[Comparison]:
         found: The record of the same trial, computed again.
     """
     again = {
-        (task["task"], score["metric"]): _shown(score)
-        for task in found["tasks"]
-        for score in task["scores"]
+        (task.task, score.metric): _shown(score) for task in found.tasks for score in task.scores
     }
     return [
         Comparison(
             name,
-            score["metric"],
+            score.metric,
             _shown(score),
-            again.get((name, score["metric"]), "no such score any more"),
+            again.get((name, score.metric), "no such score any more"),
         )
         for name, task in sorted(recorded.tasks.items())
-        for score in task["scores"]
+        for score in task.scores
     ]
 
 
-def _shown(score: Line) -> float | str:
-    if score["value"] is None:
-        return f"{score['status']}: {score['reason']}"
-    return float(score["value"])
+def _shown(score: ScoreRecord) -> float | str:
+    if score.value is None:
+        return f"{score.status}: {score.reason}"
+    return score.value
 
 
-def _cohort(line: Line, data: Path | None) -> tuple[Path, Cohort]:
+def _cohort(line: TrialRecord, data: Path | None) -> tuple[Path, Cohort]:
     """The trial's cohort, with the data that it was computed from."""
     folders = embedded_cohorts(cache_dir()) if data is None else find_cohorts(data)
     named = {read_manifest(folder).name: folder for folder in folders}
     place = "the embedded cohorts" if data is None else str(data)
-    if line["cohort"] not in named:
+    if line.cohort not in named:
         raise InputError(
-            f"{place}: expected the cohort {line['cohort']}, found {', '.join(sorted(named))}; "
+            f"{place}: expected the cohort {line.cohort}, found {', '.join(sorted(named))}; "
             "--data DIR says where it is"
         )
-    folder = named[line["cohort"]].resolve()
+    folder = named[line.cohort].resolve()
     cohort = load_cohort(folder)
-    if cohort.fingerprint() != line["data"]:
+    if cohort.fingerprint() != line.data:
         raise InputError(
-            f"{folder}: expected the data of trial {line['trial']}, fingerprint "
-            f"{line['data'][:16]}, found {cohort.fingerprint()[:16]}"
+            f"{folder}: expected the data of trial {line.trial}, fingerprint "
+            f"{line.data[:16]}, found {cohort.fingerprint()[:16]}"
         )
     return folder, cohort
 
@@ -183,75 +179,74 @@ def _cohort(line: Line, data: Path | None) -> tuple[Path, Cohort]:
 def _planned(recorded: Recorded, folder: Path, cohort: Cohort, split: str | None) -> Trial:
     """The trial as `run` would plan it now."""
     line = recorded.line
-    if line["method"] not in all_methods():
-        select_methods(line["method"])  # raises, with what is near
-    spec = all_methods()[line["method"]]
-    spec = replace(spec, config=recorded_config(spec, line["config"]), budgets={}, delta={})
-    protocol, dealt, tuning, control = read_protocol(line["protocol"])
-    folds = _folds(line, dealt, split, cohort)
-    tasks = [t for t in under(protocol, all_tasks((cohort,))) if t.name in recorded.tasks]
+    if line.method not in all_methods():
+        select_methods(line.method)  # raises, with what is near
+    spec = all_methods()[line.method]
+    spec = replace(spec, config=recorded_config(spec, line.config), budgets={}, delta={})
+    protocol = line.protocol
+    folds = _folds(line, split, cohort)
+    tasks = [t for t in under(protocol.protocol, all_tasks((cohort,))) if t.name in recorded.tasks]
     request = Request(
         [spec],
         tasks,
         [(folder, cohort)],
         folds,
-        (line["seed"],),
-        Budget(line["budget"]),
-        control,
-        protocol,
-        tuning,
+        (line.seed,),
+        line.budget,
+        protocol.control,
+        protocol.protocol,
+        protocol.tuning,
     )
     plan = make_plan(request, {}, overwrite=False, retry_failed=False)
-    trials = [t for t in plan.trials if t.split.fold == line["fold"]]
+    trials = [t for t in plan.trials if t.split.fold == line.fold]
     # A supervised reference has a trial for each label; under this key are the tasks of one.
     if not tasks or len(trials) != 1:
         raise InputError(
-            f"{folder}: expected fold {line['fold']} and "
+            f"{folder}: expected fold {line.fold} and "
             f"{', '.join(sorted(recorded.tasks))}, found {len(folds.splits[cohort.name])} splits "
             f"and {len(tasks)} of these tasks"
         )
     (trial,) = trials
-    if split_fingerprint((trial.split,)) != line["split"]:
+    if split_fingerprint((trial.split,)) != line.split:
         raise InputError(
-            f"{line['trial']}: expected the patients of its fold {line['fold']}, found others: "
+            f"{line.trial}: expected the patients of its fold {line.fold}, found others: "
             "folds are dealt otherwise now"
         )
     return trial
 
 
-def _folds(line: Line, dealt: str, split: str | None, cohort: Cohort) -> Folds:
-    """The outer folds of a name, the recorded ones if the record says which they are."""
-    if split is None:
-        known = dealt_as(dealt)
-        if known is None:
-            raise InputError(
-                f"{line['trial']}: expected --split FILE, whose folds it ran on ({dealt}), "
-                "found none"
-            )
-        folds = outer_folds(known[0], line["n_folds"], (cohort,), known[1])
-    else:
-        folds = outer_folds(split, line["n_folds"], (cohort,))
-    if (name := folds.names[cohort.name]) != dealt:
+def _folds(line: TrialRecord, split: str | None, cohort: Cohort) -> Folds:
+    """The outer folds of a trial, dealt again or read from the file."""
+    origin = line.protocol.folds
+    if split is not None:
+        folds = outer_folds(split, line.n_folds, (cohort,))
+    elif isinstance(origin, FileFolds):
         raise InputError(
-            f"--split {split}: expected the folds that trial {line['trial']} ran on, "
-            f"{dealt or 'patient'}, found {name or 'patient'}"
+            f"{line.trial}: expected --split FILE, whose folds it ran on ({origin}), found none"
+        )
+    else:
+        folds = outer_folds(origin.dealing, line.n_folds, (cohort,), origin.repeats)
+    if (dealt := folds.origins[cohort.name]) != origin:
+        raise InputError(
+            f"--split {split}: expected the folds that trial {line.trial} ran on, "
+            f"{str(origin) or 'patient'}, found {str(dealt) or 'patient'}"
         )
     return folds
 
 
-def _changes(recorded: Recorded, found: Line) -> list[str]:
+def _changes(recorded: Recorded, found: TrialRecord) -> list[str]:
     """What may explain a difference: everything of the trial that is not as it was."""
     line = recorded.line
     changes = []
-    if line["code"] != found["code"]:
-        changes.append(f"source of {line['method']} ({line['code']} to {found['code']})")
-    again = {task["task"]: task["version"] for task in found["tasks"]}
+    if line.code != found.code:
+        changes.append(f"source of {line.method} ({line.code} to {found.code})")
+    again = {task.task: task.version for task in found.tasks}
     changes += [
-        f"version of {name} ({task['version']} to {again[name]})"
+        f"version of {name} ({task.version} to {again[name]})"
         for name, task in sorted(recorded.tasks.items())
-        if name in again and task["version"] != again[name]
+        if name in again and task.version != again[name]
     ]
-    before, now = line["versions"], found["versions"]
+    before, now = line.versions, found.versions
     changes += [
         f"{name} ({before.get(name, 'none')} to {now.get(name, 'none')})"
         for name in sorted({*before, *now})

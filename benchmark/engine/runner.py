@@ -14,8 +14,10 @@ from benchmark.engine.device import bfloat16_cost, check_device
 from benchmark.engine.folds import outer_folds
 from benchmark.engine.machine import usable_cpus
 from benchmark.engine.overrides import configured
-from benchmark.engine.plan import Control, Plan, Request, Trial, Tuning, longest_first, make_plan
-from benchmark.records.segments import Line, Stamps
+from benchmark.engine.plan import Plan, Request, Trial, longest_first, make_plan
+from benchmark.records.protocol import Control, Tuning
+from benchmark.records.schema import Predictions, TrialRecord
+from benchmark.records.segments import Stamps
 from benchmark.records.store import Store
 from methods.base import Budget, MethodSpec
 from methods.registry import registry, select_methods
@@ -110,7 +112,7 @@ class Listener:
     def planned(self, request: Request, plan: Plan) -> None:
         """What will be computed, before it is."""
 
-    def finished(self, record: Line) -> None:
+    def finished(self, record: TrialRecord) -> None:
         """A trial was recorded."""
 
 
@@ -352,8 +354,8 @@ def _sweep(
     writer, stamps = store.writer(), Stamps(last)
     cohorts = {cohort.name: cohort for _, cohort in request.cohorts}
 
-    def keep(record: Line, predictions: list[Line]) -> None:
-        record = record | {"finished": stamps.next()}
+    def keep(record: TrialRecord, predictions: list[Predictions]) -> None:
+        record = record.model_copy(update={"finished": stamps.next()})
         writer.append(record, predictions)
         tracker.log(record, predictions)
         listener.finished(record)

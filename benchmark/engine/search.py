@@ -16,7 +16,7 @@ import numpy as np
 import optuna
 
 from benchmark.engine.fitting import fit_and_embed
-from benchmark.engine.plan import Pruner, Tuning
+from benchmark.records.protocol import Pruner, Tuning
 from methods.base import MethodSpec, Role
 from methods.search_space import distribution, inside
 from tasks.base import Task

@@ -1,7 +1,6 @@
 """The sweep: Ray Tune runs the trials of a plan; every finished one is recorded at once."""
 
 import gc
-import json
 import logging
 import os
 import socket
@@ -17,11 +16,11 @@ from ray.tune.experiment import Trial as TuneTrial
 from benchmark.engine.batches import Batches
 from benchmark.engine.plan import Trial
 from benchmark.engine.trial import run_trial
-from benchmark.records.segments import Line
+from benchmark.records.schema import Predictions, TrialRecord
 from methods.registry import all_methods
 from tasks.errors import InputError, MachineError
 
-OnFinished = Callable[[Line, list[Line]], None]
+OnFinished = Callable[[TrialRecord, list[Predictions]], None]
 OnLost = Callable[[Trial], None]
 
 # Tune's own files are of no use here (our records are the truth for resuming), and
@@ -70,7 +69,7 @@ class _Worker(tune.Trainable):
         finished = run_trial(self._plan[place], self._cache, self._device)
         return {
             "place": place,
-            "finished": json.dumps(finished),
+            "finished": finished,
             tune.result.DONE: self._next == len(self._batch),
         }
 
@@ -133,7 +132,7 @@ class _Collect(tune.Callback):
         **_: Any,
     ) -> None:
         # Taken out: Tune keeps every result in memory as long as the sweep lasts.
-        record, predictions = json.loads(result.pop("finished"))
+        record, predictions = result.pop("finished")
         if self.error is not None or not self._batches.finished(
             result["place"], result["time_this_iter_s"]
         ):

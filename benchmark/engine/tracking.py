@@ -1,20 +1,20 @@
 """MLflow: a parent run a sweep, a child run a trial. Our records never depend on it."""
 
-import json
 import logging
 import os
 import queue
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from benchmark.engine.machine import Load
-from benchmark.records.segments import Line
+from benchmark.records.schema import Predictions, TrialRecord
+from tasks.base import Status
 
 # A server that is away must not hold up a sweep for minutes. The environment may say otherwise.
 SETTINGS = {
@@ -40,11 +40,11 @@ class Tracker:
     def __init__(self, uri: str, artifacts: str | None, parameters: Mapping[str, str]) -> None:
         self.lost: str | None = None
         self._uri, self._artifacts, self._parameters = uri, artifacts, parameters
-        self._queue: queue.Queue[tuple[Line, list[Line]] | None] = queue.Queue()
+        self._queue: queue.Queue[tuple[TrialRecord, Sequence[Predictions]] | None] = queue.Queue()
         self._thread = threading.Thread(target=self._run, name="mlflow", daemon=True)
         self._thread.start()
 
-    def log(self, record: Line, predictions: list[Line]) -> None:
+    def log(self, record: TrialRecord, predictions: Sequence[Predictions]) -> None:
         """Log a finished trial soon; returns at once."""
         self._queue.put((record, predictions))
 
@@ -101,8 +101,8 @@ class _Sweep:
         params = [self._entities.Param(k, v[:6000]) for k, v in parameters.items()]
         self._client.log_batch(self._parent, params=params)
 
-    def log(self, record: Line, predictions: list[Line]) -> None:
-        name = f"{record['method']} {record['cohort']} fold {record['fold']} seed {record['seed']}"
+    def log(self, record: TrialRecord, predictions: Sequence[Predictions]) -> None:
+        name = f"{record.method} {record.cohort} fold {record.fold} seed {record.seed}"
         tags = {"mlflow.parentRunId": self._parent, **_tags(record)}
         run = self._client.create_run(self._experiment, run_name=name, tags=tags).info.run_id
         params = [self._entities.Param(k, str(v)) for k, v in _parameters(record).items()]
@@ -113,15 +113,15 @@ class _Sweep:
         for start in range(0, max(1, len(metrics)), 1000):  # MLflow's limit of a batch
             self._client.log_batch(run, metrics[start : start + 1000], params if not start else [])
         with tempfile.TemporaryDirectory() as folder:
-            Path(folder, "record.json").write_text(json.dumps(record, indent=1))
+            Path(folder, "record.json").write_text(record.model_dump_json(indent=1))
             beside = Path(folder, "predictions")
             beside.mkdir()
             for part in predictions:
-                path = beside / f"{part['task'].replace('/', '_')}.csv"
-                pd.DataFrame(part["columns"]).to_csv(path, index=False)
+                path = beside / f"{part.task.replace('/', '_')}.csv"
+                pd.DataFrame(part.columns).to_csv(path, index=False)
             # At once: each call asks the server for the run first.
             self._client.log_artifacts(run, folder)
-        failed = any(task["status"] == "failed" for task in record["tasks"])
+        failed = any(task.status is Status.FAILED for task in record.tasks)
         self._client.set_terminated(run, "FAILED" if failed else "FINISHED")
 
     def log_load(self, load: Mapping[str, float]) -> None:
@@ -142,46 +142,48 @@ def _now() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _tags(record: Line) -> dict[str, str]:
+def _tags(record: TrialRecord) -> dict[str, str]:
     """Which trial of what: fingerprints of data, split and code, versions of libraries."""
     names = ("trial", "data", "split", "code", "device", "budget", "role", "family")
-    return {name: str(record[name]) for name in names} | {
-        f"version.{name}": version for name, version in record["versions"].items()
+    return {name: str(getattr(record, name)) for name in names} | {
+        f"version.{name}": version for name, version in record.versions.items()
     }
 
 
-def _parameters(record: Line) -> dict[str, Any]:
-    axes = {k: record[k] for k in ("method", "cohort", "protocol", "fold", "n_folds", "seed")}
-    config = dict(record["config"])
-    if search := record["search"]:
-        config |= search["candidates"][search["chosen"]]["config"]
-    return axes | {f"config.{name}": value for name, value in config.items()}
+def _parameters(record: TrialRecord) -> dict[str, Any]:
+    names = ("method", "cohort", "protocol", "fold", "n_folds", "seed")
+    config = dict(record.config)
+    if search := record.search:
+        config |= search.candidates[search.chosen].config
+    return {name: getattr(record, name) for name in names} | {
+        f"config.{name}": value for name, value in config.items()
+    }
 
 
-def _metrics(record: Line) -> list[tuple[str, float, int]]:
+def _metrics(record: TrialRecord) -> list[tuple[str, float, int]]:
     scores = [
-        (f"{task['task']}/{score['metric']}", score["value"], 0)
-        for task in record["tasks"]
-        for score in task["scores"]
-        if score["value"] is not None
+        (f"{task.task}/{score.metric}", score.value, 0)
+        for task in record.tasks
+        for score in task.scores
+        if score.value is not None
     ]
-    costs = [
-        (name, record[name], 0)
-        for name in ("fit_seconds", "embed_seconds", "parameters")
-        if record[name] is not None
-    ]
-    if record["peak_memory_mb"] is not None:
-        costs.append(("system/peak_memory_megabytes", record["peak_memory_mb"], 0))
-    if search := record["search"]:
-        costs.append(("search_seconds", search["seconds"], 0))
-        costs += [
-            (f"search/{search['metric']}", candidate["value"], i)
-            for i, candidate in enumerate(search["candidates"])
-            if candidate["value"] is not None
+    costs = {
+        "fit_seconds": record.fit_seconds,
+        "embed_seconds": record.embed_seconds,
+        "parameters": record.parameters,
+        "system/peak_memory_megabytes": record.peak_memory_mb,
+        "search_seconds": record.search.seconds if record.search else None,
+    }
+    scores += [(name, value, 0) for name, value in costs.items() if value is not None]
+    if search := record.search:
+        scores += [
+            (f"search/{search.metric}", candidate.value, i)
+            for i, candidate in enumerate(search.candidates)
+            if candidate.value is not None
         ]
     curves = [
         (f"loss/{name}", value, epoch)
-        for name, values in record["losses"].items()
+        for name, values in record.losses.items()
         for epoch, value in enumerate(values)
     ]
-    return scores + costs + curves
+    return scores + curves

@@ -1,8 +1,10 @@
 """One trial: fit once, embed once, score every task on the embeddings."""
 
+import math
 import platform
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -13,9 +15,17 @@ from threadpoolctl import threadpool_limits
 
 from benchmark.engine.cache import EmbeddingCache, Fit
 from benchmark.engine.fitting import fit_and_embed
-from benchmark.engine.plan import Search, Trial, protocol_name
+from benchmark.engine.plan import Search, Trial
 from benchmark.engine.published import Refit
-from benchmark.records.segments import Line
+from benchmark.records.schema import (
+    CandidateRecord,
+    Predictions,
+    ScoreRecord,
+    SearchRecord,
+    TaskRecord,
+    TrialRecord,
+)
+from benchmark.records.segments import Stamps
 from methods.base import MethodSpec, Role, UnableError
 from methods.registry import all_methods
 from tasks.base import Outcome, Protocol, Score, Status, Task
@@ -31,7 +41,7 @@ from tasks.seeds import derive_seed
 DEPENDENCIES = ("mirror-bench", "torch", "numpy", "scikit-learn", "scikit-survival")
 
 
-def run_trial(trial: Trial, cache: Path, device: str) -> tuple[Line, list[Line]]:
+def run_trial(trial: Trial, cache: Path, device: str) -> tuple[TrialRecord, list[Predictions]]:
     """Run a trial; whatever goes wrong in it becomes its reason, never an exception.
 
     Args:
@@ -40,32 +50,32 @@ def run_trial(trial: Trial, cache: Path, device: str) -> tuple[Line, list[Line]]
         device: A torch device.
 
     Returns:
-        The record and the predictions, as `benchmark.records.store` stores them.
+        The record and the predictions of its tasks. The store stamps the time anew.
     """
     # One thread: sums are added in one order, whatever else the machine does.
     torch.set_num_threads(1)
     with threadpool_limits(1):
         cohort = _cohort(trial.folder)
-        if trial.control is not None:
+        if trial.protocol.control is not None:
             cohort = permuted(cohort, trial.seed)
         spec = all_methods()[trial.method]
         tasks = _tasks(trial, cohort)
-        config, sought = trial.config, None
+        config, searched = trial.config, None
         try:
             if trial.search is not None:
-                config, sought = _sought(trial.search, trial, spec, cohort, device)
+                config, searched = _searched(trial.search, trial, spec, cohort, device)
             target = tasks[0].target(cohort, trial.split) if spec.role is Role.SUPERVISED else None
             fit = _fit(trial, spec, config, cohort, target, EmbeddingCache(cache), device)
             published = None
-            if trial.protocol is Protocol.PAPER:
+            if trial.protocol.protocol is Protocol.PAPER:
                 published = _published(trial, spec, cohort, target, fit, tasks, device)
         except UnableError as error:
             results = [_without(task, cohort, Status.SKIPPED, str(error)) for task in tasks]
-            return _record(trial, spec, cohort, device, None, results), []
+            return _record(trial, spec, cohort, device, results), []
         except Exception as error:  # noqa: BLE001  a method may raise anything; it is its row
             reason = _reason(error)
             results = [_without(task, cohort, Status.FAILED, reason) for task in tasks]
-            return _record(trial, spec, cohort, device, None, results), []
+            return _record(trial, spec, cohort, device, results), []
         results, predictions = [], []
         for task in tasks:
             try:
@@ -73,33 +83,26 @@ def run_trial(trial: Trial, cache: Path, device: str) -> tuple[Line, list[Line]]
                     outcome = task.evaluate_all(published, cohort, trial.split)
                 else:
                     outcome = task.evaluate(fit.embeddings, cohort, trial.split)
+                scored = _scored(task, cohort, outcome)
+                if outcome.predictions:
+                    predictions.append(_predictions(trial, task, outcome))
             except Exception as error:  # noqa: BLE001
-                results.append(_without(task, cohort, Status.FAILED, _reason(error)))
-                continue
-            results.append(_scored(task, cohort, outcome))
-            if outcome.predictions:
-                predictions.append(
-                    {
-                        "trial": trial.key,
-                        "attempt": trial.attempt,
-                        "task": task.name,
-                        "columns": dict(outcome.predictions),
-                    }
-                )
-        return _record(trial, spec, cohort, device, fit, results) | {"search": sought}, predictions
+                scored = _without(task, cohort, Status.FAILED, _reason(error))
+            results.append(scored)
+        return _record(trial, spec, cohort, device, results, fit, searched), predictions
 
 
-def lost_record(trial: Trial, cohort: Cohort) -> Line:
+def lost_record(trial: Trial, cohort: Cohort) -> TrialRecord:
     """The record of a trial that could not say itself what became of it."""
     reason = "the worker was lost (killed, out of memory, or its files changed), three times"
     results = [_without(task, cohort, Status.FAILED, reason) for task in _tasks(trial, cohort)]
-    return _record(trial, all_methods()[trial.method], cohort, "", None, results)
+    return _record(trial, all_methods()[trial.method], cohort, "", results)
 
 
 def _tasks(trial: Trial, cohort: Cohort) -> list[Task]:
     """The instances that a trial scores."""
-    asked = under(trial.protocol, all_tasks((cohort,)))
-    return [task for task in asked if task.name in trial.tasks]
+    tasks = under(trial.protocol.protocol, all_tasks((cohort,)))
+    return [task for task in tasks if task.name in trial.tasks]
 
 
 def _fit(
@@ -141,35 +144,35 @@ def _seed(trial: Trial) -> int:
     return derive_seed("init", trial.method, trial.cohort, trial.split.fold, trial.seed)
 
 
-def _sought(
+def _searched(
     wanted: Search, trial: Trial, spec: MethodSpec, cohort: Cohort, device: str
-) -> tuple[Mapping[str, Any], Line]:
-    """The configuration that a search chose, and the search as its record tells it."""
+) -> tuple[Mapping[str, Any], SearchRecord]:
+    """The configuration that a search chose, and the search itself."""
     # Here and not above: workers that search for nothing need not wait for Optuna.
     from benchmark.engine.search import best, search, training_cohort  # noqa: PLC0415
 
-    asked = under(trial.protocol, all_tasks((cohort,)))
-    (criterion,) = (task for task in asked if task.name == wanted.criterion)
+    tasks = under(trial.protocol.protocol, all_tasks((cohort,)))
+    (criterion,) = (task for task in tasks if task.name == wanted.criterion)
     axes = (trial.method, trial.cohort, trial.split.fold, trial.seed)
     train = training_cohort(cohort, trial.split.train)
     candidates = search(spec, trial.config, wanted.tuning, train, criterion, axes, device)
     metric = criterion.metrics[0]
     chosen = best(candidates, metric.higher_is_better)
-    return chosen.config, {
-        "criterion": criterion.name,
-        "metric": metric.name,
-        "chosen": candidates.index(chosen),
-        "seconds": sum(candidate.seconds for candidate in candidates),
-        "candidates": [
-            {
-                "config": {name: candidate.config[name] for name in sorted(spec.space)},
-                "value": candidate.value,
-                "reason": candidate.reason,
-                "seconds": candidate.seconds,
-            }
+    return chosen.config, SearchRecord(
+        criterion=criterion.name,
+        metric=metric.name,
+        chosen=candidates.index(chosen),
+        seconds=sum(candidate.seconds for candidate in candidates),
+        candidates=tuple(
+            CandidateRecord(
+                config={name: _plain(candidate.config[name]) for name in sorted(spec.space)},
+                value=candidate.value,
+                reason=candidate.reason,
+                seconds=candidate.seconds,
+            )
             for candidate in candidates
-        ],
-    }
+        ),
+    )
 
 
 @lru_cache(maxsize=2)
@@ -181,53 +184,74 @@ def _cohort(folder: Path) -> Cohort:
 def _reason(error: Exception) -> str:
     """One line: the error and the place in our code that raised it."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
-    text = " ".join(str(error).split()) or "no message"
+    words = str(error).encode(errors="backslashreplace").decode()  # file names may be no text
+    text = " ".join(words.split()) or "no message"
     return f"{type(error).__name__}: {text} ({Path(frame.filename).name}:{frame.lineno})"
 
 
-def _scored(task: Task, cohort: Cohort, outcome: Outcome) -> Line:
-    statuses = {score.status for score in outcome.scores}
+def _plain(value: Any) -> Any:
+    """A field of a configuration as JSON has it."""
+    if isinstance(value, (tuple, list)):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, (Path, StrEnum)) else value
+
+
+def _predictions(trial: Trial, task: Task, outcome: Outcome) -> Predictions:
+    return Predictions(
+        trial=trial.key,
+        attempt=trial.attempt,
+        task=task.name,
+        columns=dict(outcome.predictions),
+    )
+
+
+def _scored(task: Task, cohort: Cohort, outcome: Outcome) -> TaskRecord:
+    ok = any(score.status is Status.OK for score in outcome.scores)
     primary = outcome.scores[0]
-    return {
-        **_identity(task, cohort),
-        "status": Status.OK if Status.OK in statuses else primary.status,
-        "reason": "" if Status.OK in statuses else primary.reason,
-        "n_patients": outcome.n_patients,
-        "n_events": outcome.n_events,
-        "scores": [_score(score, task) for score in outcome.scores],
-    }
+    return TaskRecord(
+        task=task.name,
+        version=task.version,
+        circular=_circular(task, cohort),
+        status=Status.OK if ok else primary.status,
+        reason="" if ok else primary.reason,
+        n_patients=outcome.n_patients,
+        n_events=outcome.n_events,
+        scores=tuple(_score(score, task) for score in outcome.scores),
+    )
 
 
-def _without(task: Task, cohort: Cohort, status: Status, reason: str) -> Line:
-    scores = [Score(metric, None, status, reason) for metric in task.metrics]
-    return {
-        **_identity(task, cohort),
-        "status": status,
-        "reason": reason,
-        "n_patients": None,
-        "n_events": None,
-        "scores": [_score(score, task) for score in scores],
-    }
+def _without(task: Task, cohort: Cohort, status: Status, reason: str) -> TaskRecord:
+    return TaskRecord(
+        task=task.name,
+        version=task.version,
+        circular=_circular(task, cohort),
+        status=status,
+        reason=reason,
+        n_patients=None,
+        n_events=None,
+        scores=tuple(_score(Score(m, None, status, reason), task) for m in task.metrics),
+    )
 
 
-def _identity(task: Task, cohort: Cohort) -> Line:
+def _circular(task: Task, cohort: Cohort) -> str:
+    """The modality that the task's label was called from, empty if none."""
     label = cohort.labels.get(task.label)
-    return {
-        "task": task.name,
-        "version": task.version,
-        "circular": (label.derived_from or "") if label is not None else "",
-    }
+    return (label.derived_from or "") if label is not None else ""
 
 
-def _score(score: Score, task: Task) -> Line:
-    return {
-        "metric": score.metric.name,
-        "value": score.value,
-        "higher_is_better": score.metric.higher_is_better,
-        "primary": score.metric == task.metrics[0],
-        "status": score.status,
-        "reason": score.reason,
-    }
+def _score(score: Score, task: Task) -> ScoreRecord:
+    low, high = score.metric.bounds
+    return ScoreRecord(
+        metric=score.metric.name,
+        value=score.value,
+        higher_is_better=score.metric.higher_is_better,
+        primary=score.metric == task.metrics[0],
+        status=score.status,
+        reason=score.reason,
+        chance=score.metric.chance,
+        low=low if math.isfinite(low) else None,
+        high=high if math.isfinite(high) else None,
+    )
 
 
 def _record(
@@ -235,53 +259,51 @@ def _record(
     spec: MethodSpec,
     cohort: Cohort,
     device: str,
-    fit: Fit | None,
-    results: list[Line],
-) -> Line:
-    return {
-        "trial": trial.key,
-        "attempt": trial.attempt,
-        "method": spec.name,
-        "family": spec.family,
-        "role": _role(spec, cohort),
-        "parent": spec.parent,
-        "summary": spec.summary,
-        "config": {k: str(v) if isinstance(v, Path) else v for k, v in trial.config.items()},
-        "budget": trial.budget,
-        "search": None,
-        "protocol": protocol_name(
-            trial.protocol,
-            trial.folds,
-            trial.control,
-            trial.search.tuning if trial.search else None,
-        ),
-        "cohort": cohort.name,
-        "source": cohort.source,
-        "licence": cohort.licence,
-        "notes": list(cohort.notes),
-        "fold": trial.split.fold,
-        "split": split_fingerprint((trial.split,)),
-        "n_folds": trial.n_folds,
-        "seed": trial.seed,
-        "data": trial.data,
-        "code": trial.code,
-        "versions": _versions(),
-        "device": device,
-        "fit_seconds": fit.fit_seconds if fit else None,
-        "embed_seconds": fit.embed_seconds if fit else None,
-        "parameters": fit.parameters if fit else None,
-        "step_flops": fit.step_flops if fit else None,
-        "peak_memory_mb": fit.peak_memory_mb if fit else None,
-        "losses": dict(fit.losses) if fit else {},
-        "genes": list(fit.genes) if fit else [],
-        "tasks": results,
-    }
+    results: Sequence[TaskRecord],
+    fit: Fit | None = None,
+    search: SearchRecord | None = None,
+) -> TrialRecord:
+    return TrialRecord(
+        trial=trial.key,
+        attempt=trial.attempt,
+        method=spec.name,
+        family=spec.family,
+        role=_role(spec, cohort),
+        parent=spec.parent,
+        summary=spec.summary,
+        config={name: _plain(value) for name, value in trial.config.items()},
+        budget=trial.budget,
+        search=search,
+        protocol=trial.protocol,
+        cohort=cohort.name,
+        source=cohort.source,
+        licence=cohort.licence,
+        planted=cohort.planted,
+        notes=cohort.notes,
+        fold=trial.split.fold,
+        split=split_fingerprint((trial.split,)),
+        n_folds=trial.n_folds,
+        seed=trial.seed,
+        data=trial.data,
+        code=trial.code,
+        versions=_versions(),
+        device=device,
+        fit_seconds=fit.fit_seconds if fit else None,
+        embed_seconds=fit.embed_seconds if fit else None,
+        parameters=fit.parameters if fit else None,
+        step_flops=fit.step_flops if fit else None,
+        peak_memory_mb=fit.peak_memory_mb if fit else None,
+        losses={name: tuple(values) for name, values in fit.losses.items()} if fit else {},
+        genes=tuple(fit.genes) if fit else (),
+        tasks=tuple(results),
+        finished=Stamps("").next(),
+    )
 
 
 def _role(spec: MethodSpec, cohort: Cohort) -> Role:
     """Who learns from genes that were selected by a label has been told labels."""
-    told = "rna" in spec.sides and label_told(cohort)
-    return Role.SUPERVISED if told and spec.role is Role.SELF_SUPERVISED else spec.role
+    saw_labels = "rna" in spec.sides and label_told(cohort)
+    return Role.SUPERVISED if saw_labels and spec.role is Role.SELF_SUPERVISED else spec.role
 
 
 @lru_cache(maxsize=1)

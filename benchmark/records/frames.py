@@ -1,15 +1,16 @@
 """The tables of a results folder, built in columns: a million rows in little memory."""
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import chain
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from benchmark.records.segments import Line
+from benchmark.records.schema import Predictions, TaskRecord, TrialRecord
 from benchmark.records.versions import Key, Version, standing, version_of
 
 TIDY = (
@@ -41,6 +42,7 @@ OF_TRIAL = (
     "budget",
     "source",
     "licence",
+    "planted",
     "n_folds",
     "parameters",
     "step_flops",
@@ -48,7 +50,16 @@ OF_TRIAL = (
 )
 """Columns that are fields of a trial's line, beside those of `TIDY`."""
 
-DESCRIPTION = (*OF_TRIAL, "primary", "position", "notes", "circular")
+DESCRIPTION = (
+    *OF_TRIAL,
+    "primary",
+    "position",
+    "chance",
+    "low",
+    "high",
+    "notes",
+    "circular",
+)
 """Further columns, for the leaderboard."""
 
 PREDICTION = ("task", "cohort", "method", "protocol", "fold", "seed", "patient")
@@ -57,7 +68,9 @@ PREDICTION = ("task", "cohort", "method", "protocol", "fold", "seed", "patient")
 _OF_LINE = ("cohort", "method", "protocol", "fold", "seed", "trial", *OF_TRIAL)
 _OF_TASK = ("task", "n_patients", "n_events", "circular")
 _BESIDE = ("cohort", "method", "protocol", "fold", "seed", "budget", "n_folds")
-_OF_SCORE = ("metric", "higher_is_better", "status", "reason", "primary", "position")
+_OF_SCORE = ("metric", "higher_is_better", "status", "reason", "primary", "chance", "low", "high")
+_KIND = attrgetter(*_OF_SCORE)
+_NUMBERS = (*COSTS, "chance", "low", "high")
 _COUNTS = ("n_patients", "n_events", "parameters", "step_flops")
 _ORDER = ("cohort", "task", "protocol", "budget", "method", "seed", "fold")
 
@@ -85,22 +98,22 @@ class ScoreTable:
         self._kind: dict[tuple[Any, ...], int] = {}
         self._shared = _Shared()
 
-    def add(self, key: Key, trial: Line, task: Line) -> None:
+    def add(self, key: Key, trial: TrialRecord, task: TaskRecord) -> None:
         """Take a pair in; it replaces the earlier one of this key."""
         once = self._shared
         self._versions[key] = version_of(trial, task, once)
         self._place[key] = len(self._pairs)
         self._pairs.append(
             (
-                *(once(trial[name]) for name in _OF_LINE),
-                *(once(task[name]) for name in _OF_TASK),
-                once("\n".join(trial["notes"])),
+                *map(once, _fields(trial, _OF_LINE)),
+                *map(once, _fields(task, _OF_TASK)),
+                once("\n".join(trial.notes)),
             )
         )
-        for position, score in enumerate(task["scores"]):
-            kind = (*(score[name] for name in _OF_SCORE[:-1]), position)
+        for position, score in enumerate(task.scores):
+            kind = (*_KIND(score), position)
             self._kinds.append(self._kind.setdefault(kind, len(self._kind)))
-            self._values.append(np.nan if score["value"] is None else score["value"])
+            self._values.append(np.nan if score.value is None else score.value)
         self._starts.append(len(self._values))
 
     def frame(self) -> pd.DataFrame:
@@ -119,8 +132,8 @@ class ScoreTable:
         order = np.lexsort((pair, metric, *(_ranks(columns[n])[pair] for n in reversed(_ORDER))))
         pair, kinds, at = pair[order], kinds[order], at[order]
         scores = {
-            name: _typed([kind[i] for kind in of_kind]).take(kinds)
-            for i, name in enumerate(_OF_SCORE)
+            name: _column(name, [_plain(kind[i]) for kind in of_kind]).take(kinds)
+            for i, name in enumerate((*_OF_SCORE, "position"))
         } | {"value": np.asarray(self._values, dtype=np.float64)[at]}
         taken = {name: values.take(pair) for name, values in columns.items()}
         return pd.DataFrame({name: (scores | taken)[name] for name in (*TIDY, *DESCRIPTION)})
@@ -128,16 +141,10 @@ class ScoreTable:
     def _columns(self, places: NDArray[np.int64]) -> dict[str, Any]:
         """What is the same for all scores of a pair, an entry a pair."""
         chosen = [self._pairs[place] for place in places]
-        columns: dict[str, Any] = {}
-        for i, name in enumerate((*_OF_LINE, *_OF_TASK, "notes")):
-            values = [pair[i] for pair in chosen]
-            if name in _COUNTS:
-                columns[name] = pd.array(values, dtype="Int64")
-            elif name in COSTS:
-                columns[name] = np.array(values, dtype=np.float64)  # None becomes NaN
-            else:
-                columns[name] = _typed(values)
-        return columns
+        return {
+            name: _column(name, [pair[i] for pair in chosen])
+            for i, name in enumerate((*_OF_LINE, *_OF_TASK, "notes"))
+        }
 
 
 class PredictionTable:
@@ -147,23 +154,23 @@ class PredictionTable:
         pairs: Every pair with its trial's line and its task's.
     """
 
-    def __init__(self, pairs: Iterable[tuple[Key, Line, Line]]) -> None:
+    def __init__(self, pairs: Iterable[tuple[Key, TrialRecord, TaskRecord]]) -> None:
         self._shared = _Shared()
         versions: dict[Key, Version] = {}
         described: dict[Key, tuple[Any, ...]] = {}
         for key, trial, task in pairs:
             versions[key] = version_of(trial, task, self._shared)
-            described[key] = tuple(self._shared(trial[name]) for name in _BESIDE)
+            described[key] = tuple(map(self._shared, _fields(trial, _BESIDE)))
         stands = standing(versions)
         self._attempts = {key: versions[key].attempt for key in stands}
         self._described = {key: described[key] for key in stands}
         self._columns: dict[Key, dict[str, tuple[Any, ...]]] = {}
 
-    def add(self, part: Line) -> None:
+    def add(self, part: Predictions) -> None:
         """Take a line in if its pair stands; a merge may have left it twice, with equal copies."""
-        key = (part["task"], part["trial"])
-        if self._attempts.get(key) == part["attempt"]:
-            columns = part["columns"].items()
+        key = (part.task, part.trial)
+        if self._attempts.get(key) == part.attempt:
+            columns = part.columns.items()
             self._columns[key] = {self._shared(n): self._shared(tuple(v)) for n, v in columns}
 
     def frame(self) -> pd.DataFrame:
@@ -192,6 +199,23 @@ class PredictionTable:
             {n: described[n] for n in first} | own | {n: described[n] for n in last}
         )
         return frame.sort_values(list(PREDICTION), ignore_index=True, kind="stable")
+
+
+def _fields(record: TrialRecord | TaskRecord, names: Iterable[str]) -> Iterator[Any]:
+    """What tables have of a record: texts, truths and numbers."""
+    return (_plain(getattr(record, name)) for name in names)
+
+
+def _plain(value: Any) -> Any:
+    return value if value is None or isinstance(value, (bool, int, float)) else str(value)
+
+
+def _column(name: str, values: list[Any]) -> Any:
+    if name in _COUNTS:
+        return pd.array(values, dtype="Int64")
+    if name in _NUMBERS:
+        return np.array(values, dtype=np.float64)  # None becomes NaN
+    return _typed(values)
 
 
 def _typed(values: list[Any]) -> NDArray[Any]:

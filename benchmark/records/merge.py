@@ -10,7 +10,14 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmark.records.segments import COMPRESSED, PLAIN, Line, read_segments, write_segment
+from benchmark.records.schema import Predictions, TrialRecord
+from benchmark.records.segments import (
+    COMPRESSED,
+    PLAIN,
+    read_predictions,
+    read_records,
+    write_segment,
+)
 from tasks.base import Status
 from tasks.errors import InputError
 
@@ -135,35 +142,35 @@ def merge(folders: Sequence[Path], output: Path, console: Console) -> int:
 def _read(folders: Sequence[Path]) -> dict[str, list[_Entry]]:
     trials: dict[str, list[_Entry]] = defaultdict(list)
     for folder in folders:
-        for line in read_segments(folder / "records"):
-            trials[line["trial"]].append(_entry(folder, line))
+        for line in read_records(folder):
+            trials[line.trial].append(_entry(folder, line))
     return trials
 
 
-def _entry(folder: Path, line: Line) -> _Entry:
+def _entry(folder: Path, line: TrialRecord) -> _Entry:
     scores = {
-        task["task"]: {score["metric"]: score["value"] for score in task["scores"]}
-        for task in line["tasks"]
-        if task["status"] == Status.OK
+        task.task: {score.metric: score.value for score in task.scores}
+        for task in line.tasks
+        if task.status == Status.OK
     }
     # Seconds, reasons with a time in them and versions of libraries are no result.
     result: Any = [
         sorted(
-            (task["task"], task["status"], [[s["metric"], s["value"]] for s in task["scores"]])
-            for task in line["tasks"]
+            (task.task, task.status, [[s.metric, s.value] for s in task.scores])
+            for task in line.tasks
         ),
-        line["data"],
-        line["code"],
+        line.data,
+        line.code,
     ]
     return _Entry(
         folder,
-        line["trial"],
-        line["attempt"],
-        line["finished"],
-        line["method"],
+        line.trial,
+        line.attempt,
+        line.finished,
+        line.method,
         json.dumps(result),
         scores,
-        tuple(task["task"] for task in line["tasks"]),
+        tuple(task.task for task in line.tasks),
     )
 
 
@@ -201,25 +208,24 @@ def _write(
     attempts: dict[tuple[Path, str, str, int], int],
     succeeded: set[tuple[str, str]],
 ) -> None:
-    def records() -> Iterator[Line]:
+    def records() -> Iterator[TrialRecord]:
         for folder in folders:
-            for line in read_segments(folder / "records"):
-                name = (folder, line["trial"], line["finished"])
+            for line in read_records(folder):
+                name = (folder, line.trial, line.finished)
                 if name in kept:
-                    tasks = [
+                    tasks = tuple(
                         task
-                        for task in line["tasks"]
-                        if task["status"] == Status.OK
-                        or (line["trial"], task["task"]) not in succeeded
-                    ]
-                    yield line | {"attempt": kept[name], "tasks": tasks}
+                        for task in line.tasks
+                        if task.status == Status.OK or (line.trial, task.task) not in succeeded
+                    )
+                    yield line.model_copy(update={"attempt": kept[name], "tasks": tasks})
 
-    def predictions() -> Iterator[Line]:
+    def predictions() -> Iterator[Predictions]:
         for folder in folders:
-            for part in read_segments(folder / "predictions"):
-                attempt = attempts.get((folder, part["trial"], part["task"], part["attempt"]))
+            for part in read_predictions(folder):
+                attempt = attempts.get((folder, part.trial, part.task, part.attempt))
                 if attempt is not None:
-                    yield part | {"attempt": attempt}
+                    yield part.model_copy(update={"attempt": attempt})
 
     try:
         for name in ("records", "predictions"):

@@ -1,43 +1,167 @@
-"""What outer folds are called in the names of protocols: numbers of other folds share no table."""
+"""What sets the numbers of trials apart: one value, its one text form, and the parser of that.
+
+Records and tables have the text form. Numbers of different protocols never share a table.
+"""
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import lru_cache
 
-from tasks.base import Split
+from tasks.base import Protocol, Split
 from tasks.data.splits import Dealing, split_fingerprint
 
-_DEALT = re.compile(rf"({'|'.join(Dealing)})-folds(?:-x([1-9]\d*))?")
-_OF_FILE = re.compile(r"folds-of-.*-n(\d+)", re.DOTALL)
+
+class Control(StrEnum):
+    """A run that must find nothing, because what it is judged by was broken on purpose."""
+
+    PERMUTED_LABELS = "permuted-labels"
 
 
-def folds_name(dealing: Dealing, repeats: int = 1) -> str:
-    """Empty for folds of patients, dealt once; otherwise as `site-folds` or `patient-folds-x3`."""
-    if repeats > 1:
-        return f"{dealing}-folds-x{repeats}"
-    return "" if dealing is Dealing.PATIENT else f"{dealing}-folds"
+class Pruner(StrEnum):
+    """What ends the judging of a configuration early, inner fold by inner fold."""
+
+    MEDIAN = "median"
+    ASHA = "asha"
 
 
-def folds_of_file(name: str, splits: Sequence[Split]) -> str:
-    """After the file, who is in which part, and the number of splits: `folds-of-FILE-1a2b3c-n5`.
+@dataclass(frozen=True)
+class Tuning:
+    """How many configurations are judged before a fit, and how.
 
-    Two files of one name, or one that was edited, have other folds.
+    Attributes:
+        n: Configurations, the default one among them.
+        pruner: What ends hopeless ones early; None judges all of them in full.
     """
-    return f"folds-of-{name}-{split_fingerprint(splits)[:6]}-n{len(splits)}"
+
+    n: int
+    pruner: Pruner | None = None
+
+    def __str__(self) -> str:
+        return f"tuned-{self.n}-{self.pruner}" if self.pruner else f"tuned-{self.n}"
 
 
-def dealt_as(name: str) -> tuple[Dealing, int] | None:
-    """The inverse of `folds_name`; None for the folds of a file."""
-    if not name:
-        return Dealing.PATIENT, 1
-    found = _DEALT.fullmatch(name)
-    return found and (Dealing(found[1]), int(found[2] or 1))
+@dataclass(frozen=True)
+class DealtFolds:
+    """Outer folds that are dealt here.
+
+    Attributes:
+        dealing: What is dealt whole.
+        repeats: How often everybody is dealt anew.
+    """
+
+    dealing: Dealing = Dealing.PATIENT
+    repeats: int = 1
+
+    def __str__(self) -> str:
+        if self.repeats > 1:
+            return f"{self.dealing}-folds-x{self.repeats}"
+        return "" if self.dealing is Dealing.PATIENT else f"{self.dealing}-folds"
+
+    def n_splits(self, n_folds: int) -> int:
+        """How many splits there are, of so many folds a deal."""
+        return n_folds * self.repeats
 
 
-def n_splits(protocol: str, n_folds: int) -> int:
-    """How many splits a trial was made for, from a protocol's whole name and its folds."""
-    for part in protocol.split("+")[1:]:
-        if (dealt := _DEALT.fullmatch(part)) is not None:
-            return n_folds * int(dealt[2] or 1)
-        if (of_file := _OF_FILE.fullmatch(part)) is not None:
-            return int(of_file[1])
-    return n_folds
+@dataclass(frozen=True)
+class FileFolds:
+    """Outer folds of a split file. Two files of one name, or an edited one, have other folds.
+
+    Attributes:
+        name: Of the file.
+        patients: Who is in which part: six digits of the splits' fingerprint.
+        n: Number of splits.
+    """
+
+    name: str
+    patients: str
+    n: int
+
+    @classmethod
+    def of(cls, name: str, splits: Sequence[Split]) -> "FileFolds":
+        """The folds that a file gave."""
+        visible = "".join(c if c.isprintable() else "_" for c in name)
+        return cls(visible, split_fingerprint(splits)[:6], len(splits))
+
+    def __str__(self) -> str:
+        return f"folds-of-{self.name}-{self.patients}-n{self.n}"
+
+    def n_splits(self, _n_folds: int) -> int:
+        """How many splits there are, whatever the number of folds that test everybody once."""
+        return self.n
+
+
+FoldsOrigin = DealtFolds | FileFolds
+
+_TEXT = re.compile(
+    rf"(?P<protocol>{'|'.join(Protocol)})"
+    rf"(?:\+(?:(?P<dealing>{'|'.join(Dealing)})-folds(?:-x(?P<repeats>\d{{1,9}}))?"
+    r"|folds-of-(?P<file>.*)-(?P<patients>[0-9a-f]{6})-n(?P<n>\d{1,9})))?"
+    rf"(?:\+tuned-(?P<tuned>\d{{1,9}})(?:-(?P<pruner>{'|'.join(Pruner)}))?)?"
+    rf"(?:\+(?P<control>{'|'.join(Control)}))?"
+)
+
+
+@dataclass(frozen=True)
+class TrialProtocol:
+    """How a trial's tasks are asked, of whom, and of which configuration.
+
+    Attributes:
+        protocol: How the tasks are asked.
+        folds: Where the outer folds come from.
+        tuning: The search before each fit, None for the default configuration unjudged.
+        control: What was broken on purpose, None in an honest run.
+    """
+
+    protocol: Protocol = Protocol.STRICT
+    folds: FoldsOrigin = field(default_factory=DealtFolds)
+    tuning: Tuning | None = None
+    control: Control | None = None
+
+    def __str__(self) -> str:
+        return "+".join(filter(None, (self.protocol, self.variant)))
+
+    @property
+    def variant(self) -> str:
+        """All but `protocol`; two protocols are compared where it is the same."""
+        parts = (str(self.folds), str(self.tuning or ""), self.control)
+        return "+".join(filter(None, parts))
+
+    @classmethod
+    def parse(cls, text: str) -> "TrialProtocol":
+        """The inverse of `str`.
+
+        Raises:
+            ValueError: The text is that of no protocol.
+        """
+        return _parsed(text)
+
+    def n_splits(self, n_folds: int) -> int:
+        """How many splits a trial was made for, of so many folds a deal."""
+        return self.folds.n_splits(n_folds)
+
+
+@lru_cache(maxsize=1024)
+def _parsed(text: str) -> TrialProtocol:
+    match = _TEXT.fullmatch(text) if text.isprintable() else None
+    if match is not None:
+        part = match.groupdict()
+        folds: FoldsOrigin = DealtFolds()
+        if part["file"] is not None:
+            folds = FileFolds(part["file"], part["patients"], int(part["n"]))
+        elif part["dealing"] is not None:
+            folds = DealtFolds(Dealing(part["dealing"]), int(part["repeats"] or 1))
+        pruner = Pruner(part["pruner"]) if part["pruner"] else None
+        parsed = TrialProtocol(
+            Protocol(part["protocol"]),
+            folds,
+            Tuning(int(part["tuned"]), pruner) if part["tuned"] else None,
+            Control(part["control"]) if part["control"] else None,
+        )
+        if str(parsed) == text:  # one value, one text: no patient-folds-x01
+            return parsed
+    raise ValueError(
+        f"expected a protocol, such as {' or '.join(Protocol)} or strict+site-folds+tuned-8, "
+        f"found {text[:80]!r}"
+    )

@@ -1,100 +1,352 @@
-"""The shape of a line of results, looked at before a table is built of it."""
+"""The shape of results: what a trial writes, the store checks and every table reads.
 
-from collections.abc import Iterator, Mapping
-from datetime import datetime
-from types import NoneType
-from typing import Any
+`SCHEMA` is its number; a line of schema 1 is brought to it in `benchmark.records.migration`.
+"""
 
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    ValidationError,
+    WithJsonSchema,
+)
+from typing_extensions import TypeAliasType
+
+from benchmark.records.protocol import TrialProtocol
+from methods.base import Budget, Role
+from tasks.base import Status
 from tasks.data.formats.cells import shown
+from tasks.names import NAME, NAME_RULE
 
-_Shape = Mapping[str, tuple[type, ...]]
+SCHEMA = 2
 
-_TEXT, _WHOLE, _NUMBER, _LIST = (str,), (int,), (int, float, NoneType), (list,)
-_WORDS = {
-    str: "a text",
-    int: "a whole number",
-    float: "a number",
-    list: "a list",
-    dict: "an object",
-    bool: "true or false",
-    NoneType: "null",
+_LARGEST = 2**63 - 1
+
+
+def _time(text: str) -> str:
+    """Times in one form, so that the later text is the later time."""
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        time = None
+    if time is None or time.tzinfo != UTC or time.isoformat(timespec="milliseconds") != text:
+        raise ValueError(f"expected a time in UTC to the millisecond, found {shown(text)}")
+    return text
+
+
+def _protocol(value: object) -> TrialProtocol:
+    if isinstance(value, TrialProtocol):
+        return value
+    if not isinstance(value, str):
+        raise ValueError(f"expected a text, found {shown(value)}")
+    return TrialProtocol.parse(value)
+
+
+Name = Annotated[str, Field(pattern=f"^{NAME.pattern}$", description=NAME_RULE)]
+"""By the rule of `cohort.toml`: it becomes a part of file names, pages and terminals."""
+
+TaskName = Annotated[
+    str,
+    Field(pattern=f"^{NAME.pattern}(/{NAME.pattern}){{2}}$", description="KIND/COHORT/LABEL"),
+]
+ConfigValue = TypeAliasType(
+    "ConfigValue", "bool | int | float | str | list[ConfigValue] | dict[str, ConfigValue] | None"
+)
+"""What a configuration holds, once it is written down: pydantic's own JsonValue takes NaN."""
+
+Count = Annotated[int, Field(ge=0, le=_LARGEST)]
+Positive = Annotated[int, Field(ge=1, le=_LARGEST)]
+Time = Annotated[str, AfterValidator(_time)]
+_Protocol = Annotated[
+    TrialProtocol,
+    PlainValidator(_protocol),
+    PlainSerializer(str, return_type=str),
+    WithJsonSchema({"type": "string"}),
+]
+
+
+class Record(BaseModel):
+    """Strict: a truth is no whole number, there is no NaN, and no key but these."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class ScoreRecord(Record):
+    """One metric of one task on one test fold.
+
+    Attributes:
+        metric: Its name.
+        value: None unless `status` is ok.
+        higher_is_better: Its direction.
+        chance: What a model that knows nothing scores; None where that depends on the patients.
+        low: The least value there can be, None if there is no bound.
+        high: The largest.
+        primary: Whether it is the task's first.
+        status: What became of it.
+        reason: Empty if ok.
+    """
+
+    metric: Name
+    value: float | None
+    higher_is_better: bool
+    chance: float | None
+    low: float | None
+    high: float | None
+    primary: bool
+    status: Status
+    reason: str
+
+
+def _first_is_primary(scores: tuple[ScoreRecord, ...]) -> tuple[ScoreRecord, ...]:
+    names = [score.metric for score in scores]
+    if len(set(names)) < len(names):
+        raise ValueError(f"expected each metric once, found {shown(names)}")
+    if [score.primary for score in scores] != [i == 0 for i in range(len(scores))]:
+        raise ValueError("expected the first score as the primary one, and no other")
+    return scores
+
+
+class TaskRecord(Record):
+    """One task of a trial.
+
+    Attributes:
+        task: KIND/COHORT/LABEL.
+        version: Of the task kind.
+        circular: The modality that the label was called from, empty if none.
+        status: ok if any score is; otherwise the primary score's.
+        reason: Empty if ok.
+        n_patients: Test patients scored.
+        n_events: Events among them, None where the task has none.
+        scores: The primary one first.
+    """
+
+    task: TaskName
+    version: Count
+    circular: str
+    status: Status
+    reason: str
+    n_patients: Count | None
+    n_events: Count | None
+    scores: Annotated[
+        tuple[ScoreRecord, ...], Field(min_length=1), AfterValidator(_first_is_primary)
+    ]
+
+
+class CandidateRecord(Record):
+    """A configuration that a search judged.
+
+    Attributes:
+        config: The fields that the search may change.
+        value: Mean of the criterion over the inner folds, None if one of them gave none.
+        reason: Why not, else empty.
+        seconds: Wall time of judging it.
+    """
+
+    config: dict[str, ConfigValue]
+    value: float | None
+    reason: str
+    seconds: float
+
+
+class SearchRecord(Record):
+    """A search for hyper-parameters inside the training patients.
+
+    Attributes:
+        criterion: The task whose primary metric judged.
+        metric: That metric.
+        chosen: Place among the candidates of the configuration that was fitted.
+        seconds: Of all of them.
+        candidates: In the order in which they were tried.
+    """
+
+    criterion: TaskName
+    metric: Name
+    chosen: Count
+    seconds: float
+    candidates: tuple[CandidateRecord, ...]
+
+
+class TrialRecord(Record):
+    """One fit, and every task scored on its embeddings.
+
+    Attributes:
+        trial: Its key.
+        attempt: How often it had been tried, with this time.
+        method: Name; with its `family`, `parent` (of an ablation) and `summary`.
+        role: What the method is in the comparison.
+        config: The method's configuration; of a search, the first one tried.
+        budget: Under which `config` was chosen.
+        search: How a better configuration was sought, None if it was not.
+        protocol: How the tasks were asked, of which folds.
+        cohort: Name; with its `source`, `licence` and `notes`.
+        planted: Whether the cohort is synthetic and says nothing about cancer.
+        fold: Of the outer split; `split` is the fingerprint of its patients.
+        n_folds: Of one deal, where the patients are dealt repeatedly.
+        seed: The repeat.
+        data: Fingerprint of the cohort.
+        code: Fingerprint of the method's source.
+        versions: Of Python and of libraries.
+        device: Where it ran, empty if that is not known.
+        fit_seconds: Wall time, None if nothing was fitted; `embed_seconds` likewise.
+        parameters: Trained numbers of the method.
+        step_flops: Of a training step.
+        peak_memory_mb: Of the worker, or of its accelerator.
+        losses: By name, a value an epoch.
+        genes: Those that were selected, if genes were.
+        tasks: What was scored.
+        finished: When the store took it.
+    """
+
+    trial: Name
+    attempt: Positive
+    method: Name
+    family: str
+    role: Role
+    parent: Name | None
+    summary: str
+    config: dict[str, ConfigValue]
+    budget: Budget
+    search: SearchRecord | None
+    protocol: _Protocol
+    cohort: Name
+    source: str
+    licence: str
+    planted: bool
+    notes: tuple[str, ...]
+    fold: Count
+    split: Name
+    n_folds: Positive
+    seed: Count
+    data: Name
+    code: Name
+    versions: dict[str, str]
+    device: str
+    fit_seconds: float | None
+    embed_seconds: float | None
+    parameters: Count | None
+    step_flops: Count | None
+    peak_memory_mb: float | None
+    losses: dict[str, tuple[float, ...]]
+    genes: tuple[str, ...]
+    tasks: tuple[TaskRecord, ...]
+    finished: Time
+
+
+Column = list[str] | list[int] | list[float]
+
+
+def _columns(columns: dict[str, Column]) -> dict[str, Column]:
+    if "patient" not in columns:
+        raise ValueError(f"expected a column patient, found {shown(sorted(columns))}")
+    if hidden := [name for name in columns if not name.isprintable()]:
+        raise ValueError(f"expected names without control characters, found {shown(hidden[0])}")
+    if len({len(column) for column in columns.values()}) > 1:
+        raise ValueError("expected lists of one length, found others")
+    return columns
+
+
+class Predictions(Record):
+    """What a trial's head said of each test patient of one task.
+
+    Attributes:
+        trial: Its key.
+        attempt: Of which record of the trial.
+        task: KIND/COHORT/LABEL.
+        columns: Name -> a value a patient; `patient` is one of them.
+    """
+
+    trial: Name
+    attempt: Positive
+    task: TaskName
+    columns: Annotated[
+        dict[str, Annotated[Column, Field(union_mode="left_to_right")]],
+        AfterValidator(_columns),
+    ]
+
+
+_R = TypeVar("_R", bound=Record)
+
+_TYPES = {
+    "string": "a text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "an object",
+    "null": "null",
 }
 
-_RECORD: _Shape = {
-    **dict.fromkeys(
-        ("trial", "method", "family", "role", "summary", "budget", "protocol", "cohort", "source",
-         "licence", "data", "code", "finished"),
-        _TEXT,
-    ),
-    **dict.fromkeys(("attempt", "fold", "n_folds", "seed"), _WHOLE),
-    **dict.fromkeys(
-        ("parameters", "step_flops", "fit_seconds", "embed_seconds", "peak_memory_mb"), _NUMBER
-    ),
-    "parent": (str, NoneType),
-    "notes": _LIST,
-    "tasks": _LIST,
-    "config": (dict,),
-}  # fmt: skip
-_TASK: _Shape = {
-    "task": _TEXT,
-    "version": _WHOLE,
-    "circular": _TEXT,
-    "status": _TEXT,
-    "n_patients": (int, NoneType),
-    "n_events": (int, NoneType),
-    "scores": _LIST,
-}
-_SCORE: _Shape = {
-    "metric": _TEXT,
-    "value": _NUMBER,
-    "higher_is_better": (bool,),
-    "primary": (bool,),
-    "status": _TEXT,
-    "reason": _TEXT,
-}
-_PREDICTION: _Shape = {"trial": _TEXT, "attempt": _WHOLE, "task": _TEXT, "columns": (dict,)}
 
-
-def fault(line: Mapping[str, Any]) -> str:
-    """What is wrong with a line, `KEY: expected ..., found ...`; empty if nothing is.
+def fault(model: type[Record], error: ValidationError) -> str:
+    """The first thing that is wrong, `KEY: expected ..., found ...`.
 
     Args:
-        line: A trial's record, or the predictions of one of its tasks.
+        model: What the line should have been.
+        error: What pydantic said of it.
     """
-    return next(_faults(line), "")
+    first = error.errors(include_url=False)[0]
+    kind, value = first["type"], first["input"]
+    if kind == "json_invalid":
+        return f"expected one trial as JSON, found {shown(str(value)[:40])}"
+    schema = model.model_json_schema()
+    node: Mapping[str, Any] = schema
+    place = ""
+    for step in first["loc"]:
+        inside = _inside(schema, node, step)
+        if inside is None and kind != "extra_forbidden":
+            break  # what pydantic calls the members of a union
+        node = inside or {}
+        place += f"[{step}]" if isinstance(step, int) else f".{step}" if place else step
+    if kind == "extra_forbidden":
+        return f"{place}: expected no such key, found {shown(value)}"
+    if kind == "value_error":
+        return f"{place}: {first['ctx']['error']}"
+    found = "none" if kind == "missing" else shown(value)
+    return f"{place}: expected {_words(schema, node, kind)}, found {found}"
 
 
-def _faults(line: Mapping[str, Any]) -> Iterator[str]:
-    if "columns" in line:
-        yield from _of(line, _PREDICTION, "")
-        if len({len(c) if isinstance(c, list) else -1 for c in line["columns"].values()}) > 1:
-            yield "columns: expected lists of one length, found others"
-        return
-    yield from _of(line, _RECORD, "")
-    if not all(isinstance(note, str) for note in line["notes"]):
-        yield f"notes: expected texts, found {shown(line['notes'])}"
-    try:
-        datetime.fromisoformat(line["finished"])
-    except ValueError:
-        yield f"finished: expected a time, found {shown(line['finished'])}"
-    for i, task in enumerate(line["tasks"]):
-        where = f"tasks[{i}]"
-        yield from _of(task, _TASK, where)
-        for j, score in enumerate(task["scores"]):
-            yield from _of(score, _SCORE, f"{where}.scores[{j}]")
+def _resolved(schema: Mapping[str, Any], node: Mapping[str, Any]) -> Mapping[str, Any]:
+    reference = node.get("$ref")
+    resolved: Mapping[str, Any] = schema["$defs"][reference.split("/")[-1]] if reference else node
+    return resolved
 
 
-def _of(value: Any, shape: _Shape, where: str) -> Iterator[str]:
-    if not isinstance(value, dict):
-        yield f"{where}: expected an object, found {shown(value)}"
-        return
-    for key, types in shape.items():
-        found = value.get(key, ...)
-        # a truth is a whole number to Python, and not here
-        if type(found) in types:
-            continue
-        place = f"{where}.{key}" if where else key
-        expected = " or ".join(
-            _WORDS[kind] for kind in types if types != _NUMBER or kind is not int
+def _inside(
+    schema: Mapping[str, Any], node: Mapping[str, Any], step: int | str
+) -> Mapping[str, Any] | None:
+    """The JSON schema of one key or item of what `node` describes."""
+    for option in node.get("anyOf", [node]):
+        whole = _resolved(schema, option)
+        if isinstance(step, int) and "items" in whole:
+            return _resolved(schema, whole["items"])
+        if step in whole.get("properties", {}):
+            return _resolved(schema, whole["properties"][step])
+        if isinstance(step, str) and isinstance(whole.get("additionalProperties"), dict):
+            return _resolved(schema, whole["additionalProperties"])
+    return None
+
+
+def _words(schema: Mapping[str, Any], node: Mapping[str, Any], kind: str) -> str:
+    """What a JSON schema asks for."""
+    if "anyOf" in node:
+        return " or ".join(
+            dict.fromkeys(
+                _words(schema, _resolved(schema, option), kind) for option in node["anyOf"]
+            )
         )
-        yield f"{place}: expected {expected}, found {'none' if found is ... else shown(found)}"
+    if "enum" in node:
+        return f"one of {', '.join(node['enum'])}"
+    words = _TYPES.get(node.get("type", ""), "a value")
+    if "pattern" in node:
+        return str(node["description"])
+    if "minimum" in node:
+        top = f" to {node['maximum']}" if kind == "less_than_equal" else ""
+        return f"{words} from {node['minimum']}{top}"
+    return f"{words} that is not empty" if kind == "too_short" else words

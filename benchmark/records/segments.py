@@ -4,26 +4,37 @@ A run appends to plain segments of its own (`.jsonl`), each line as one write fo
 torn last line is skipped by the reader. Merged results are whole from the start and may be
 compressed (`.jsonl.gz`). Both are read alike, line by line: a folder of 100,000 trials does not fit
 into memory at once.
+
+A line begins with its schema and ends with the CRC-32 of all before it, so that one changed digit
+is noticed.
 """
 
 import errno
 import gzip
 import json
 import os
-import tempfile
+import re
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
-from benchmark.records.schema import fault
+from pydantic import ValidationError
+
+from benchmark.records.migration import migrated
+from benchmark.records.schema import SCHEMA, Predictions, Record, TrialRecord, fault
+from tasks.atomic import atomic_write, sync_folder
+from tasks.data.formats.cells import shown
 from tasks.errors import InputError, MachineError
 
-Line = dict[str, Any]
-"""One JSON line; `benchmark.engine.trial` writes its fields."""
-
 PLAIN, COMPRESSED = ".jsonl", ".jsonl.gz"
+
+_R = TypeVar("_R", bound=Record)
+
+_HEAD = b'{"schema":%d,' % SCHEMA
+_TAIL = re.compile(rb',"crc32":"([0-9a-f]{8})"\}\n')
+_TAIL_LENGTH = len(b',"crc32":"00000000"}\n')
 
 
 class UnwritableError(MachineError):
@@ -61,7 +72,7 @@ class Writer:
         self._records = folder / "records" / segment
         self._predictions = folder / "predictions" / segment
 
-    def append(self, trial: Line, predictions: list[Line]) -> None:
+    def append(self, trial: TrialRecord, predictions: Sequence[Predictions]) -> None:
         """Write a finished trial; when this returns, it is on the disk.
 
         Raises:
@@ -79,20 +90,29 @@ class Writer:
             ) from error
 
 
-def read_segments(folder: Path) -> Iterator[Line]:
-    """The lines of all segments of a folder, by file name.
+def read_records(results: Path) -> Iterator[TrialRecord]:
+    """The trials of all segments of a results folder, by file name.
 
     Raises:
         InputError: A line is no trial, or a compressed segment is damaged.
     """
+    return _read(results / "records", TrialRecord)
+
+
+def read_predictions(results: Path) -> Iterator[Predictions]:
+    """The predictions likewise, a trial and task at a time."""
+    return _read(results / "predictions", Predictions)
+
+
+def _read(folder: Path, model: type[_R]) -> Iterator[_R]:
     segments = [path for path in folder.glob("*") if path.name.endswith((PLAIN, COMPRESSED))]
     for path in sorted(segments):
         compressed = path.name.endswith(COMPRESSED)
         with gzip.open(path, "rb") if compressed else path.open("rb") as file:
-            yield from _lines(path, file, torn_is_error=compressed)
+            yield from _lines(path, file, model, torn_is_error=compressed)
 
 
-def write_segment(path: Path, lines: Iterable[Line]) -> None:
+def write_segment(path: Path, lines: Iterable[Record]) -> None:
     """Write a whole segment, compressed if its name ends in `.jsonl.gz`; whole or not at all.
 
     The same lines give the same bytes: a compressed file holds neither time nor name.
@@ -104,35 +124,63 @@ def write_segment(path: Path, lines: Iterable[Line]) -> None:
     Raises:
         InputError: If it cannot be written.
     """
-    unfinished = None
     try:
-        descriptor, name = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-        unfinished = Path(name)
-        with open(descriptor, "wb") as raw:  # noqa: PTH123  a descriptor, not a path
+        with atomic_write(path) as raw:
             if path.name.endswith(COMPRESSED):
                 with gzip.GzipFile("", "wb", fileobj=raw, mtime=0) as file:
-                    file.writelines(_text(line) for line in lines)
+                    file.writelines(map(encoded, lines))
             else:
-                raw.writelines(_text(line) for line in lines)
-            raw.flush()
-            os.fsync(raw.fileno())
-        unfinished.chmod(0o644)
-        unfinished.replace(path)
+                raw.writelines(map(encoded, lines))
     except OSError as error:
         raise InputError(
             f"{path}: expected a file that can be written, found: {error.strerror}"
         ) from error
-    finally:
-        if unfinished is not None:
-            unfinished.unlink(missing_ok=True)
 
 
-def _text(line: Line) -> bytes:
-    return (json.dumps(line, allow_nan=False) + "\n").encode()
+def encoded(line: Record) -> bytes:
+    """A line as segments have it."""
+    text = _HEAD + line.model_dump_json().encode()[1:-1]
+    return b'%b,"crc32":"%08x"}\n' % (text, zlib.crc32(text))
 
 
-def _append(path: Path, lines: list[Line]) -> None:
-    text = b"".join(_text(line) for line in lines)
+def decoded(text: bytes, model: type[_R]) -> _R:
+    """The inverse of `encoded`; lines of older schemas are migrated.
+
+    Raises:
+        ValueError: What is wrong with the line.
+    """
+    head, tail = text[:-_TAIL_LENGTH], _TAIL.fullmatch(text[-_TAIL_LENGTH:])
+    if tail is not None and zlib.crc32(head) != int(tail[1], 16):
+        raise ValueError("expected what its checksum was made of, found other content")
+    try:
+        if tail is not None and head.startswith(_HEAD):
+            return model.model_validate_json(b"{" + head[len(_HEAD) :] + b"}")
+        return model.model_validate_json(json.dumps(migrated(_older(text))))
+    except ValidationError as error:
+        raise ValueError(fault(model, error)) from error
+
+
+def _older(text: bytes) -> dict[str, object]:
+    """A line of another schema than the present one, if it is older."""
+    try:
+        line = json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        line = None
+    if not isinstance(line, dict):
+        raise ValueError(f"expected one trial as JSON, found {text[:40]!r}")
+    schema = line.get("schema", 1)
+    if schema == SCHEMA:
+        raise ValueError("expected a checksum at its end, found none")
+    if schema != 1 or "crc32" in line:
+        raise ValueError(
+            f"schema: expected {SCHEMA} or older, found {shown(schema)}, which a newer "
+            "mirror-bench reads"
+        )
+    return line
+
+
+def _append(path: Path, lines: Sequence[Record]) -> None:
+    text = b"".join(map(encoded, lines))
     created = not path.exists()
     with path.open("ab", buffering=0) as file:
         start = file.tell()
@@ -144,11 +192,7 @@ def _append(path: Path, lines: list[Line]) -> None:
             file.truncate(start)
             raise
     if created:
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync_folder(path.parent)
 
 
 def _refuse_constant(word: str) -> None:
@@ -156,22 +200,18 @@ def _refuse_constant(word: str) -> None:
     raise ValueError(word)
 
 
-def _lines(path: Path, file: Iterable[bytes], *, torn_is_error: bool) -> Iterator[Line]:
+def _lines(
+    path: Path, file: Iterable[bytes], model: type[_R], *, torn_is_error: bool
+) -> Iterator[_R]:
     number = 0
     try:
         for number, text in enumerate(file, start=1):
             if not text.endswith(b"\n") and not torn_is_error:
                 return  # The run was killed while it wrote this line: it was never finished.
             try:
-                line = json.loads(text, parse_constant=_refuse_constant)
-            except (ValueError, RecursionError):
-                line = None
-            if not isinstance(line, dict):
-                raise InputError(
-                    f"{path}: line {number}: expected one trial as JSON, found {text[:40]!r}"
-                )
-            if wrong := fault(line):
-                raise InputError(f"{path}: line {number}: {wrong}")
+                line = decoded(text, model)
+            except ValueError as error:
+                raise InputError(f"{path}: line {number}: {error}") from error
             yield line
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise InputError(

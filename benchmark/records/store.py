@@ -17,7 +17,8 @@ from statistics import fmean
 import pandas as pd
 
 from benchmark.records.frames import PredictionTable, ScoreTable
-from benchmark.records.segments import Line, Writer, read_segments
+from benchmark.records.schema import TaskRecord, TrialRecord
+from benchmark.records.segments import Writer, read_predictions, read_records
 from benchmark.records.versions import Key, last_attempts, standing, version_of
 from tasks.errors import InputError
 
@@ -56,7 +57,7 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def attempted(self, beginning: str = "") -> dict[Key, tuple[Line, Line]]:
+    def attempted(self, beginning: str = "") -> dict[Key, tuple[TrialRecord, TaskRecord]]:
         """(trial, task) of every pair that was tried, the last attempt of each, in one order.
 
         Args:
@@ -65,11 +66,11 @@ class Store:
         latest = {
             key: (trial, task)
             for key, trial, task in self._pairs()
-            if trial["trial"].startswith(beginning)
+            if trial.trial.startswith(beginning)
         }
         return {key: latest[key] for key in sorted(latest)}
 
-    def results(self) -> list[tuple[Line, Line]]:
+    def results(self) -> list[tuple[TrialRecord, TaskRecord]]:
         """The pairs that stand (`records.versions.standing`), as `attempted` gives them."""
         pairs = self.attempted()
         stands = standing({key: version_of(*pair) for key, pair in pairs.items()})
@@ -85,7 +86,7 @@ class Store:
     def predictions(self) -> pd.DataFrame:
         """A row per (trial, task, test patient) of the trials that the records hold, sorted."""
         table = PredictionTable(self._pairs())
-        for part in read_segments(self.folder / "predictions"):
+        for part in read_predictions(self.folder):
             table.add(part)
         return table.frame()
 
@@ -94,25 +95,23 @@ class Store:
         spent: dict[tuple[str, str, str], list[float]] = defaultdict(list)
         finished = ""
 
-        def trials() -> Iterator[Line]:
+        def trials() -> Iterator[TrialRecord]:
             nonlocal finished
-            for trial in read_segments(self.folder / "records"):
-                finished = max(finished, trial["finished"])
-                if trial["fit_seconds"] is not None:
-                    kind = (trial["method"], trial["cohort"], trial["budget"])
-                    spent[kind].append(trial["fit_seconds"] + trial["embed_seconds"])
+            for trial in read_records(self.folder):
+                finished = max(finished, trial.finished)
+                if trial.fit_seconds is not None and trial.embed_seconds is not None:
+                    kind = (trial.method, trial.cohort, trial.budget)
+                    spent[kind].append(trial.fit_seconds + trial.embed_seconds)
                 yield trial
 
         attempts = {
-            (trial["trial"], task["task"]): Attempt(
-                trial["attempt"], task["status"], task["version"]
-            )
+            (trial.trial, task.task): Attempt(trial.attempt, task.status, task.version)
             for _, trial, task in last_attempts(trials())
         }
         return History(attempts, {kind: fmean(all_) for kind, all_ in spent.items()}, finished)
 
-    def _pairs(self) -> Iterator[tuple[Key, Line, Line]]:
-        return last_attempts(read_segments(self.folder / "records"))
+    def _pairs(self) -> Iterator[tuple[Key, TrialRecord, TaskRecord]]:
+        return last_attempts(read_records(self.folder))
 
     @contextmanager
     def locked(self, waiting: Callable[[], None]) -> Iterator[None]:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from benchmark.records.segments import Line
+from benchmark.records.schema import TaskRecord, TrialRecord
 
 Key = tuple[str, str]
 """(task, trial)."""
@@ -20,7 +20,7 @@ class Version:
         finished: When, as the store stamped it.
         table: What the pairs of one table share: task, protocol, budget, number of folds.
         method: Its name.
-        asked: Fingerprint of the cohort, and the task's version.
+        data: Fingerprint of the cohort, and the task's version.
         code: The method's source and configuration.
     """
 
@@ -28,12 +28,12 @@ class Version:
     finished: str
     table: tuple[str, str, str, int]
     method: str
-    asked: str
+    data: str
     code: str
 
 
 def version_of(
-    trial: Line, task: Line, once: Callable[[Any], Any] = lambda value: value
+    trial: TrialRecord, task: TaskRecord, once: Callable[[Any], Any] = lambda value: value
 ) -> Version:
     """The version of a recorded pair.
 
@@ -43,12 +43,12 @@ def version_of(
         once: Gives one object for all equal values, so that many versions take little memory.
     """
     return Version(
-        trial["attempt"],
-        trial["finished"],
-        once((task["task"], trial["protocol"], trial["budget"], trial["n_folds"])),
-        once(trial["method"]),
-        once(f"{trial['data']}-{task['version']}"),
-        once(json.dumps([trial["code"], trial["config"]], sort_keys=True)),
+        trial.attempt,
+        trial.finished,
+        once((task.task, str(trial.protocol), trial.budget, trial.n_folds)),
+        once(trial.method),
+        once(f"{trial.data}-{task.version}"),
+        once(json.dumps([trial.code, trial.config], sort_keys=True)),
     )
 
 
@@ -59,7 +59,7 @@ def standing(pairs: Mapping[Key, Version]) -> set[Key]:
     scored last stand, and of a method its configuration and source that ran last: numbers of two
     versions are never mixed in one table.
     """
-    of_data = _newest(pairs, {key: (v.table, v.asked) for key, v in pairs.items()})
+    of_data = _newest(pairs, {key: (v.table, v.data) for key, v in pairs.items()})
     left = {key: pairs[key] for key in of_data}
     return _newest(left, {key: ((v.table, v.method), v.code) for key, v in left.items()})
 
@@ -69,17 +69,19 @@ def _newest(
 ) -> set[Key]:
     """Within each group, the pairs of the version that finished last."""
     last: dict[Hashable, tuple[str, str]] = {}
-    for key, (group, found) in described.items():
-        last[group] = max(last.get(group, ("", "")), (pairs[key].finished, found))
-    return {key for key, (group, found) in described.items() if last[group][1] == found}
+    for key, (group, version) in described.items():
+        last[group] = max(last.get(group, ("", "")), (pairs[key].finished, version))
+    return {key for key, (group, version) in described.items() if last[group][1] == version}
 
 
-def last_attempts(trials: Iterable[Line]) -> Iterator[tuple[Key, Line, Line]]:
+def last_attempts(
+    trials: Iterable[TrialRecord],
+) -> Iterator[tuple[Key, TrialRecord, TaskRecord]]:
     """Every (trial, task) pair with its key, again whenever a later attempt of it turns up."""
     attempts: dict[Key, int] = {}
     for trial in trials:
-        for task in trial["tasks"]:
-            key = (task["task"], trial["trial"])
-            if key not in attempts or trial["attempt"] > attempts[key]:
-                attempts[key] = trial["attempt"]
+        for task in trial.tasks:
+            key = (task.task, trial.trial)
+            if key not in attempts or trial.attempt > attempts[key]:
+                attempts[key] = trial.attempt
                 yield key, trial, task

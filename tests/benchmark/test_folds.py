@@ -5,13 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from benchmark.engine.folds import outer_folds
-from benchmark.engine.plan import Control, protocol_name
-from benchmark.records.protocol import dealt_as, folds_name, folds_of_file, n_splits
-from tasks.base import Protocol
+from benchmark.records.protocol import DealtFolds, FileFolds
 from tasks.data.splits import Dealing, make_splits
 from tasks.errors import InputError
 from tests.helpers.planted import planted
@@ -20,34 +16,23 @@ from tests.helpers.planted import planted
 def test_folds_of_patients_are_the_default_and_have_no_name() -> None:
     cohort = planted(bags=False)
     folds = outer_folds("patient", 4, [cohort])
-    assert folds.names == {cohort.name: ""}
+    assert folds.origins == {cohort.name: DealtFolds()}
     assert folds.splits == {cohort.name: make_splits(cohort, 4)}
 
 
 def test_folds_of_sites_keep_each_site_on_one_side() -> None:
     cohort = planted(bags=False)
     folds = outer_folds("site", 3, [cohort])
-    assert folds.names == {cohort.name: "site-folds"}
+    assert folds.origins == {cohort.name: DealtFolds(Dealing.SITE)}
     for split in folds.splits[cohort.name]:
         sides = [{p.split("-")[1] for p in part} for part in (split.train, split.test)]
         assert not sides[0] & sides[1]
 
 
-@given(st.sampled_from(Dealing), st.integers(1, 30))
-def test_the_name_of_folds_says_how_they_were_dealt(dealing: Dealing, repeats: int) -> None:
-    name = folds_name(dealing, repeats)
-    assert dealt_as(name) == (dealing, repeats)
-    assert n_splits(protocol_name(Protocol.STRICT, name, Control.PERMUTED_LABELS), 5) == 5 * repeats
-    splits = make_splits(planted(bags=False), 4)
-    of_file = folds_of_file(name, splits)
-    assert dealt_as(of_file) is None
-    assert n_splits(f"strict+{of_file}+tuned-8", 2) == 4
-
-
 def test_patients_dealt_twice_have_folds_of_their_own(tmp_path: Path) -> None:
     cohort = planted(bags=False)
     folds = outer_folds("patient", 3, [cohort], 2)
-    assert folds.names == {cohort.name: "patient-folds-x2"}
+    assert folds.origins == {cohort.name: DealtFolds(repeats=2)}
     assert folds.n_folds == {cohort.name: 3}
     assert folds.splits == {cohort.name: make_splits(cohort, 3, repeats=2)}
     assert folds.splits[cohort.name][:3] == make_splits(cohort, 3)
@@ -64,7 +49,7 @@ def test_folds_of_a_file_are_the_files(tmp_path: Path) -> None:
         lines = [f"{i},{train},{test[i] if i < len(test) else ''}" for i, train in enumerate(rows)]
         (tmp_path / f"splits_{fold}.csv").write_text("\n".join([",train,val", *lines]))
     folds = outer_folds(str(tmp_path), 5, [cohort])
-    assert folds.names == {cohort.name: folds_of_file(tmp_path.name, folds.splits[cohort.name])}
+    assert folds.origins == {cohort.name: FileFolds.of(tmp_path.name, folds.splits[cohort.name])}
     first, second = folds.splits[cohort.name]
     assert first.test == patients[:20]
     assert second.test == patients[20:40]
@@ -72,7 +57,7 @@ def test_folds_of_a_file_are_the_files(tmp_path: Path) -> None:
 
 def test_an_edited_file_has_folds_of_another_name() -> None:
     splits = make_splits(planted(bags=False), 4)
-    names = {folds_of_file("a.csv", s) for s in (splits, splits[:3], splits[1:], splits[::-1])}
+    names = {FileFolds.of("a.csv", s) for s in (splits, splits[:3], splits[1:], splits[::-1])}
     assert len(names) == 4
 
 
@@ -86,8 +71,8 @@ def test_random_splits_of_a_file_are_as_many_folds_as_test_everybody_once(tmp_pa
         (tmp_path / f"splits_{fold}.csv").write_text("\n".join([",train,val", *lines]))
     folds = outer_folds(str(tmp_path), 5, [cohort])
     assert folds.n_folds == {cohort.name: 4}
-    (name,) = folds.names.values()
-    assert n_splits(f"strict+{name}", 4) == 12
+    (origin,) = folds.origins.values()
+    assert origin.n_splits(4) == 12
 
 
 def test_sites_that_can_be_dealt_in_one_way_only_are_not_dealt_again() -> None:
@@ -101,9 +86,3 @@ def test_sites_that_can_be_dealt_in_one_way_only_are_not_dealt_again() -> None:
 def test_what_is_neither_is_refused() -> None:
     with pytest.raises(InputError, match="patient or site"):
         outer_folds("sites", 3, [planted(bags=False)])
-
-
-def test_a_protocol_is_named_after_all_that_sets_its_numbers_apart() -> None:
-    assert protocol_name(Protocol.STRICT, "", None) == "strict"
-    name = protocol_name(Protocol.STRICT, "site-folds", Control.PERMUTED_LABELS)
-    assert name == "strict+site-folds+permuted-labels"

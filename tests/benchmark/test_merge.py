@@ -1,8 +1,7 @@
 """Results of several machines: joined without conflict; contradictions are shown."""
 
-import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,8 @@ from rich.console import Console
 
 from benchmark.cli import main as cli
 from benchmark.records.merge import merge
-from benchmark.records.segments import Line, read_segments, write_segment
+from benchmark.records.schema import Record, TrialRecord
+from benchmark.records.segments import read_predictions, read_records, write_segment
 from benchmark.records.store import Store
 from tasks.errors import InputError
 from tests.helpers.frames import fake, lose, records, rendered
@@ -45,14 +45,17 @@ def test_merged_and_shuffled_the_leaderboard_has_the_same_bytes(tmp_path: Path) 
     for name, order in (("ab", [a, b]), ("ba", [b, a])):
         assert merge(order, tmp_path / name, QUIET) == 0
         assert board(tmp_path / name) == expected
-    lines = list(read_segments(tmp_path / "ab" / "records"))
+    lines = list(read_records(tmp_path / "ab"))
     assert len(lines) == frame["trial"].nunique()
     rng = np.random.default_rng(0)
-    for kind in ("records", "predictions"):
-        path = tmp_path / "ab" / kind / "merged.jsonl.gz"
-        shuffled = list(read_segments(path.parent))
+    both: dict[str, Callable[[Path], Iterator[Record]]] = {
+        "records": read_records,
+        "predictions": read_predictions,
+    }
+    for kind, read in both.items():
+        shuffled = list(read(tmp_path / "ab"))
         rng.shuffle(shuffled)
-        write_segment(path, shuffled)
+        write_segment(tmp_path / "ab" / kind / "merged.jsonl.gz", shuffled)
     assert board(tmp_path / "ab") == expected
 
 
@@ -114,19 +117,19 @@ def test_a_folder_that_grows_meanwhile_loses_nothing(
 ) -> None:
     frame = records({"mirror": [FOLDS], "pca": [FOLDS]})
     write_store(tmp_path / "a", frame)
-    before = sorted(line["trial"] for line in read_segments(tmp_path / "a" / "records"))
+    before = sorted(line.trial for line in read_records(tmp_path / "a"))
     grown = tmp_path / "a" / "records" / "000.jsonl.gz"
 
-    def read(folder: Path) -> Iterator[Line]:
-        yield from read_segments(folder)
+    def read(folder: Path) -> Iterator[TrialRecord]:
+        yield from read_records(folder)
         if not grown.exists():  # a running sweep's segment may sort before what was read
-            lines = list(read_segments(tmp_path / "a" / "records"))
-            write_segment(grown, [line | {"trial": line["trial"] + "x"} for line in lines])
+            lines = list(read_records(tmp_path / "a"))
+            more = [line.model_copy(update={"trial": line.trial + "x"}) for line in lines]
+            write_segment(grown, more)
 
-    monkeypatch.setattr("benchmark.records.merge.read_segments", read)
+    monkeypatch.setattr("benchmark.records.merge.read_records", read)
     merge([tmp_path / "a"], tmp_path / "c", QUIET)
-    kept = list(read_segments(tmp_path / "c" / "records"))
-    assert sorted(line["trial"] for line in kept) == before
+    assert sorted(line.trial for line in read_records(tmp_path / "c")) == before
 
 
 @pytest.mark.parametrize("case", ["missing", "twice", "full"])
@@ -155,6 +158,5 @@ def test_command_line(
     code, text = ran("results", "--results", c, "--format", "csv")
     assert code == 0
     assert len(text.splitlines()) == 11
-    (first, *_) = read_segments(tmp_path / "c" / "records")
-    assert json.dumps(first)
+    assert len(list(read_records(tmp_path / "c"))) == 10
     assert ran("results", "--results", c, "--format", "json")[0] == 2

@@ -14,9 +14,11 @@ from benchmark.analysis.deduplicate import deduplicate
 from benchmark.analysis.optimism import Optimism, optimism
 from benchmark.cli.run import run
 from benchmark.engine.folds import outer_folds
-from benchmark.engine.plan import Control, Request, make_plan
+from benchmark.engine.plan import Request, make_plan
 from benchmark.engine.runner import RunOptions
 from benchmark.engine.trial import run_trial
+from benchmark.records.protocol import Control
+from benchmark.records.schema import Predictions, TrialRecord
 from benchmark.show.figures import optimism as figure_of
 from benchmark.show.optimism_tables import optimism_section
 from methods.base import Budget
@@ -215,7 +217,9 @@ def test_protocols_share_the_fit_and_no_record(method: str) -> None:
 
 
 def test_a_paper_trial_takes_the_embeddings_of_a_strict_one(tmp_path: Path) -> None:
-    def first(protocol: Protocol, control: Control | None = None) -> tuple[dict, list]:  # type: ignore[type-arg]
+    def first(
+        protocol: Protocol, control: Control | None = None
+    ) -> tuple[TrialRecord, list[Predictions]]:
         plan = make_plan(asked(protocol, control), {}, overwrite=False, retry_failed=False)
         return run_trial(plan.trials[0], tmp_path, "cpu")
 
@@ -223,15 +227,15 @@ def test_a_paper_trial_takes_the_embeddings_of_a_strict_one(tmp_path: Path) -> N
     (cached,) = tmp_path.glob("*.npz")
     paper, (predictions,) = first(Protocol.PAPER)
     assert list(tmp_path.glob("*.npz")) == [cached]
-    assert (strict["protocol"], paper["protocol"]) == ("strict", "paper")
-    assert paper["fit_seconds"] == strict["fit_seconds"]  # that of the one fit
-    (task,) = paper["tasks"]
-    assert task["task"] == strict["tasks"][0]["task"]
-    names = [score["metric"] for score in task["scores"]]
+    assert (str(strict.protocol), str(paper.protocol)) == ("strict", "paper")
+    assert paper.fit_seconds == strict.fit_seconds  # that of the one fit
+    (task,) = paper.tasks
+    assert task.task == strict.tasks[0].task
+    names = [score.metric for score in task.scores]
     assert names[:3] == ["harrell_c", "harrell_c_honest", "harrell_c_best_epoch"]
-    assert "honest_risk" in predictions["columns"]
+    assert "honest_risk" in predictions.columns
     broken, _ = first(Protocol.PAPER, Control.PERMUTED_LABELS)
-    assert broken["protocol"] == "paper+permuted-labels"
+    assert str(broken.protocol) == "paper+permuted-labels"
 
 
 def test_tasks_that_the_paper_does_not_ask_are_an_error_if_there_are_no_others(

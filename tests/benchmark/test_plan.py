@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmark.engine.folds import outer_folds
-from benchmark.engine.plan import Request, Tuning, longest_first, make_plan, trial_key
+from benchmark.engine.plan import Request, longest_first, make_plan, trial_key
+from benchmark.records.protocol import Tuning
 from benchmark.records.store import Attempt
 from methods.base import Budget
 from methods.registry import all_methods

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from benchmark.records.frames import TIDY
+from benchmark.records.schema import Predictions, TrialRecord
 from benchmark.records.segments import Stamps, write_segment
 from benchmark.records.store import Store
 from tasks.errors import InputError
+from tests.helpers.stores import trial_record
 from tests.helpers.time_limits import wait_until
 
 
@@ -21,19 +23,24 @@ def record(
     value: float | None = 0.6,
     code: str = "c",
     finished: str = "2026-01-01T00:00:00.000+00:00",
-) -> dict[str, Any]:
+    version: int = 1,
+    **fields: Any,
+) -> TrialRecord:
     status = "ok" if value is not None else "failed"
     score = {
         "metric": "harrell_c",
         "value": value,
         "higher_is_better": True,
+        "chance": 0.5,
+        "low": 0.0,
+        "high": 1.0,
         "primary": True,
         "status": status,
         "reason": "" if value is not None else "broke",
     }
     task = {
         "task": "survival/X/os",
-        "version": 1,
+        "version": version,
         "circular": "",
         "status": status,
         "reason": score["reason"],
@@ -41,39 +48,18 @@ def record(
         "n_events": 3,
         "scores": [score],
     }
-    return {
-        "trial": trial,
-        "attempt": attempt,
-        "method": "pca",
-        "family": "linear",
-        "role": "self-supervised",
-        "parent": None,
-        "summary": "",
-        "cohort": "X",
-        "source": "",
-        "licence": "",
-        "notes": [],
-        "protocol": "strict",
-        "budget": "smoke",
-        "fold": 0,
-        "n_folds": 5,
-        "seed": 0,
-        "data": "d",
-        "code": code,
-        "config": {},
-        "finished": finished,
-        "fit_seconds": 1.0,
-        "embed_seconds": 0.5,
-        "peak_memory_mb": 800.0,
-        "step_flops": None,
-        "parameters": None,
-        "tasks": [task],
+    fields = {"code": code, "finished": finished, "tasks": [task]} | fields
+    return trial_record(trial=trial, attempt=attempt, **fields)
+
+
+def prediction(trial: str = "a" * 16, attempt: int = 1, risk: float = 0.1) -> Predictions:
+    columns: dict[str, Any] = {
+        "patient": ["TCGA-AA-0001"],
+        "risk": [risk],
+        "time_months": [3.0],
+        "event": [1],
     }
-
-
-def prediction(trial: str = "a" * 16, attempt: int = 1, risk: float = 0.1) -> dict[str, Any]:
-    columns = {"patient": ["TCGA-AA-0001"], "risk": [risk], "time_months": [3.0], "event": [1]}
-    return {"trial": trial, "attempt": attempt, "task": "survival/X/os", "columns": columns}
+    return Predictions(trial=trial, attempt=attempt, task="survival/X/os", columns=columns)
 
 
 def opened(folder: Path) -> Store:
@@ -130,9 +116,9 @@ def test_an_edited_method_supersedes_what_it_was_before(tmp_path: Path) -> None:
 
 def test_a_task_of_a_later_version_supersedes_what_it_was_for_every_method(tmp_path: Path) -> None:
     store = opened(tmp_path)
-    other = record("c" * 16, value=0.5) | {"method": "cca"}
-    corrected = record("b" * 16, value=0.7, finished="2026-01-02T00:00:00.000+00:00")
-    corrected["tasks"][0]["version"] = 2
+    other = record("c" * 16, value=0.5, method="cca")
+    later = "2026-01-02T00:00:00.000+00:00"
+    corrected = record("b" * 16, value=0.7, finished=later, version=2)
     for line in (other, record("a" * 16, value=0.6), corrected):
         store.writer().append(line, [])
     assert store.records()["value"].tolist() == [0.7]
@@ -187,8 +173,8 @@ def test_a_damaged_compressed_segment_is_an_error_that_names_it(tmp_path: Path, 
 
 def test_what_fits_cost_is_averaged_over_those_that_ended(tmp_path: Path) -> None:
     store = opened(tmp_path)
-    lost = record("c" * 16, value=None) | {"fit_seconds": None, "embed_seconds": None}
-    for line in (record("a" * 16), record("b" * 16) | {"fit_seconds": 2.0}, lost):
+    lost = record("c" * 16, value=None, fit_seconds=None, embed_seconds=None)
+    for line in (record("a" * 16), record("b" * 16, fit_seconds=2.0), lost):
         store.writer().append(line, [])
     assert store.history().seconds == {("pca", "X", "smoke"): 2.0}
 

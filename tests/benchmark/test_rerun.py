@@ -14,10 +14,11 @@ from rich.console import Console
 
 from benchmark.engine.folds import outer_folds
 from benchmark.engine.overrides import configured, recorded_config
-from benchmark.engine.plan import Control, Pruner, Request, Tuning, make_plan
+from benchmark.engine.plan import Request, make_plan
 from benchmark.engine.rerun import find_trial, rerun
 from benchmark.engine.trial import run_trial
-from benchmark.records.segments import Line, Stamps
+from benchmark.records.protocol import Control, Pruner, Tuning
+from benchmark.records.schema import TrialRecord
 from benchmark.records.store import Store
 from methods.base import Budget, Config
 from methods.registry import all_methods, select_methods
@@ -28,6 +29,8 @@ from tests.helpers.planted import planted, planted_folder
 
 DATA = planted_folder(bags=False)
 
+Json = dict[str, Any]
+
 
 def record(
     results: Path,
@@ -37,7 +40,7 @@ def record(
     split: str = "patient",
     repeats: int = 1,
     tuning: Tuning | None = None,
-    change: Callable[[Line], None] = lambda _: None,
+    change: Callable[[Json], None] = lambda _: None,
 ) -> str:
     """Run one trial, store it after a change, and return its key."""
     cohort = planted(bags=False)
@@ -53,11 +56,13 @@ def record(
         tuning=tuning,
     )
     trial = make_plan(request, {}, overwrite=False, retry_failed=False).trials[1]
-    line, predictions = json.loads(json.dumps(run_trial(trial, results / "cache", "cpu")))
+    record, predictions = run_trial(trial, results / "cache", "cpu")
+    line = record.model_dump(mode="json")
     change(line)
     store = Store(results)
     with store.locked(lambda: None):
-        store.writer().append(line | {"finished": Stamps("").next()}, predictions)
+        changed = TrialRecord.model_validate_json(json.dumps(line))
+        store.writer().append(changed, predictions)
     return trial.key
 
 
@@ -90,7 +95,7 @@ def test_a_trial_agrees_with_itself(tmp_path: Path, how: dict[str, Any]) -> None
 
 
 def test_the_last_bit_counts(tmp_path: Path) -> None:
-    def change(line: Line) -> None:
+    def change(line: Json) -> None:
         line["tasks"][0]["scores"][0]["value"] += 1e-15
 
     key = record(tmp_path, change=change)
@@ -101,7 +106,7 @@ def test_the_last_bit_counts(tmp_path: Path) -> None:
 
 
 def test_a_changed_method_runs_and_is_said_to_have_changed(tmp_path: Path) -> None:
-    def change(line: Line) -> None:
+    def change(line: Json) -> None:
         line["code"] = "another"
         line["versions"]["torch"] = "0.1"
         line["tasks"][0]["version"] -= 1
@@ -113,15 +118,15 @@ def test_a_changed_method_runs_and_is_said_to_have_changed(tmp_path: Path) -> No
     assert "changed since: version of " in said
 
 
-def _another_split(line: Line) -> None:
+def _another_split(line: Json) -> None:
     line["split"] = "another"
 
 
-def _another_field(line: Line) -> None:
+def _another_field(line: Json) -> None:
     line["config"]["more"] = 1
 
 
-def _another_method(line: Line) -> None:
+def _another_method(line: Json) -> None:
     line["method"] = "pcca"
 
 
@@ -134,7 +139,7 @@ def _another_method(line: Line) -> None:
     ],
 )
 def test_what_cannot_be_run_again_is_refused(
-    tmp_path: Path, change: Callable[[Line], None], found: str
+    tmp_path: Path, change: Callable[[Json], None], found: str
 ) -> None:
     key = record(tmp_path, change=change)
     with pytest.raises(InputError, match=found):
@@ -161,7 +166,7 @@ def test_other_data_are_refused(tmp_path: Path) -> None:
 def test_a_key_must_name_one_trial(tmp_path: Path) -> None:
     keys = sorted([record(tmp_path), record(tmp_path, method="constant")])
     store = Store(tmp_path)
-    assert find_trial(store, keys[0][:8]).line["trial"] == keys[0]
+    assert find_trial(store, keys[0][:8]).line.trial == keys[0]
     with pytest.raises(InputError, match="found 'xyz'"):
         find_trial(store, "xyz")
     with pytest.raises(InputError, match=f"with which 2 begin: {keys[0]}, {keys[1]}"):

@@ -1,6 +1,5 @@
 """The search for hyper-parameters: N each, the default first, and never a test patient."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -10,21 +9,13 @@ import numpy as np
 import pytest
 
 from benchmark.engine.folds import outer_folds
-from benchmark.engine.plan import (
-    Pruner,
-    Request,
-    Trial,
-    Tuning,
-    make_plan,
-    protocol_name,
-    read_protocol,
-)
+from benchmark.engine.plan import Request, Trial, make_plan
 from benchmark.engine.search import Candidate, best, search, training_cohort
 from benchmark.engine.trial import run_trial
+from benchmark.records.protocol import Pruner, Tuning
 from methods.base import Budget, Choice, Config, Context, LogUniform, MethodSpec
 from methods.floors import Constant
 from methods.registry import all_methods
-from tasks.base import Protocol
 from tasks.data.cohort import Cohort, Endpoint, Label, VectorModality
 from tasks.embeddings import Embeddings
 from tasks.registry import select_tasks
@@ -223,27 +214,20 @@ def test_what_is_chosen_is_fitted_once_and_recorded_beside_the_default(tmp_path:
     tuned = planned(4)
     assert len({tuned.key, planned(3).key, planned(0).key}) == 3
     line, _ = run_trial(tuned, tmp_path / "a", "cpu")
-    json.dumps(line, allow_nan=False)
-    assert line["protocol"] == "strict+tuned-4"
-    assert line["search"]["metric"] == "harrell_c"
-    candidates = line["search"]["candidates"]
+    assert str(line.protocol) == "strict+tuned-4"
+    assert line.search is not None
+    assert line.search.metric == "harrell_c"
+    candidates = line.search.candidates
     assert len(candidates) == 4
-    assert line["search"]["seconds"] == pytest.approx(sum(c["seconds"] for c in candidates))
-    chosen = candidates[line["search"]["chosen"]]
-    assert chosen["value"] == max(c["value"] for c in candidates)
-    plain, _ = run_trial(planned(0, **chosen["config"]), tmp_path / "b", "cpu")
-    assert plain["protocol"] == "strict"
-    assert plain["search"] is None
-    assert plain["tasks"] == line["tasks"]
+    assert line.search.seconds == pytest.approx(sum(c.seconds for c in candidates))
+    chosen = candidates[line.search.chosen]
+    assert chosen.value == max(c.value for c in candidates if c.value is not None)
+    plain, _ = run_trial(planned(0, **chosen.config), tmp_path / "b", "cpu")
+    assert str(plain.protocol) == "strict"
+    assert plain.search is None
+    assert plain.tasks == line.tasks
     # What was cached is of the same trial, and searched for again.
     again, _ = run_trial(tuned, tmp_path / "a", "cpu")
-    assert again["tasks"] == line["tasks"]
-    assert [c["value"] for c in again["search"]["candidates"]] == [c["value"] for c in candidates]
-
-
-@pytest.mark.parametrize("folds", ["", "site-folds", "folds-of-tuned.csv"])
-@pytest.mark.parametrize("tuning", [None, Tuning(8), Tuning(16, Pruner.ASHA)])
-@pytest.mark.parametrize("control", [None, "permuted-labels"])
-def test_a_protocols_name_can_be_read_back(folds: str, tuning: Tuning | None, control: Any) -> None:
-    name = protocol_name(Protocol.STRICT, folds, control, tuning)
-    assert read_protocol(name) == (Protocol.STRICT, folds, tuning, control)
+    assert again.tasks == line.tasks
+    assert again.search is not None
+    assert [c.value for c in again.search.candidates] == [c.value for c in candidates]

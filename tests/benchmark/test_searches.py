@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from benchmark.analysis.tuning import searched
-from benchmark.records.segments import Line
+from benchmark.records.schema import TrialRecord
 from benchmark.show.sentences import search_sentences
 from methods.base import Choice, LogUniform, MethodSpec
 from tests.benchmark.test_search import BLURRED
+from tests.helpers.stores import trial_record
 
 SPEC: MethodSpec = BLURRED
 SPACE: dict[str, Choice | LogUniform] = {
@@ -18,7 +19,7 @@ SPACE: dict[str, Choice | LogUniform] = {
 }
 
 
-def line(fold: int, values: list[float | None], configs: list[dict[str, Any]]) -> Line:
+def trial(fold: int, values: list[float | None], configs: list[dict[str, Any]]) -> TrialRecord:
     candidates = [
         {"config": config, "value": value, "reason": "", "seconds": 1.0}
         for config, value in zip(configs, values, strict=True)
@@ -30,18 +31,12 @@ def line(fold: int, values: list[float | None], configs: list[dict[str, Any]]) -
         "seconds": float(len(values)),
         "candidates": candidates,
     }
-    score = {"metric": "harrell_c", "higher_is_better": True}
-    return {
-        "method": "blurred",
-        "fold": fold,
-        "search": search,
-        "tasks": [{"task": "survival/X/os", "scores": [score]}],
-    }
+    return trial_record(trial=f"t{fold}", method="blurred", fold=fold, search=search)
 
 
 def test_the_parameter_that_decides_is_the_important_one() -> None:
     rng = np.random.default_rng(0)
-    lines = []
+    trials = []
     for fold in range(5):
         blurs = 10 ** rng.uniform(-2, 2, 8)
         breaks = rng.random(8) < 0.5
@@ -50,9 +45,9 @@ def test_the_parameter_that_decides_is_the_important_one() -> None:
         ]
         # Folds differ by far more than configurations do.
         values = [fold - 0.01 * float(np.log10(b)) for b in blurs]
-        lines.append(line(fold, list(values), configs))
+        trials.append(trial(fold, list(values), configs))
     spec = MethodSpec("blurred", "", "", "", SPEC.build, SPEC.config, space=SPACE)
-    (found,) = searched(lines, {"blurred": spec})
+    (found,) = searched(trials, {"blurred": spec})
     assert (found.searches, found.judged, found.seconds) == (5, 40, 40.0)
     assert list(found.importance) == ["blur", "breaks"]
     assert found.importance["blur"] > 0.9
@@ -64,7 +59,8 @@ def test_the_parameter_that_decides_is_the_important_one() -> None:
 
 def test_the_path_to_the_best_passes_over_what_has_no_value() -> None:
     configs = [{"blur": 1.0}] * 4
-    lines = [line(0, [0.5, None, 0.7, 0.6], configs), line(1, [0.4, 0.5, None, 0.3], configs)]
-    (found,) = searched(lines, {})
+    values: list[list[float | None]] = [[0.5, None, 0.7, 0.6], [0.4, 0.5, None, 0.3]]
+    trials = [trial(fold, of_fold, configs) for fold, of_fold in enumerate(values)]
+    (found,) = searched(trials, {})
     assert found.best == pytest.approx((0.45, 0.5, 0.6, 0.6))
     assert found.importance == {}

@@ -11,9 +11,10 @@ import mlflow
 import pytest
 
 from benchmark.engine.folds import outer_folds
-from benchmark.engine.plan import Request, Tuning, make_plan
+from benchmark.engine.plan import Request, make_plan
 from benchmark.engine.tracking import EXPERIMENT, Tracker
 from benchmark.engine.trial import run_trial
+from benchmark.records.protocol import Tuning
 from methods.base import Budget
 from methods.registry import all_methods
 from tasks.registry import select_tasks

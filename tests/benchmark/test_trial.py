@@ -36,6 +36,6 @@ def test_a_first_attempt_takes_cached_embeddings_and_a_later_one_fits_again(tmp_
     cache.write(trial.fit, replace(fit, embeddings=replace(fit.embeddings, joint=joint)))
 
     cached, _ = run_trial(trial, tmp_path, "cpu")
-    assert cached["tasks"][0]["scores"][0]["value"] == 0.5
+    assert cached.tasks[0].scores[0].value == 0.5
     again, _ = run_trial(replace(trial, attempt=2), tmp_path, "cpu")
-    assert again["tasks"][0]["scores"] == fitted["tasks"][0]["scores"]
+    assert again.tasks[0].scores == fitted.tasks[0].scores

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark.analysis.intervals import patient_intervals
+from benchmark.records.migration import measure
 from benchmark.show.leaderboard import render
 from tasks.seeds import generator
 
@@ -15,9 +16,10 @@ SCHEMA = {
     "seed": "int64", "metric": "str", "value": "float64", "higher_is_better": "bool",
     "n_patients": "Int64", "n_events": "Int64", "status": "str", "reason": "str", "trial": "str",
     "family": "str", "role": "str", "parent": "object", "summary": "str",
-    "budget": "str", "source": "str", "licence": "str",
+    "budget": "str", "source": "str", "licence": "str", "planted": "bool",
     "n_folds": "int64", "parameters": "Int64", "step_flops": "Int64", "fit_seconds": "float64",
     "embed_seconds": "float64", "peak_memory_mb": "float64", "primary": "bool", "position": "int64",
+    "chance": "float64", "low": "float64", "high": "float64",
     "notes": "str", "circular": "str",
 }  # fmt: skip
 
@@ -47,8 +49,9 @@ def records(
                     "role": "self-supervised", "parent": None, "step_flops": 10**9,
                     "embed_seconds": 0.5, "peak_memory_mb": 800.0,
                     "summary": "", "budget": "default", "source": "planted", "licence": "CC0",
+                    "planted": str(columns.get("source", "planted")).startswith("planted"),
                     "n_folds": n_folds or len(folds), "primary": primary, "position": 0,
-                    "fit_seconds": 1.25,
+                    "fit_seconds": 1.25, **measure(metric),
                     "parameters": 1200, "notes": "", "circular": "",
                 }  # fmt: skip
                 row |= columns

@@ -1,19 +1,22 @@
 """Results folders made from frames of records, as if a run had written them."""
 
 import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from benchmark.records.frames import COSTS
-from benchmark.records.segments import Line, Writer
+from benchmark.records.schema import Predictions, ScoreRecord, TrialRecord
+from benchmark.records.segments import Writer
 from benchmark.records.store import Store
+from tasks.base import Status
 from tasks.seeds import generator
 
 _OF_TRIAL = (
     "method", "family", "role", "parent", "summary", "budget", "protocol", "cohort", "source",
-    "licence", "fold", "n_folds", "seed", "parameters", "step_flops", *COSTS,
+    "licence", "planted", "fold", "n_folds", "seed", "parameters", "step_flops", *COSTS,
 )  # fmt: skip
 
 CONFIG = {"width": 16, "rate": 0.001, "cosine": False, "checkpoint": None}
@@ -47,19 +50,37 @@ def write_store(
     """
     for name in ("records", "predictions"):
         (folder / name).mkdir(parents=True)
-    lines = [_trial(trial, rows, epochs) | columns for trial, rows in frame.groupby("trial")]
+    lines = [
+        trial_record(**(_trial(trial, rows, epochs) | columns))
+        for trial, rows in frame.groupby("trial")
+    ]
     writers = [Writer(folder, f"{number}.jsonl") for number in range(segments)]
     for i, line in enumerate(reversed(lines) if backwards else lines):
         predictions = [
-            _prediction(line, task["task"], patients)
-            for task in line["tasks"]
-            if task["status"] == "ok" and task["task"].startswith("survival/")
+            _prediction(line, task.task, patients)
+            for task in line.tasks
+            if task.status is Status.OK and task.task.startswith("survival/")
         ]
         writers[i % segments].append(line, predictions)
     return Store(folder)
 
 
-def _trial(trial: object, rows: pd.DataFrame, epochs: int) -> Line:
+def trial_record(**fields: Any) -> TrialRecord:
+    """A trial from plain values, those of a trivial one where nothing is said."""
+    usual = {
+        "attempt": 1, "method": "pca", "family": "linear", "role": "self-supervised",
+        "parent": None, "summary": "", "config": {}, "budget": "smoke", "search": None,
+        "protocol": "strict", "cohort": "X", "source": "", "licence": "", "planted": False,
+        "notes": [], "fold": 0, "split": "s" * 64, "n_folds": 5, "seed": 0, "data": "d" * 64,
+        "code": "c" * 16, "versions": {"python": "3.11.7", "mirror-bench": "0.1.0"},
+        "device": "cpu", "fit_seconds": 1.0, "embed_seconds": 0.5, "parameters": None,
+        "step_flops": None, "peak_memory_mb": 800.0, "losses": {}, "genes": [], "tasks": [],
+        "finished": "2026-01-02T03:04:05.678+00:00",
+    }  # fmt: skip
+    return TrialRecord.model_validate_json(json.dumps(usual | fields))
+
+
+def _trial(trial: object, rows: pd.DataFrame, epochs: int) -> dict[str, Any]:
     first = rows.iloc[0]
     losses = {
         name: (generator("losses", str(trial), name).random(epochs) + 1.0).tolist()
@@ -67,25 +88,19 @@ def _trial(trial: object, rows: pd.DataFrame, epochs: int) -> Line:
     }
     return {
         "trial": key(str(trial)),
-        "attempt": 1,
         **{name: _plain(first[name]) for name in _OF_TRIAL},
         "config": CONFIG,
         "notes": [note for note in first["notes"].split("\n") if note],
-        "data": "d" * 64,
-        "code": "c" * 16,
-        "finished": "2026-01-02T03:04:05.678+00:00",
-        "versions": {"python": "3.11.7", "mirror-bench": "0.1.0"},
-        "device": "cpu",
         "losses": losses,
         "tasks": [_task(str(task), its) for task, its in rows.groupby("task")],
     }
 
 
-def _task(name: str, rows: pd.DataFrame) -> Line:
+def _task(name: str, rows: pd.DataFrame) -> dict[str, Any]:
     rows = rows.sort_values("position")
     statuses = rows["status"].tolist()
     first = rows.iloc[0]
-    fields = ["metric", "value", "higher_is_better", "primary", "status", "reason"]
+    fields = ScoreRecord.model_fields
     return {
         "task": name,
         "version": 1,
@@ -98,18 +113,18 @@ def _task(name: str, rows: pd.DataFrame) -> Line:
     }
 
 
-def _prediction(line: Line, task: str, patients: int) -> Line:
-    people = generator("people", task, line["fold"])
+def _prediction(line: TrialRecord, task: str, patients: int) -> Predictions:
+    people = generator("people", task, line.fold)
     time = people.exponential(30.0, patients).round(3)
     event = (people.random(patients) < 0.5).astype(int)
-    risk = generator("risk", line["trial"]).normal(size=patients) - time / 30.0
-    columns = {
-        "patient": [f"P{line['fold']}-{i:03d}" for i in range(patients)],
+    risk = generator("risk", line.trial).normal(size=patients) - time / 30.0
+    columns: dict[str, Any] = {
+        "patient": [f"P{line.fold}-{i:03d}" for i in range(patients)],
         "risk": risk.tolist(),
         "time_months": time.tolist(),
         "event": event.tolist(),
     }
-    return {"trial": line["trial"], "attempt": 1, "task": task, "columns": columns}
+    return Predictions(trial=line.trial, attempt=1, task=task, columns=columns)
 
 
 def _plain(value: Any) -> Any:

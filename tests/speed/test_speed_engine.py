@@ -14,7 +14,8 @@ from benchmark.engine.folds import outer_folds
 from benchmark.engine.plan import Request, make_plan
 from benchmark.engine.sweep import run_sweep
 from benchmark.engine.tracking import Tracker
-from benchmark.records.segments import Line, Stamps
+from benchmark.records.schema import Predictions, TrialRecord
+from benchmark.records.segments import Stamps
 from benchmark.records.store import Store
 from methods.base import Budget
 from methods.registry import all_methods
@@ -53,8 +54,8 @@ def test_orchestration_per_trial(benchmark: BenchmarkFixture, tmp_path: Path) ->
             writer, stamps = store.writer(), Stamps(store.history().finished)
         tracker = Tracker(f"sqlite:///{tmp_path}/mlflow.db", (tmp_path / "art").as_uri(), {})
 
-        def finished(record: Line, predictions: list[Line]) -> None:
-            writer.append(record | {"finished": stamps.next()}, predictions)
+        def finished(record: TrialRecord, predictions: list[Predictions]) -> None:
+            writer.append(record.model_copy(update={"finished": stamps.next()}), predictions)
             tracker.log(record, predictions)
             ended.append(watch())
 

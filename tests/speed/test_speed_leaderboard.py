@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.records.segments import Line
+from benchmark.records.schema import TrialRecord
+from benchmark.records.segments import encoded
 from tasks.seeds import generator
-from tests.helpers.stores import key
+from tests.helpers.stores import key, trial_record
 
 pytestmark = [pytest.mark.speed, pytest.mark.timeout(900)]
 
@@ -35,10 +36,9 @@ print(json.dumps({
 """
 
 
-def _trial(kind: str, cohort: int, method: int, fold: int, seed: int) -> Line:
+def _trial(kind: str, cohort: int, method: int, fold: int, seed: int) -> TrialRecord:
     rng = generator("million", kind, cohort, method, fold, seed)
     name = f"C{cohort:02d}"
-    trial = key(f"{kind}/{cohort}/{method}/{fold}/{seed}")
     tasks = [
         {
             "task": f"{kind}/{name}/label-{label}",
@@ -53,6 +53,9 @@ def _trial(kind: str, cohort: int, method: int, fold: int, seed: int) -> Line:
                     "metric": f"metric_{i}",
                     "value": value,
                     "higher_is_better": True,
+                    "chance": 0.5,
+                    "low": 0.0,
+                    "high": 1.0,
                     "primary": i == 0,
                     "status": "ok",
                     "reason": "",
@@ -62,28 +65,31 @@ def _trial(kind: str, cohort: int, method: int, fold: int, seed: int) -> Line:
         }
         for label in range(LABELS)
     ]
-    return {
-        "trial": trial, "attempt": 1, "method": "mirror" if method == 0 else f"method-{method}",
-        "family": "simulated", "role": "self-supervised" if method < 15 else "control",
-        "parent": None, "summary": "simulated", "budget": "default", "protocol": "strict",
-        "cohort": name, "source": "simulated", "licence": "none", "fold": fold, "n_folds": FOLDS,
-        "seed": seed, "parameters": 1000, "step_flops": 10**9, "fit_seconds": 1.0,
-        "embed_seconds": 0.1, "peak_memory_mb": 500.0, "config": {"width": 16}, "notes": ["a note"],
-        "data": "d" * 64, "code": "c" * 16, "finished": "2026-01-02T03:04:05.678+00:00",
-        "versions": {"python": "3.11"}, "device": "cpu", "losses": {}, "tasks": tasks,
-    }  # fmt: skip
+    return trial_record(
+        trial=key(f"{kind}/{cohort}/{method}/{fold}/{seed}"),
+        method="mirror" if method == 0 else f"method-{method}",
+        role="self-supervised" if method < 15 else "control",
+        budget="default",
+        cohort=name,
+        source="simulated",
+        fold=fold,
+        n_folds=FOLDS,
+        seed=seed,
+        config={"width": 16},
+        notes=["a note"],
+        tasks=tasks,
+    )
 
 
 def test_a_million_scores_within_thirty_seconds_and_two_gigabytes(tmp_path: Path) -> None:
     (tmp_path / "records").mkdir()
-    with (tmp_path / "records" / "0.jsonl").open("w") as file:
+    with (tmp_path / "records" / "0.jsonl").open("wb") as file:
         for kind in KINDS:
             for cohort in range(COHORTS):
                 for method in range(METHODS):
                     for fold in range(FOLDS):
                         for seed in range(SEEDS):
-                            line = _trial(kind, cohort, method, fold, seed)
-                            file.write(json.dumps(line) + "\n")
+                            file.write(encoded(_trial(kind, cohort, method, fold, seed)))
     command = [sys.executable, "-c", _AGGREGATE, str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     found = json.loads(done.stdout)

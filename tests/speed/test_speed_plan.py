@@ -13,7 +13,7 @@ from benchmark.engine.folds import outer_folds
 from benchmark.engine.machine import peak_memory, reset_peak_memory
 from benchmark.engine.plan import Request, make_plan
 from benchmark.engine.trial import run_trial
-from benchmark.records.segments import Stamps, write_segment
+from benchmark.records.segments import write_segment
 from benchmark.records.store import Store
 from benchmark.show.leaderboard import render
 from methods.base import Budget
@@ -59,7 +59,6 @@ def test_a_hundred_thousand_trials(benchmark: BenchmarkFixture, tmp_path: Path) 
     # A real record, under the names of every trial.
     real = replace(plan.trials[0], method="pca")
     record, _ = run_trial(real, tmp_path / "cache", "cpu")
-    stamp = {"finished": Stamps("").next()}
     store = Store(tmp_path)
     with store.locked(lambda: None):
         records = tmp_path / "records" / "simulated.jsonl"
@@ -67,7 +66,7 @@ def test_a_hundred_thousand_trials(benchmark: BenchmarkFixture, tmp_path: Path) 
         {"trial": t.key, "method": t.method, "fold": t.split.fold, "seed": t.seed}
         for t in plan.trials
     )
-    write_segment(records, (record | stamp | of_trial for of_trial in axes))
+    write_segment(records, (record.model_copy(update=of_trial) for of_trial in axes))
     del plan
     history = timed("resume scan", store.history)
     plan = timed(

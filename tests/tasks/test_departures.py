@@ -9,9 +9,10 @@ import pytest
 
 import benchmark.engine.trial
 from benchmark.engine.folds import outer_folds
-from benchmark.engine.plan import Control, Request, Trial, make_plan
+from benchmark.engine.plan import Request, Trial, make_plan
 from benchmark.engine.published import Refit
 from benchmark.engine.trial import run_trial
+from benchmark.records.protocol import Control
 from methods.base import Budget, Context, UnableError
 from methods.registry import all_methods
 from tasks.base import Outcome, Protocol
@@ -168,9 +169,9 @@ def trials(
 def scores(trial: Trial, cache: Path) -> dict[str, float | str]:
     record, _ = run_trial(trial, cache, "cpu")
     return {
-        score["metric"].removeprefix("auroc_macro"): score["reason"] or score["value"]
-        for task in record["tasks"]
-        for score in task["scores"]
+        score.metric.removeprefix("auroc_macro"): score.reason or float(score.value or 0.0)
+        for task in record.tasks
+        for score in task.scores
     }
 
 
@@ -183,9 +184,9 @@ def test_strict_is_handed_no_departure(tmp_path: Path, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(benchmark.engine.trial, "Refit", Forbidden)
     strict, _ = run_trial(trials("pca", Protocol.STRICT)[0], tmp_path, "cpu")
-    assert {task["status"] for task in strict["tasks"]} == {"ok"}
+    assert {task.status for task in strict.tasks} == {"ok"}
     paper, _ = run_trial(trials("pca", Protocol.PAPER)[0], tmp_path, "cpu")
-    assert "strict asked for a departure" in paper["tasks"][0]["reason"]
+    assert "strict asked for a departure" in paper.tasks[0].reason
 
 
 def test_a_record_has_every_switch_or_its_reason_and_is_the_same_twice(tmp_path: Path) -> None:

@@ -18,8 +18,9 @@ from sklearn.svm import LinearSVC
 from benchmark.cli.embed import embed_to_file
 from benchmark.engine.fitting import fit_method
 from benchmark.engine.folds import outer_folds
-from benchmark.engine.plan import Control, Request, make_plan
+from benchmark.engine.plan import Request, make_plan
 from benchmark.engine.trial import run_trial
+from benchmark.records.protocol import Control
 from methods.base import Budget, Context, Role, UnableError
 from methods.registry import all_methods
 from tasks.base import Protocol, Split
@@ -244,14 +245,14 @@ def test_who_was_told_labels_is_not_recorded_as_self_supervised(tmp_path: Path) 
     assert not {t.fit for t in plan.trials} & {t.fit for t in broken.trials}
     trials = {t.method: t for t in plan.trials}
     records = {name: run_trial(trial, tmp_path, "cpu")[0] for name, trial in trials.items()}
-    assert records["pca"]["role"] == "supervised"
-    assert records["wsi-only"]["role"] == "control"
-    assert 0 < len(records["pca"]["genes"]) < 300
-    assert set(records["pca"]["genes"]) <= {f"GENE{i:03}" for i in range(300)}
+    assert records["pca"].role == "supervised"
+    assert records["wsi-only"].role == "control"
+    assert 0 < len(records["pca"].genes) < 300
+    assert set(records["pca"].genes) <= {f"GENE{i:03}" for i in range(300)}
     again = make_plan(
         request(planted(False), planted_folder(False)), {}, overwrite=False, retry_failed=False
     )
-    assert run_trial(again.trials[0], tmp_path, "cpu")[0]["genes"] == []
+    assert run_trial(again.trials[0], tmp_path, "cpu")[0].genes == ()
 
 
 def test_too_few_of_a_class_is_said(tmp_path: Path) -> None:

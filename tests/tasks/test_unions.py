@@ -11,6 +11,7 @@ from numpy.testing import assert_array_equal
 
 from benchmark.engine.folds import outer_folds
 from benchmark.engine.plan import Request, make_plan
+from benchmark.records.protocol import DealtFolds
 from methods.base import Budget
 from methods.registry import all_methods
 from tasks.checks.data.cohort_facts import verify_cohort
@@ -20,7 +21,7 @@ from tasks.data.cohort import BagModality, Cohort, VectorModality
 from tasks.data.load import find_cohorts, load_cohort
 from tasks.data.manifest import Manifest
 from tasks.data.planted import PlantedConfig
-from tasks.data.splits import make_splits
+from tasks.data.splits import Dealing, make_splits
 from tasks.data.synthetic import write_planted
 from tasks.data.union import united
 from tasks.embeddings import Embeddings
@@ -198,14 +199,14 @@ def test_unions_keep_sites_whole_unless_told_otherwise(
 ) -> None:
     pair, one, _ = cohorts
     folds = outer_folds(None, 3, [pair, one])
-    assert folds.names == {"PAIR": "site-folds", "ONE": ""}
+    assert folds.origins == {"PAIR": DealtFolds(Dealing.SITE), "ONE": DealtFolds()}
     assert folds.splits["ONE"] == make_splits(one, 3)
     for split in folds.splits["PAIR"]:
         sides = [{p.split("-")[1] for p in part} for part in (split.train, split.test)]
         assert not sides[0] & sides[1]
         assert {pair.labels["project"].values[p] for p in split.test} == {"ONE", "TWO"}
     told = outer_folds("patient", 3, [pair, one])
-    assert set(told.names.values()) == {""}
+    assert set(told.origins.values()) == {DealtFolds()}
     assert "both sides of a fold" in told.notes[0]
 
 
@@ -223,9 +224,9 @@ def test_protocols_of_a_union_and_of_its_members_differ(
     )
     assert request.protocols == ("strict+site-folds", "strict")
     trials = make_plan(request, {}, overwrite=False, retry_failed=False).trials
-    assert {(trial.cohort, trial.folds) for trial in trials} == {
-        ("PAIR", "site-folds"),
-        ("ONE", ""),
+    assert {(trial.cohort, str(trial.protocol)) for trial in trials} == {
+        ("PAIR", "strict+site-folds"),
+        ("ONE", "strict"),
     }
 
 

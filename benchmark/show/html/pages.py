@@ -142,8 +142,8 @@ class Pages:
             "../",
             method=method,
             line=trials[-1].line,
-            parent=trials[-1].line["parent"],
-            parent_page=method_page(str(trials[-1].line["parent"])),
+            parent=trials[-1].line.parent,
+            parent_page=method_page(str(trials[-1].line.parent)),
             scores=_over_tasks(method, rows),
             configurations=_configurations(trials),
             trials=_trials(method, trials),
@@ -272,9 +272,9 @@ def _methods(trials: dict[str, tuple[Trial, ...]]) -> Grid:
         Line(
             (
                 said(method, method_page(method)),
-                said(own[-1].line["role"]),
-                said(own[-1].line["family"]),
-                said(own[-1].line["summary"]),
+                said(own[-1].line.role),
+                said(own[-1].line.family),
+                said(own[-1].line.summary),
                 valued(f"{len(own):,}", len(own)),
             )
         )
@@ -337,12 +337,12 @@ def _configurations(
     """Title and settings of every configuration that was run."""
     found: dict[str, list[Trial]] = {}
     for trial in trials:
-        found.setdefault(json.dumps(trial.line["config"], sort_keys=True), []).append(trial)
+        found.setdefault(json.dumps(trial.line.config, sort_keys=True), []).append(trial)
     titled = []
     for own in found.values():
-        budgets = ", ".join(sorted({trial.line["budget"] for trial in own}))
+        budgets = ", ".join(sorted({trial.line.budget for trial in own}))
         count = f"{len(own)} trial{'s' if len(own) > 1 else ''}"
-        settings = [(name, json.dumps(value)) for name, value in own[0].line["config"].items()]
+        settings = [(name, json.dumps(value)) for name, value in own[0].line.config.items()]
         titled.append((f"budget {budgets}, {count}", settings))
     return titled
 
@@ -362,20 +362,20 @@ def _trials(method: str, trials: Sequence[Trial]) -> Grid:
     )
     lines = []
     for trial in trials:
-        line, cost = trial.line, trial.line["fit_seconds"]
+        line, cost = trial.line, trial.line.fit_seconds
         lines.append(
             Line(
                 (
                     said(trial.key, f"{method_page(method)}#trial-{trial.key}"),
-                    said(line["cohort"]),
-                    said(line["protocol"]),
-                    said(line["budget"]),
-                    valued(str(line["fold"]), line["fold"]),
-                    valued(str(line["seed"]), line["seed"]),
+                    said(line.cohort),
+                    said(str(line.protocol)),
+                    said(line.budget),
+                    valued(str(line.fold), line.fold),
+                    valued(str(line.seed), line.seed),
                     said(_status(trial)),
-                    said(", ".join(task["task"] for task in trial.tasks)),
+                    said(", ".join(task.task for task in trial.tasks)),
                     valued("-" if cost is None else seconds(cost), cost),
-                    said(line["finished"][:16].replace("T", " ")),
+                    said(line.finished[:16].replace("T", " ")),
                 )
             )
         )

@@ -9,9 +9,9 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark.analysis.standings import EMBEDDED
 from benchmark.records.frames import COSTS, PREDICTION
-from benchmark.records.segments import Line
+from benchmark.records.protocol import FileFolds
+from benchmark.records.schema import ScoreRecord, TaskRecord, TrialRecord
 from tasks.base import Status
 
 PATIENTS = 25
@@ -21,7 +21,6 @@ EPOCHS = 60
 """Points of a curve, at most."""
 
 _DIGITS = 5
-_FOLDS_OF_FILE = "+folds-of-"
 _CELL = ["task", "method", "protocol", "budget", "n_folds", "fold", "seed"]
 
 Json = dict[str, Any]
@@ -36,33 +35,33 @@ class Trial:
         tasks: As recorded, in order of their names.
     """
 
-    line: Line
-    tasks: tuple[Line, ...]
+    line: TrialRecord
+    tasks: tuple[TaskRecord, ...]
 
     @property
     def key(self) -> str:
         """The trial's key."""
-        return str(self.line["trial"])
+        return self.line.trial
 
     def count(self, status: Status) -> int:
         """How many tasks ended so."""
-        return sum(task["status"] == status for task in self.tasks)
+        return sum(task.status == status for task in self.tasks)
 
 
-def trials(pairs: Iterable[tuple[Line, Line]]) -> dict[str, tuple[Trial, ...]]:
+def trials(pairs: Iterable[tuple[TrialRecord, TaskRecord]]) -> dict[str, tuple[Trial, ...]]:
     """Method -> its trials, from the pairs that `Store.results` gives."""
 
-    def place(pair: tuple[Line, Line]) -> tuple[Any, ...]:
+    def place(pair: tuple[TrialRecord, TaskRecord]) -> tuple[Any, ...]:
         line, task = pair
-        names = ("method", "cohort", "protocol", "budget", "n_folds", "seed", "fold", "trial")
-        return (*(line[name] for name in names), task["task"])
+        setting = (str(line.protocol), line.budget, line.n_folds)
+        return (line.method, line.cohort, *setting, line.seed, line.fold, line.trial, task.task)
 
     ordered = sorted(pairs, key=place)
     found: dict[str, list[Trial]] = {}
-    for _, group in groupby(ordered, key=lambda pair: pair[0]["trial"]):
+    for _, group in groupby(ordered, key=lambda pair: pair[0].trial):
         members = tuple(group)
-        last = max((line for line, _ in members), key=lambda line: int(line["attempt"]))
-        found.setdefault(last["method"], []).append(Trial(last, tuple(task for _, task in members)))
+        last = max((line for line, _ in members), key=lambda line: line.attempt)
+        found.setdefault(last.method, []).append(Trial(last, tuple(task for _, task in members)))
     return {method: tuple(found[method]) for method in sorted(found)}
 
 
@@ -73,9 +72,9 @@ def command(trial: Trial) -> str:
     """
     line = trial.line
     words = ["mirror-bench", "rerun", shlex.quote(trial.key), "--results", "RESULTS"]
-    if not str(line["source"]).startswith(EMBEDDED):
+    if not line.planted:
         words += ["--data", "FOLDER-OF-COHORTS"]
-    if _FOLDS_OF_FILE in str(line["protocol"]):
+    if isinstance(line.protocol.folds, FileFolds):
         words += ["--split", "SPLIT-FILE"]
     return " ".join(words)
 
@@ -133,26 +132,26 @@ def data(
     described = []
     for trial in of_method:
         line = trial.line
-        table = (line["protocol"], line["budget"], line["n_folds"])
-        cell = (line["method"], *table, line["fold"], line["seed"])
+        table = (str(line.protocol), line.budget, line.n_folds)
+        cell = (line.method, *table, line.fold, line.seed)
         described.append(
             {
                 "key": trial.key,
                 "facts": _facts(line),
-                "config": line["config"],
-                "search": line.get("search"),
-                "versions": line["versions"],
-                "losses": {name: curve(values) for name, values in line["losses"].items()},
+                "config": line.config,
+                "search": line.search.model_dump() if line.search else None,
+                "versions": line.versions,
+                "losses": {name: curve(values) for name, values in line.losses.items()},
                 "command": command(trial),
                 "tasks": [
                     {
                         **{
-                            name: task[name]
+                            name: getattr(task, name)
                             for name in ("task", "status", "reason", "n_patients", "n_events")
                         },
-                        "page": pages.get((task["task"], *table), ""),
-                        "scores": [_score(score) for score in task["scores"]],
-                        "predictions": predictions.get((task["task"], *cell)),
+                        "page": pages.get((task.task, *table), ""),
+                        "scores": [_score(score) for score in task.scores],
+                        "predictions": predictions.get((task.task, *cell)),
                     }
                     for task in trial.tasks
                 ],
@@ -161,18 +160,19 @@ def data(
     return {"trials": described}
 
 
-def _facts(line: Line) -> Json:
+def _facts(line: TrialRecord) -> Json:
     """What a trial is and what it cost, in the order in which it is shown."""
     names = ("cohort", "protocol", "budget", "fold", "n_folds", "seed", "attempt", "finished")
     costs = (*COSTS, "parameters", "step_flops")
     return (
-        {name: line[name] for name in names}
-        | {name: short(line[name]) for name in costs}
-        | {name: line[name] for name in ("device", "data", "code")}
+        {name: getattr(line, name) for name in names}
+        | {"protocol": str(line.protocol)}
+        | {name: short(getattr(line, name)) for name in costs}
+        | {name: getattr(line, name) for name in ("device", "data", "code")}
     )
 
 
-def _score(score: Line) -> list[object]:
+def _score(score: ScoreRecord) -> list[object]:
     """Metric, direction, value and reason, in the order of the page's table."""
-    direction = "higher" if score["higher_is_better"] else "lower"
-    return [score["metric"], direction, short(score["value"]), score["reason"]]
+    direction = "higher" if score.higher_is_better else "lower"
+    return [score.metric, direction, short(score.value), score.reason]
