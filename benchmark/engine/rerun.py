@@ -16,6 +16,7 @@ from benchmark.engine.trial import run_trial
 from benchmark.records.protocol import FileFolds
 from benchmark.records.schema import ScoreRecord, TaskRecord, TrialRecord
 from benchmark.records.store import Store
+from methods.base import Budget
 from methods.registry import all_methods, select_methods
 from tasks.cache_dir import cache_dir
 from tasks.data.cohort import Cohort
@@ -192,7 +193,7 @@ def _planned(recorded: Recorded, folder: Path, cohort: Cohort, split: str | None
         [(folder, cohort)],
         folds,
         (line.seed,),
-        line.budget,
+        Budget(line.budget),
         protocol.control,
         protocol.protocol,
         protocol.tuning,

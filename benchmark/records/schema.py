@@ -20,7 +20,6 @@ from pydantic import (
 from typing_extensions import TypeAliasType
 
 from benchmark.records.protocol import TrialProtocol
-from methods.base import Budget, Role
 from tasks.base import Status
 from tasks.data.formats.cells import shown
 from tasks.names import NAME, NAME_RULE
@@ -49,6 +48,10 @@ def _protocol(value: object) -> TrialProtocol:
     return TrialProtocol.parse(value)
 
 
+def _one_of(*words: str) -> Any:
+    return Field(pattern=f"^({'|'.join(words)})$", description=f"one of {', '.join(words)}")
+
+
 Name = Annotated[str, Field(pattern=f"^{NAME.pattern}$", description=NAME_RULE)]
 """By the rule of `cohort.toml`: it becomes a part of file names, pages and terminals."""
 
@@ -64,6 +67,10 @@ ConfigValue = TypeAliasType(
 Count = Annotated[int, Field(ge=0, le=_LARGEST)]
 Positive = Annotated[int, Field(ge=1, le=_LARGEST)]
 Time = Annotated[str, AfterValidator(_time)]
+_Role = Annotated[str, _one_of("self-supervised", "ablation", "control", "supervised")]
+_Budget = Annotated[str, _one_of("smoke", "default", "paper")]
+"""The words of `methods.base`, which whoever reads records need not import."""
+
 _Protocol = Annotated[
     TrialProtocol,
     PlainValidator(_protocol),
@@ -208,11 +215,11 @@ class TrialRecord(Record):
     attempt: Positive
     method: Name
     family: str
-    role: Role
+    role: _Role
     parent: Name | None
     summary: str
     config: dict[str, ConfigValue]
-    budget: Budget
+    budget: _Budget
     search: SearchRecord | None
     protocol: _Protocol
     cohort: Name

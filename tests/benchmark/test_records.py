@@ -12,6 +12,7 @@ from benchmark.records.frames import TIDY
 from benchmark.records.schema import Predictions, TrialRecord
 from benchmark.records.segments import Stamps, write_segment
 from benchmark.records.store import Store
+from methods.base import Budget, Role
 from tasks.errors import InputError
 from tests.helpers.stores import trial_record
 from tests.helpers.time_limits import wait_until
@@ -60,6 +61,17 @@ def prediction(trial: str = "a" * 16, attempt: int = 1, risk: float = 0.1) -> Pr
         "event": [1],
     }
     return Predictions(trial=trial, attempt=attempt, task="survival/X/os", columns=columns)
+
+
+def test_roles_and_budgets_are_those_of_methods() -> None:
+    for word in Role:
+        assert type(record(role=word).role) is str
+    for budget in Budget:
+        assert record(budget=budget).budget == budget
+    for name in ("role", "budget"):
+        field = TrialRecord.model_fields[name]
+        words = set(Role if name == "role" else Budget)
+        assert set((field.description or "").removeprefix("one of ").split(", ")) == words
 
 
 def opened(folder: Path) -> Store:
