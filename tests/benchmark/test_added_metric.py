@@ -58,7 +58,7 @@ def test_an_added_metric_is_in_records_results_leaderboard_and_page(
     writer = Writer(results, "1.jsonl")
     for trial in make_plan(request, {}, overwrite=False, retry_failed=False).trials:
         record, predictions = run_trial(trial, tmp_path / "cache", "cpu")
-        writer.append(record | {"finished": "2026-01-02T03:04:05.678+00:00"}, predictions)
+        writer.append(record, predictions)
 
     rows = list(csv.DictReader(io.StringIO(shown("results", "--results", results))))
     assert {row["task"] for row in rows if row["metric"] == NAME} == {task.name for task in tasks}
