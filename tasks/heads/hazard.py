@@ -92,7 +92,11 @@ class DiscreteHazard:
         knots = np.hstack([np.zeros((len(X), 1)), self.cumulative_hazard(X)])
         start = np.append(0.0, self.edges[:-1])
         last = np.minimum(np.searchsorted(self.edges, times), len(self.edges) - 1)
-        part = np.minimum((times - start[last]) / (self.edges - start)[last], 1.0)
+        # Where so many die on the day of diagnosis that the first interval ends there, it is over.
+        part = np.ones(len(last))
+        width = (self.edges - start)[last]
+        np.divide(times - start[last], width, out=part, where=width > 0)
+        part = np.minimum(part, 1.0)
         return np.asarray(knots[:, last] + part * (knots[:, last + 1] - knots[:, last]))
 
     def survival(self, X: Matrix, times: Sequence[float] | Vector) -> Matrix:

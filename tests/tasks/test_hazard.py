@@ -141,6 +141,13 @@ def test_interpolation_by_hand() -> None:
     assert_allclose(head.risk(np.zeros((1, 1))), -(0.8 + 0.4), rtol=1e-12)
 
 
+def test_an_interval_that_ends_on_the_day_of_diagnosis() -> None:
+    edges = np.array([0.0, 10.0])
+    head = DiscreteHazard(edges, np.zeros((2, 1)), logit(np.array([0.2, 0.5])), 1.0)
+    survival = head.survival(np.zeros((1, 1)), [0.0, 5.0, 10.0, 20.0])[0]
+    assert_allclose(survival, [0.8, 0.8 * 0.5**0.5, 0.4, 0.4])
+
+
 def test_without_effects_it_is_nearly_kaplan_meier() -> None:
     _, time, event = planted(4000, 1)
     head = fit_discrete_hazard(np.zeros((4000, 2)), time, event, np.arange(4000) % 5)

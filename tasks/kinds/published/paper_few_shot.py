@@ -91,6 +91,11 @@ class PaperFewShot(OfLabels[ProbedDraws], Published[ProbedDraws]):
 
         patients = both.train.patients, both.test.patients
         probes = Probes(departures, cohort, self.gene_label(cohort), *patients, learn)
+        fitted = [probe.weights[-1] for probe in probes.trained(frozenset())]
         drawn_honestly = probes.logits(frozenset())[:DRAWS]
         honest = np.mean([softmax(logits[-1], axis=-1) for logits in drawn_honestly], axis=0)
-        return Predicted(ProbedDraws(probes, both.test_classes), both.columns("honest_p_", honest))
+        return Predicted(
+            ProbedDraws(probes, both.test_classes),
+            both.columns("honest_p_", honest),
+            {"weights": np.stack(fitted)},
+        )
