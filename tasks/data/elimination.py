@@ -1,12 +1,9 @@
 """The published gene selection: recursive elimination with a linear SVM, by a class label."""
 
 import hashlib
-import json
-import os
-import tempfile
 import warnings
 from collections import Counter
-from pathlib import Path
+from contextlib import suppress
 
 import numpy as np
 import sklearn
@@ -16,9 +13,11 @@ from sklearn.feature_selection import RFECV
 from sklearn.model_selection import StratifiedKFold
 from sklearn.svm import LinearSVC
 
+from tasks.atomic import atomic_write
 from tasks.cache_dir import cache_dir
 from tasks.data.cohort import Label, VectorModality
 from tasks.data.preprocess import VectorScaler
+from tasks.sealed import seal, unseal
 from tasks.seeds import derive_seed
 
 FOLDS = 5
@@ -80,25 +79,20 @@ def _cached(X: NDArray[np.float64], y: NDArray[np.int64]) -> NDArray[np.intp]:
     content = hashlib.sha256(f"{sklearn.__version__} {X.shape} {recipe()}".encode())
     content.update(np.ascontiguousarray(X).tobytes())
     content.update(np.ascontiguousarray(y).tobytes())
-    file = cache_dir() / "elimination" / f"{content.hexdigest()}.json"
+    key = content.hexdigest()
+    file = cache_dir() / "elimination" / f"{key}.txt"
     try:
-        kept = np.array(json.loads(file.read_text(encoding="ascii")), dtype=np.intp)
-    except (OSError, ValueError):
-        with warnings.catch_warnings():
-            # Weights that have not settled still rank genes, and the published code ranks by them.
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            kept = np.flatnonzero(recipe().fit(X, y).support_)
-        _keep(file, kept)
-    return kept
-
-
-def _keep(file: Path, kept: NDArray[np.intp]) -> None:
-    """Write as a whole or not at all; a cache that cannot be written is done without."""
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=file.parent, suffix=".tmp")
-        with os.fdopen(handle, "w", encoding="ascii") as unfinished:
-            json.dump(kept.tolist(), unfinished)
-        Path(name).replace(file)
+        sealed = unseal(file.read_bytes())
     except OSError:
-        return
+        sealed = None
+    if sealed is not None and sealed[0] == key:
+        return np.array(sealed[1], dtype=np.intp)
+    with warnings.catch_warnings():
+        # Weights that have not settled still rank genes, and the published code ranks by them.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        kept = np.flatnonzero(recipe().fit(X, y).support_)
+    with suppress(OSError):  # a cache that cannot be written is done without
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_write(file) as unfinished:
+            unfinished.write(seal(key, kept.tolist()))
+    return kept

@@ -59,7 +59,7 @@ def load_cohort(folder: Path) -> Cohort:
     notes = [f"note: {manifest.provenance.note}"] if manifest.provenance.note else []
     for name, source in manifest.modalities.items():
         if isinstance(source, BagSource):
-            modalities[name], read = read_bags(name, source)
+            modalities[name], read = read_bags(name, source, manifest.name)
             notes += read
             continue
         vectors, facts = read_vectors(name, source)

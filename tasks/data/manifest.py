@@ -237,10 +237,16 @@ class _Table:
 
 @dataclass(frozen=True)
 class BagSource(_Table):
-    """A folder of per-slide files, or a packed store of them."""
+    """A folder of per-slide files, or a packed store of them.
+
+    Attributes:
+        path: The folder or the store.
+        cohort: The cohort that the store was made for, where that is another one.
+    """
 
     kind: Annotated[Kind, _one_of(*Kind)] = field(default=Kind.BAG, kw_only=True)
     path: _Slides
+    cohort: _Text | None = None
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from uuid import UUID
 import h5py
 import numpy as np
 import pandas as pd
+import tomlkit
 from numpy.typing import NDArray
 
 from tasks.data.planted import (
@@ -30,6 +31,7 @@ from tasks.data.planted import (
     draw_outcomes,
     draw_sites,
 )
+from tasks.sealed import seal, unseal
 
 __all__ = ["EMBEDDED", "GENERATOR_VERSION", "PlantedConfig", "embedded_cohorts", "write_planted"]
 
@@ -40,6 +42,9 @@ EMBEDDED: tuple[PlantedConfig, ...] = (
     PlantedConfig(name="PLANTED-BAGS", seed=1, bags=True, width=32, genes_as_rows=True),
     PlantedConfig(name="PLANTED-VECTORS", seed=2, bags=False, width=64),
 )
+
+SUMS = "planted.sums"
+"""Of an embedded cohort: its key and the checksums of its files."""
 
 PATCH_PIXELS = 512
 """Side of a patch at level 0: 256 pixels at 20x of a slide scanned at 40x."""
@@ -87,20 +92,40 @@ def embedded_cohorts(cache: Path) -> tuple[Path, ...]:
         identity = json.dumps([GENERATOR_VERSION, asdict(config)], sort_keys=True)
         digest = hashlib.sha256(identity.encode()).hexdigest()
         folder = cache / f"{config.name.lower()}-{digest[:12]}"
-        if not folder.exists():
+        if not _is_whole(folder, digest):
+            with contextlib.suppress(OSError), tempfile.TemporaryDirectory(dir=cache) as away:
+                folder.rename(Path(away) / folder.name)
             # Another process may write the same content first.
             with contextlib.suppress(FileExistsError):
-                write_planted(config, folder)
+                write_planted(config, folder, key=digest)
         folders.append(folder)
     return tuple(folders)
 
 
-def write_planted(config: PlantedConfig, folder: Path) -> None:
+def _is_whole(folder: Path, key: str) -> bool:
+    """Whether a folder holds what was written into it, and under this key."""
+    try:
+        return unseal((folder / SUMS).read_bytes()) == (key, _sums(folder))
+    except OSError:
+        return False
+
+
+def _sums(folder: Path) -> dict[str, str]:
+    """SHA-256 of each file below a folder."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != SUMS)
+    return {
+        str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in files
+    }
+
+
+def write_planted(config: PlantedConfig, folder: Path, key: str = "") -> None:
     """Write a planted cohort: all of its folder, or nothing.
 
     Args:
         config: What to plant.
         folder: Where; it must not exist. Its parents are made.
+        key: If given, it and the files' checksums are written beside them.
 
     Raises:
         FileExistsError: If the folder exists, or another process made it meanwhile.
@@ -112,6 +137,8 @@ def write_planted(config: PlantedConfig, folder: Path) -> None:
         draft = Path(scratch) / folder.name
         draft.mkdir()
         _write_files(config, draft)
+        if key:
+            (draft / SUMS).write_bytes(seal(key, _sums(draft)))
         try:
             draft.rename(folder)
         except OSError as error:
@@ -287,39 +314,34 @@ def _write_table(
 
 
 def _manifest(config: PlantedConfig) -> str:
-    kind, path = ("bag", "features_planted") if config.bags else ("vector", "slide_features.csv")
-    identifier = "" if config.bags else '\nid = "slide_id"'
-    orientation = "genes" if config.genes_as_rows else "samples"
-    classes = json.dumps([name for name, _ in config.subtypes])
-    return f"""\
-# Written by the planted generator, version {GENERATOR_VERSION}, seed {config.seed}.
-name = "{config.name}"
-
-[modalities.wsi]
-kind = "{kind}"
-path = "{path}"{identifier}
-
-[modalities.rna]
-kind = "vector"
-path = "{_expression_file(config)}"
-id = "sample"
-orientation = "{orientation}"
-
-[clinical]
-format = "tcga-cdr"
-path = "clinical.csv"
-
-[labels.subtype]
-path = "labels.csv"
-id = "case_id"
-column = "subtype"
-classes = {classes}
-
-[truth]
-path = "truth.csv"
-id = "case_id"
-
-[provenance]
-source = "planted by mirror-bench (synthetic)"
-licence = "Apache-2.0"
-"""
+    slides = {"kind": "vector", "path": "slide_features.csv", "id": "slide_id"}
+    written = tomlkit.dumps(
+        {
+            "name": config.name,
+            "modalities": {
+                "wsi": {"kind": "bag", "path": "features_planted"} if config.bags else slides,
+                "rna": {
+                    "kind": "vector",
+                    "path": _expression_file(config),
+                    "id": "sample",
+                    "orientation": "genes" if config.genes_as_rows else "samples",
+                },
+            },
+            "clinical": {"format": "tcga-cdr", "path": "clinical.csv"},
+            "labels": {
+                "subtype": {
+                    "path": "labels.csv",
+                    "id": "case_id",
+                    "column": "subtype",
+                    "classes": [name for name, _ in config.subtypes],
+                }
+            },
+            "truth": {"path": "truth.csv", "id": "case_id"},
+            "provenance": {
+                "source": "planted by mirror-bench (synthetic)",
+                "licence": "Apache-2.0",
+            },
+        }
+    )
+    version = f"version {GENERATOR_VERSION}, seed {config.seed}"
+    return f"# Written by the planted generator, {version}.\n{written}"

@@ -94,7 +94,7 @@ def _write_store(path: Path, patients: list[str], size: Size, rng: np.random.Gen
         PlannedSlide(f"{patient}-01Z-00-DX1.h5", size.patches, "noise", False, 0)
         for patient in patients
     ]
-    lay_out(path, slides, size.width, precision)
+    lay_out(path, slides, size.width, precision, f"SCALE-{size.slides}")
     checksums = []
     with path.open("r+b") as out:
         out.seek(places(path).features)

@@ -24,6 +24,7 @@ from benchmark.records.protocol import Control
 from methods.base import Budget, Context, Role, UnableError
 from methods.registry import all_methods
 from tasks.base import Protocol, Split
+from tasks.data import elimination
 from tasks.data.cohort import Cohort, Label, Selection, VectorModality
 from tasks.data.elimination import TooFewError, eliminate
 from tasks.data.fold_expression import Expression
@@ -109,6 +110,42 @@ def test_the_selection_is_scikit_learns() -> None:
     np.testing.assert_array_equal(eliminate(modality, label), expected)  # from the cache
     assert len(set(expected) & set(range(10))) >= 5
     assert 12 not in expected
+
+
+def test_a_kept_selection_is_believed_only_under_its_key_and_checksum(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MIRROR_BENCH_CACHE", str(tmp_path))
+    modality, label = labelled()
+    others = replace(modality, values=np.roll(modality.values, 3, axis=1))
+    first, second = eliminate(modality, label), eliminate(others, label)
+    assert first.tolist() != second.tolist()
+    fitted = []
+
+    def counting() -> RFECV:
+        fitted.append(1)
+        return recipe()
+
+    recipe = elimination.recipe
+    monkeypatch.setattr(elimination, "recipe", counting)
+    asked = len(fitted)
+    eliminate(modality, label)
+    by_cache = len(fitted) - asked  # the recipe is named in the key
+    files = sorted((tmp_path / "elimination").iterdir())
+    contents = [file.read_bytes() for file in files]
+    broken = [contents[::-1], [b"", b""], [c[: len(c) // 2] for c in contents], [b"[1]", b"null"]]
+    for bit in range(0, 8 * min(map(len, contents)), 190):
+        turned = [bytearray(c) for c in contents]
+        for c in turned:
+            c[bit // 8] ^= 1 << bit % 8
+        broken.append([bytes(c) for c in turned])
+    for pair in broken:
+        for file, damage in zip(files, pair, strict=True):
+            file.write_bytes(damage)
+        fitted.clear()
+        np.testing.assert_array_equal(eliminate(modality, label), first)
+        assert len(fitted) > by_cache
+        assert sorted(path.name for path in files[0].parent.iterdir()) == [f.name for f in files]
 
 
 def test_patients_without_a_class_and_rare_classes_do_not_count() -> None:

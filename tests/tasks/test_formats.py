@@ -5,6 +5,7 @@ import json
 import os
 import pickle
 import tracemalloc
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,11 @@ import torch
 
 from tasks.checks.leaks.rows import table_rows
 from tasks.data.cohort import BagModality, Endpoint
+from tasks.data.formats import bags as bags_module
 from tasks.data.formats.bags import read_bags
 from tasks.data.formats.clinical import read_endpoints
 from tasks.data.formats.labels import read_label
-from tasks.data.formats.slides import scan_slide
+from tasks.data.formats.slides import Scan, scan_slide
 from tasks.data.formats.tables import read_numeric_table
 from tasks.data.formats.vectors import read_truth, read_vectors
 from tasks.data.manifest import (
@@ -34,6 +36,8 @@ from tasks.data.manifest import (
     VectorSource,
 )
 from tasks.errors import InputError
+from tasks.sealed import seal
+from tests.helpers.damage import damaged
 
 A, B, C = "TCGA-AA-0001", "TCGA-AA-0002", "TCGA-BB-0003"
 MONTH = 365.25 / 12
@@ -391,25 +395,38 @@ def test_a_bag_takes_no_more_memory_than_it_and_its_largest_slide(tmp_path: Path
         assert peak < most * features.nbytes
 
 
-@pytest.mark.parametrize("content", ["", "[1]", "{", '{"x": 1}'])
-def test_broken_cache_is_no_obstacle(tmp_path: Path, content: str) -> None:
+def test_a_damaged_index_of_scans_is_scanned_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     hdf5(tmp_path / "h5" / f"{A}-01Z-00-DX1.h5", FEATURES)
-    (tmp_path / "cache").mkdir()
-    (tmp_path / "cache" / "slides.json").write_text(content)
-    bags(tmp_path / "h5")
-    bags(tmp_path / "h5")
-    assert [entry.name for entry in (tmp_path / "cache").iterdir()] == ["slides.json"]
-
-
-@pytest.mark.parametrize("wrong", [{"n_instances": None}, {"width": "4"}, {"content": 1}, {"x": 1}])
-def test_a_cached_scan_of_other_types_is_no_scan(tmp_path: Path, wrong: dict[str, object]) -> None:
-    hdf5(tmp_path / "h5" / f"{A}-01Z-00-DX1.h5", FEATURES)
+    hdf5(tmp_path / "h5" / f"{B}-01Z-00-DX1.h5", 2 * FEATURES)
     first = bags(tmp_path / "h5").fingerprint()
-    cache = tmp_path / "cache" / "slides.json"
-    known = json.loads(cache.read_text())
-    cache.write_text(json.dumps({path: entry | wrong for path, entry in known.items()}))
+    cache = tmp_path / "cache" / "slides.txt"
+    whole = cache.read_bytes()
+    scanned: list[Path] = []
+
+    def counting(path: Path) -> Scan:
+        scanned.append(path)
+        return scan_slide(path)
+
+    monkeypatch.setattr(bags_module, "scan_slide", counting)
     assert bags(tmp_path / "h5").fingerprint() == first
-    assert json.loads(cache.read_text()) == known
+    assert not scanned
+    one, two = whole.splitlines(keepends=True)
+    swapped = one.replace(A.encode(), b"?").replace(b"?", B.encode())
+    for content in (
+        *islice(damaged(whole), 0, None, 23),
+        swapped + two,
+        b"[1]",
+        b'{"x": 1}',
+        seal("x", [1]),
+    ):
+        cache.write_bytes(content)
+        scanned.clear()
+        assert bags(tmp_path / "h5").fingerprint() == first
+        assert len(scanned) in ((1, 2) if content.strip() != whole.strip() else (0,))
+        assert cache.read_bytes() == whole
+    assert [entry.name for entry in (tmp_path / "cache").iterdir()] == ["slides.txt"]
 
 
 def test_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import h5py
@@ -31,6 +33,7 @@ from tasks.data.store.precision import StoredPrecision
 from tasks.data.store.reading import stored_slides
 from tasks.data.store.verifying import verify_store
 from tasks.errors import InputError
+from tests.helpers.damage import damaged
 from tests.helpers.planted import planted, planted_folder
 from tests.helpers.real import SHARED, real_cohort
 from tests.helpers.slide_files import WRITERS, Writer, bag, barcode, clam, torch_file, trident
@@ -57,9 +60,12 @@ def slides(folder: Path, write: Writer = clam, sizes: tuple[int, ...] = SIZES) -
 
 
 def packed(
-    folder: Path, output: Path, precision: StoredPrecision = StoredPrecision.FLOAT32
+    folder: Path,
+    output: Path,
+    precision: StoredPrecision = StoredPrecision.FLOAT32,
+    cohort: str = "",
 ) -> Path:
-    assert import_store(plan_store(folder, precision, silent), output, silent)
+    assert import_store(plan_store(folder, precision, silent, cohort), output, silent)
     return output
 
 
@@ -282,7 +288,7 @@ def test_killed_in_the_middle_ends_in_the_same_bytes(tmp_path: Path) -> None:
     (tmp_path / "cohort" / "cohort.toml").write_text(
         'name = "C"\n[modalities.wsi]\nkind = "bag"\npath = "bags"\n'
     )
-    whole = packed(folder, tmp_path / "whole.h5", StoredPrecision.FLOAT16)
+    whole = packed(folder, tmp_path / "whole.h5", StoredPrecision.FLOAT16, cohort="C")
     command = [
         sys.executable,
         "-c",
@@ -336,8 +342,8 @@ def test_damaged_stores_are_refused(tmp_path: Path) -> None:
     whole = packed(slides(tmp_path / "f"), tmp_path / "wsi.h5").read_bytes()
     store = tmp_path / "wsi.h5"
     contents = read_contents(store)
-    for damaged in (b"", b"text", whole[:1000], whole[: contents.places.features + 100]):
-        store.write_bytes(damaged)
+    for other in (b"", b"text", whole[:1000], whole[: contents.places.features + 100]):
+        store.write_bytes(other)
         with pytest.raises(InputError, match=r"wsi\.h5: expected a (whole )?packed store"):
             bags_at(store)
     store.write_bytes(whole.replace(barcode(1).encode(), barcode(8).encode()))
@@ -347,6 +353,76 @@ def test_damaged_stores_are_refused(tmp_path: Path) -> None:
     _flip(store, contents.places.coordinates or 0)
     with pytest.raises(InputError, match="expected what was imported"):
         verify_store(store, silent)
+
+
+def test_no_bit_of_a_header_is_believed(tmp_path: Path) -> None:
+    store = packed(slides(tmp_path / "f"), tmp_path / "wsi.h5")
+    whole = store.read_bytes()
+    expected = bags_at(store).fingerprint()
+    known = bags_at(store).read("TCGA-AA-0001")
+    header = read_contents(store).places.features
+    refused: list[str] = []
+    for content in (*islice(damaged(whole), 0, None, 9), *_turned_anywhere(whole, header)):
+        store.write_bytes(content)
+        try:
+            modality = bags_at(store)
+            found = modality.read("TCGA-AA-0001")
+        except InputError as error:
+            refused.append(str(error))
+        else:
+            assert modality.fingerprint() == expected
+            np.testing.assert_array_equal(found, known)
+    assert all(str(store) in line and "\n" not in line for line in refused)
+    assert len(refused) > 60
+
+
+def _turned_anywhere(whole: bytes, end: int) -> Iterator[bytes]:
+    """A bit turned here and there before the features begin."""
+    for bit in np.random.default_rng(0).integers(0, 8 * end, 120).tolist():
+        turned = bytearray(whole)
+        turned[bit // 8] ^= 1 << bit % 8
+        yield bytes(turned)
+
+
+def test_the_store_of_another_cohort_is_refused_unless_it_is_declared(tmp_path: Path) -> None:
+    command = ["data", "import", str(planted_folder(bags=True)), "--output"]
+    run = CliRunner().invoke(app, [*command, str(tmp_path / "one")])
+    assert run.exit_code == 0, run.output
+    manifest = tmp_path / "one" / "cohort.toml"
+    whole = load_cohort(tmp_path / "one")
+    renamed = manifest.read_text().replace(whole.name, "OTHER", 1)
+    manifest.write_text(renamed)
+    with pytest.raises(InputError, match=f"store of cohort OTHER, found that of '{whole.name}'"):
+        load_cohort(tmp_path / "one")
+    path = 'path = "wsi.h5"'
+    manifest.write_text(renamed.replace(path, f'{path}\ncohort = "{whole.name}"'))
+    theirs = load_cohort(tmp_path / "one").modalities["wsi"]
+    assert theirs.fingerprint() == whole.modalities["wsi"].fingerprint()
+
+
+def test_import_edits_the_manifest_and_nothing_else_of_it(tmp_path: Path) -> None:
+    cohort = tmp_path / "cohort"
+    slides(cohort / "bags")
+    (cohort / "rna.csv").write_text("id,G1\n" + "".join(f"{barcode(i)},{i}\n" for i in range(5)))
+    (cohort / "sets.gmt").write_text("S\tx\tG1\n")
+    text = """\
+# mine
+name = "C"   # the name
+modalities.rna = { kind = "vector", path = 'rna.csv', id = "id", pathways = "sets.gmt" }
+
+[modalities.wsi]   # slides
+  kind = "bag"
+  path = 'bags'   # of CLAM
+"""
+    (cohort / "cohort.toml").write_text(text)
+    output = tmp_path / "packed"
+    run = CliRunner().invoke(app, ["data", "import", str(cohort), "--output", str(output)])
+    assert run.exit_code == 0, run.output
+    assert (output / "cohort.toml").read_text() == text.replace(
+        "'rna.csv'", '"../cohort/rna.csv"'
+    ).replace('"sets.gmt"', '"../cohort/sets.gmt"').replace("'bags'", '"wsi.h5"')
+    rna = load_cohort(output).modalities["rna"]
+    assert rna.fingerprint() == load_cohort(cohort).modalities["rna"].fingerprint()
 
 
 def test_a_store_that_shrinks_under_its_reader(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +24,7 @@ from sksurv.metrics import concordance_index_censored
 from tasks.data.cohort import BagModality, Cohort
 from tasks.data.load import load_cohort
 from tasks.data.planted import combine, draw_covariates, draw_factors, draw_outcomes
-from tasks.data.synthetic import EMBEDDED, PlantedConfig, embedded_cohorts, write_planted
+from tasks.data.synthetic import EMBEDDED, SUMS, PlantedConfig, embedded_cohorts, write_planted
 
 Array = NDArray[np.float64]
 
@@ -154,6 +155,26 @@ def test_embedded_are_written_once(
     monkeypatch.undo()
     monkeypatch.setattr("tasks.data.synthetic.EMBEDDED", (replace(SMALL, name=EMBEDDED[0].name),))
     assert embedded_cohorts(folders[0].parent)[0] not in folders
+
+
+def test_an_embedded_cohort_that_is_not_whole_is_written_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasks.data.synthetic.EMBEDDED", (SMALL, replace(SMALL, seed=9)))
+    one, two = embedded_cohorts(tmp_path)
+    whole = content(one)
+    for damage in (
+        lambda: (one / "clinical.csv").write_bytes(b""),
+        (one / "clinical.csv").unlink,
+        (one / SUMS).unlink,
+        lambda: (one / SUMS).write_bytes(b""),
+        lambda: (one / "labels.csv").write_bytes((two / "labels.csv").read_bytes()),
+        lambda: shutil.copytree(two, one, dirs_exist_ok=True),
+    ):
+        damage()
+        assert embedded_cohorts(tmp_path) == (one, two)
+        assert content(one) == whole
+    assert sorted(tmp_path.iterdir()) == sorted((one, two))
 
 
 def test_slide_files_are_as_trident_writes_them(folders: tuple[Path, ...]) -> None:

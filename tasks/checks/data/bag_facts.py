@@ -26,15 +26,15 @@ _File = tuple[str, Barcode, Path, Scan]
 
 
 def verify_bags(
-    part: str, source: BagSource, looking_at: LookingAt
+    part: str, source: BagSource, cohort: str, looking_at: LookingAt
 ) -> tuple[list[Finding], frozenset[str]]:
-    """Look at every slide.
+    """Look at every slide of a cohort.
 
     Returns:
         What is so, and the patients that have a slide with instances.
     """
     if source.path.is_file():
-        return _store(part, source, looking_at)
+        return _store(part, source, cohort, looking_at)
     try:
         files = slide_files(source.path)
     except InputError as error:
@@ -65,11 +65,11 @@ def verify_bags(
 
 
 def _store(
-    part: str, source: BagSource, looking_at: LookingAt
+    part: str, source: BagSource, cohort: str, looking_at: LookingAt
 ) -> tuple[list[Finding], frozenset[str]]:
     """A packed store holds what was looked at when it was made: it is compared with its sums."""
     try:
-        modality, notes = read_bags(part, source)
+        modality, notes = read_bags(part, source, cohort)
         verify_store(source.path, looking_at)
     except InputError as error:
         return [Finding(part, Check.FILES, Severity.PROBLEM, str(error))], frozenset()

@@ -47,7 +47,7 @@ def verify_cohort(folder: Path, looking_at: LookingAt) -> CohortFacts:
     patients: dict[str, frozenset[str]] = {}
     for name, source in manifest.modalities.items():
         if isinstance(source, BagSource):
-            seen, patients[name] = verify_bags(name, source, looking_at)
+            seen, patients[name] = verify_bags(name, source, manifest.name, looking_at)
         else:
             looking_at(name, 0, 1)
             seen, patients[name] = verify_vectors(name, source)

@@ -1,10 +1,11 @@
 """A survey written as a commented cohort.toml."""
 
-import json
 import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
+
+import tomlkit
 
 from tasks.checks.recognise.found import Classes, Clinical, Slides, TableColumns, Vectors
 from tasks.checks.recognise.survey import Survey
@@ -252,8 +253,7 @@ def _path(survey: Survey, path: Path) -> str:
 
 
 def _text(value: str) -> str:
-    """A TOML text; JSON's escapes are TOML's."""
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return tomlkit.string(value).as_string()
 
 
 def _comment(text: str) -> Iterator[str]:

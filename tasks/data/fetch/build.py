@@ -1,11 +1,11 @@
 """A cohort's folder from its sources: all of it, or nothing."""
 
 import gzip
-import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
+import tomlkit
 
 from tasks.data.cohort import Cohort
 from tasks.data.fetch.catalogue import Catalogue, Recipe
@@ -72,46 +72,35 @@ def _write(path: Path, table: pd.DataFrame, digits: str | None = None) -> None:
 
 
 def _manifest(catalogue: Catalogue, recipe: Recipe, slides: SlideTables) -> str:
-    files = "\n".join(f"#   {file.key}\n#     SHA-256 {file.sha256}" for file in recipe.files)
-    text = f"""\
-# Written by mirror-bench data fetch {catalogue.name} from
-{files}
-# Paths are relative to this file.
-name = {json.dumps(recipe.cohort)}
-
-[modalities.wsi]
-kind = "vector"                 # a row a slide; several slides of a patient are averaged
-path = "slide_features_hif.csv.gz"
-id = "case_id"
-
-[modalities.rna]
-kind = "vector"
-path = "rna_zscores.csv.gz"
-id = "case_id"
-
-[clinical]
-format = "tcga-cdr"
-path = "tcga_cdr.csv.gz"
-"""
+    header = [f"Written by mirror-bench data fetch {catalogue.name} from"]
+    for file in recipe.files:
+        header += [f"  {file.key}", f"    SHA-256 {file.sha256}"]
+    header.append("Paths are relative to this file.")
+    labels = {}
     if recipe.histology:
-        text += _label("histology", "clinical_porpoise.csv", "oncotree_code", recipe.histology)
+        labels["histology"] = _label("clinical_porpoise.csv", "oncotree_code", recipe.histology)
     if slides.hrd is not None:
         # a score of the tumour's DNA: neither side was used to call it
-        text += _label("hrd", "hrd.csv", "hrd", ("low", "high"))
-    return f"""\
-{text}
-[provenance]
-source = {json.dumps(catalogue.source)}
-licence = {json.dumps(catalogue.licence)}
-note = {json.dumps(catalogue.note)}
-"""
+        labels["hrd"] = _label("hrd.csv", "hrd", ("low", "high"))
+    written = tomlkit.dumps(
+        {
+            "name": recipe.cohort,
+            "modalities": {
+                # a row a slide; several slides of a patient are averaged
+                "wsi": {"kind": "vector", "path": "slide_features_hif.csv.gz", "id": "case_id"},
+                "rna": {"kind": "vector", "path": "rna_zscores.csv.gz", "id": "case_id"},
+            },
+            "clinical": {"format": "tcga-cdr", "path": "tcga_cdr.csv.gz"},
+            **({"labels": labels} if labels else {}),
+            "provenance": {
+                "source": catalogue.source,
+                "licence": catalogue.licence,
+                "note": catalogue.note,
+            },
+        }
+    )
+    return "".join(f"# {line}\n" for line in header) + written
 
 
-def _label(name: str, path: str, column: str, classes: tuple[str, ...]) -> str:
-    return f"""
-[labels.{name}]
-path = "{path}"
-id = "case_id"
-column = "{column}"
-classes = {json.dumps(classes)}
-"""
+def _label(path: str, column: str, classes: tuple[str, ...]) -> dict[str, object]:
+    return {"path": path, "id": "case_id", "column": column, "classes": list(classes)}

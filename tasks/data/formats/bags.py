@@ -1,11 +1,11 @@
 """Per-slide files, or a packed store -> a bag per patient; a file is scanned once, then known."""
 
-import json
 import os
-import tempfile
-from dataclasses import asdict
+from contextlib import suppress
+from dataclasses import astuple
 from pathlib import Path
 
+from tasks.atomic import atomic_write
 from tasks.cache_dir import cache_dir
 from tasks.data.barcode import parse_barcode, select_samples
 from tasks.data.cohort import BagModality, Slide
@@ -18,60 +18,58 @@ from tasks.data.store.layout import read_contents
 from tasks.data.store.precision import StoredPrecision
 from tasks.data.store.reading import stored_slides
 from tasks.errors import InputError
+from tasks.sealed import seal, unseal
 
-_FACTS = {"n_instances": int, "width": int, "content": str}
+_VERSION = "scan 1"
 
 
 class Scans:
-    """Scans by file, kept in one JSON between runs; a file that changed is scanned again."""
+    """Scans by file, kept between runs as sealed lines; a file that changed is scanned again."""
 
     def __init__(self) -> None:
-        self._file = cache_dir() / "slides.json"
+        self._file = cache_dir() / "slides.txt"
         self._known = self._read()
-        self._new: dict[str, dict[str, int | str]] = {}
+        self._new: dict[str, tuple[Stamp, Scan]] = {}
 
-    def _read(self) -> dict[str, dict[str, int | str]]:
+    def _read(self) -> dict[str, tuple[Stamp, Scan]]:
         try:
-            known = json.loads(self._file.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}  # no cache, or a broken one: scan again
-        return known if isinstance(known, dict) else {}
+            lines = self._file.read_bytes().splitlines()
+        except OSError:
+            return {}
+        known = {}
+        for sealed in map(unseal, lines):
+            if sealed is not None and sealed[0][0] == _VERSION:
+                (_, path, size, changed), scan = sealed
+                known[path] = (size, changed), Scan(*scan)
+        return known
 
     def scan(self, path: Path) -> tuple[Scan, Stamp]:
         """The scan of a file, from the cache if the file is the one that was scanned; and which."""
         try:
-            status = path.stat()
+            stamp = stamp_of(path.stat())
         except OSError as error:
             raise InputError(f"{path}: expected a file, found: {error.strerror}") from None
-        stamp: dict[str, int | str] = {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
-        known = self._known.get(str(path))
-        if isinstance(known, dict) and stamp.items() <= known.items():
-            facts = {k: v for k, v in known.items() if k not in stamp}
-            # else written by another version, or by something else
-            if {k: type(v) for k, v in facts.items()} == _FACTS:
-                return Scan(**facts), stamp_of(status)  # type: ignore[arg-type]
-        scan = scan_slide(path)
-        self._new[str(path)] = stamp | asdict(scan)
-        return scan, stamp_of(status)
+        known, scan = self._known.get(str(path), (None, None))
+        if scan is None or known != stamp:
+            scan = scan_slide(path)
+            self._new[str(path)] = stamp, scan
+        return scan, stamp
 
     def save(self) -> None:
         """Add what was scanned to the file; without write access, it is scanned again next time."""
         if not self._new:
             return
         merged = self._read() | self._new  # another process may have written meanwhile
-        temporary = None
-        try:
+        with suppress(OSError):
             self._file.parent.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(dir=self._file.parent, prefix="slides-")
-            with os.fdopen(handle, "w", encoding="utf-8") as out:
-                json.dump(merged, out)
-            Path(temporary).replace(self._file)
-        except OSError:
-            if temporary is not None:
-                Path(temporary).unlink(missing_ok=True)
+            with atomic_write(self._file) as file:
+                for path, (stamp, scan) in sorted(merged.items()):
+                    file.write(seal([_VERSION, path, *stamp], astuple(scan)))
 
 
-def read_bags(name: str, source: BagSource) -> tuple[BagModality, tuple[Note, ...]]:
+def read_bags(
+    name: str, source: BagSource, cohort: str = ""
+) -> tuple[BagModality, tuple[Note, ...]]:
     """Read a folder of per-slide files, or a packed store of them, as one bag per patient.
 
     Slides of primary tumours are taken, of another tumour only where the patient has no primary
@@ -80,15 +78,20 @@ def read_bags(name: str, source: BagSource) -> tuple[BagModality, tuple[Note, ..
     Args:
         name: The modality's name, for the notes.
         source: Where the folder or the store is.
+        cohort: Whose a store must be; of any cohort if empty.
 
     Returns:
         The modality, whose slides are read when asked for, and notes on what was left out.
 
     Raises:
-        InputError: If a file is not readable, holds no TCGA barcode, or is not like its neighbours.
+        InputError: If a file is not readable, holds no TCGA barcode, is not like its neighbours, or
+            the store is another cohort's.
     """
     path = Path(os.path.abspath(source.path))  # noqa: PTH100 - keep links
-    files, slides, width = _of_store(path) if path.is_file() else _of_folder(path)
+    if path.is_file():
+        files, slides, width = _of_store(path, source.cohort or cohort)
+    else:
+        files, slides, width = _of_folder(path)
     barcodes = [parse_barcode(file.name, str(file)) for file in files]
     filled = [i for i, slide in enumerate(slides) if slide.n_instances]
     selection = select_samples([barcodes[i] for i in filled])
@@ -132,9 +135,14 @@ def _of_folder(folder: Path) -> tuple[list[Path], list[Slide], int]:
     return list(files.values()), slides, width
 
 
-def _of_store(path: Path) -> tuple[list[Path], list[Slide], int]:
+def _of_store(path: Path, cohort: str) -> tuple[list[Path], list[Slide], int]:
     """Source files, slides and width of a packed store; its table is read, not its features."""
     contents = read_contents(path)
+    if cohort and contents.cohort != cohort:
+        raise InputError(
+            f"{path}: expected the store of cohort {cohort}, found that of {contents.cohort!r}; if "
+            "it is meant, declare cohort beside its path"
+        )
     files = [path / slide.file for slide in contents.slides]
     readers = stored_slides(path, contents)
     slides = [

@@ -85,7 +85,8 @@ def _write(plan: Plan, output: Path, journal: Journal, progress: Progress) -> No
 
 def _check_same(plan: Plan, output: Path) -> None:
     contents = read_contents(output)
-    if (contents.slides, contents.precision) != (plan.slides, plan.precision):
+    planned = plan.slides, plan.precision, plan.cohort
+    if (contents.slides, contents.precision, contents.cohort) != planned:
         raise InputError(
             f"{output}: expected no file yet or the store of these {len(plan.slides)} slides in "
             f"{plan.precision}, found one of {len(contents.slides)} slides in "
@@ -125,7 +126,7 @@ def _make_room(plan: Plan, partial: Path) -> None:
             f"{partial.parent}: expected {plan.n_bytes / 1e9:.1f} GB of free space, "
             f"found {free / 1e9:.1f} GB"
         )
-    lay_out(partial, plan.slides, plan.width, plan.precision)
+    lay_out(partial, plan.slides, plan.width, plan.precision, plan.cohort)
 
 
 def _copy(

@@ -11,6 +11,11 @@
     slides/source_size     bytes of the source file
     slides/source_sha256   its SHA-256
 
+Attributes of the file: `format`, `precision`, `cohort`, and `table_sha256`, a checksum of all that
+is read beside features and coordinates: of the table, the attributes, and where in the file the
+rows lie. It is compared whenever a store is opened; features and coordinates are compared with
+their own checksums by `data verify`.
+
 Datasets are contiguous and uncompressed: the unit of a random draw is a row, and a memory map finds
 it. Chunks of HDF5 cost ten times as long (measured: 11.5 ms for 2,048 of 4,000 rows x 768, 1.3 ms
 by memory map). There is no time in the file, so that the same slides give the same bytes.
@@ -29,9 +34,10 @@ from tasks.data.formats.files import Stamp, reading, require_file, stamp_of
 from tasks.data.store.precision import StoredPrecision
 from tasks.errors import InputError
 
-FORMAT = "mirror-bench bags 1"
+FORMAT = "mirror-bench bags 2"
 _HASH = "S64"
 _UNFINISHED = b"0" * 64
+_ROWS = ("features", "coordinates")
 
 
 @dataclass(frozen=True)
@@ -86,6 +92,7 @@ class Contents:
     """What a whole store says of itself.
 
     Attributes:
+        cohort: The cohort that it was made for.
         precision: Of its features.
         width: Features per patch.
         places: Where its rows begin.
@@ -95,6 +102,7 @@ class Contents:
         stamp: Of the file before it was read.
     """
 
+    cohort: str
     precision: StoredPrecision
     width: int
     places: Places
@@ -110,7 +118,11 @@ def offsets_of(slides: Sequence[PlannedSlide]) -> NDArray[np.int64]:
 
 
 def lay_out(
-    path: Path, slides: Sequence[PlannedSlide], width: int, precision: StoredPrecision
+    path: Path,
+    slides: Sequence[PlannedSlide],
+    width: int,
+    precision: StoredPrecision,
+    cohort: str = "",
 ) -> None:
     """Write a store that has room for everything and values of nothing yet."""
     offsets = offsets_of(slides)
@@ -119,6 +131,7 @@ def lay_out(
     with h5py.File(path, "w", libver="earliest") as file:
         file.attrs.create("format", np.bytes_(FORMAT.encode()))
         file.attrs.create("precision", np.bytes_(precision.encode()))
+        file.attrs.create("cohort", np.bytes_(cohort.encode()))
         file.attrs.create("table_sha256", np.bytes_(_UNFINISHED))
         _room(file, b"features", precision.hdf5_type(), (total, width))
         _room(file, b"coordinates", h5py.h5t.IEEE_F64LE, (rows, 2))
@@ -177,11 +190,14 @@ def complete(path: Path, slides: Sequence[PlannedSlide], checksums: Sequence[Che
     with h5py.File(path, "r+", libver="earliest") as file:
         for name, values in table.items():
             file[f"slides/{name}"][...] = values
-        file.attrs.modify("table_sha256", np.bytes_(_digest(table).encode()))
+        file.attrs.modify("table_sha256", np.bytes_(_digest(file, table).encode()))
 
 
-def _digest(table: Mapping[str, NDArray[np.generic]]) -> str:
-    digest = hashlib.sha256()
+def _digest(file: h5py.File, table: Mapping[str, NDArray[np.generic]]) -> str:
+    """SHA-256 of all that is read beside the rows, and of where these are read."""
+    header = [file.attrs[name] for name in ("format", "precision", "cohort")]
+    header += [(file[name].shape, file[name].id.get_type().encode()) for name in _ROWS]
+    digest = hashlib.sha256(repr((header, _places(file))).encode())
     for name in sorted(table):
         digest.update(f"{name}:{table[name].dtype.str}:{len(table[name])}:".encode())
         digest.update(table[name].tobytes())
@@ -209,7 +225,7 @@ def _contents(path: Path, file: h5py.File, stamp: Stamp) -> Contents:
     features, coordinates = _own(path, file, "features"), _own(path, file, "coordinates")
     names = _table([], offsets_of([]), [])
     table = {name: _own(path, file, f"slides/{name}")[()] for name in names}
-    if _digest(table).encode() != file.attrs["table_sha256"]:
+    if _digest(file, table).encode() != file.attrs["table_sha256"]:
         raise InputError(f"{path}: expected a whole packed store, found another table of slides")
     offsets = table["offset"].astype(np.int64)
     counts = np.diff(offsets)
@@ -239,6 +255,7 @@ def _contents(path: Path, file: h5py.File, stamp: Stamp) -> Contents:
         )
     ]
     return Contents(
+        file.attrs["cohort"].decode(),
         precision,
         int(features.shape[1]),
         _places(file),

@@ -9,7 +9,7 @@ from pathlib import Path
 from tasks.data.barcode import parse_barcode
 from tasks.data.formats.folders import common_width, slide_files
 from tasks.data.formats.slides import peek_slide
-from tasks.data.store.layout import PlannedSlide
+from tasks.data.store.layout import FORMAT, PlannedSlide
 from tasks.data.store.precision import StoredPrecision
 from tasks.data.store.reading import COORDINATE
 from tasks.errors import InputError
@@ -28,6 +28,7 @@ class Plan:
         slides: The same slides as the store knows them.
         width: Features per patch.
         precision: Of the features in the store.
+        cohort: The cohort that the store is for.
     """
 
     files: tuple[Path, ...]
@@ -35,6 +36,7 @@ class Plan:
     slides: tuple[PlannedSlide, ...]
     width: int
     precision: StoredPrecision
+    cohort: str = ""
 
     @property
     def n_instances(self) -> int:
@@ -51,12 +53,14 @@ class Plan:
     def layout_digest(self) -> str:
         """SHA-256 of what decides where in the store each slide lies."""
         rows = [(s.file, s.n_instances, s.encoder, s.placed) for s in self.slides]
-        text = json.dumps([self.width, self.precision, rows])
+        text = json.dumps([FORMAT, self.cohort, self.width, self.precision, rows])
         return hashlib.sha256(text.encode()).hexdigest()
 
 
-def plan_store(folder: Path, precision: StoredPrecision, progress: Progress) -> Plan:
-    """Look at the slide files of a folder.
+def plan_store(
+    folder: Path, precision: StoredPrecision, progress: Progress, cohort: str = ""
+) -> Plan:
+    """Look at the slide files of a folder, to make the store of a cohort of them.
 
     Raises:
         InputError: A file is not readable, holds no TCGA barcode, is not like its neighbours, or
@@ -85,7 +89,7 @@ def plan_store(folder: Path, precision: StoredPrecision, progress: Progress) -> 
                 f"{files[i]}: expected features of encoder {first.encoder!r} as in {first.file}, "
                 f"found {slides[i].encoder!r}"
             )
-    return Plan(files, tuple(stamps), tuple(slides), width, precision)
+    return Plan(files, tuple(stamps), tuple(slides), width, precision, cohort)
 
 
 def _folder_encoder(folder: Path) -> str:
