@@ -1,9 +1,10 @@
 """What the kinds of task share: whom they judge, the heads that need folds, scales of metrics."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import inf
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +13,14 @@ from tasks.base import Columns, Evidence_contra, Metric, Split, Unscored
 from tasks.data.cohort import Cohort, Endpoint, Label
 from tasks.data.splits import inner_folds
 from tasks.embeddings import Embeddings
+from tasks.heads.cox import RidgeCox, fit_ridge_cox
 from tasks.heads.inputs import Matrix
 from tasks.heads.logistic import RidgeLogistic, fit_ridge_logistic
 from tasks.metrics.time_to_event import Outcomes
+from tasks.metrics.undefined import Undefined
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
 
 # Inner folds by which a head chooses its penalty.
 INNER_FOLDS = 5
@@ -59,20 +65,44 @@ class Followed:
     test_outcomes: Outcomes
 
     @classmethod
-    def of(cls, embeddings: Embeddings, endpoint: Endpoint, split: Split) -> "Followed":
-        """Those of a split who have a joint embedding and a known outcome.
+    def of(cls, train: Part, test: Part, endpoint: Endpoint) -> "Followed":
+        """The outcomes of those who have one."""
+        both = (outcomes(endpoint, part.patients) for part in (train, test))
+        return cls(train, test, *both)
+
+    @property
+    def n_events(self) -> int:
+        """Events among the test patients."""
+        return self.test_outcomes.n_events
+
+    @property
+    def folds(self) -> NDArray[np.intp]:
+        """Inner folds of the training patients with as many events in each, [n]."""
+        strata = self.train_outcomes.event.astype(int).tolist()
+        return inner_folds(self.train.patients, strata, INNER_FOLDS)
+
+    def check(self) -> None:
+        """Refuse what no head can be fitted on.
 
         Raises:
             Unscored: Fewer than `MIN_EVENTS` training patients had the event, or there is nobody
                 to score.
         """
-        train, test = parts(embeddings, split, endpoint.patients)
-        known, scored = outcomes(endpoint, train.patients), outcomes(endpoint, test.patients)
-        if reason := too_few_events(known):
-            raise Unscored(reason, len(test.patients), scored.n_events)
-        if not test.patients:
+        n, n_test = self.train_outcomes.n_events, len(self.test.patients)
+        if n < MIN_EVENTS:
+            reason = f"{n} events among the training patients, {MIN_EVENTS} needed"
+            raise Unscored(reason, n_test, self.n_events)
+        if not n_test:
             raise Unscored("no test patient has both an embedding and an outcome", 0, 0)
-        return cls(train, test, known, scored)
+
+    def outcome_columns(self) -> Columns:
+        """What happened to the test patients, as it stands beside what was predicted of them."""
+        test = self.test_outcomes
+        return {"time_months": test.time.tolist(), "event": test.event.astype(int).tolist()}
+
+    def fit(self, X: Matrix) -> RidgeCox:
+        """Ridge Cox regression on features of the training patients, [n, p]."""
+        return fit_ridge_cox(X, self.train_outcomes.time, self.train_outcomes.event, self.folds)
 
 
 @dataclass(frozen=True)
@@ -84,13 +114,22 @@ class Classified:
     test: Part
     train_classes: NDArray[np.intp]
     test_classes: NDArray[np.intp]
+    n_events = None
 
     @classmethod
-    def of(cls, embeddings: Embeddings, label: Label, split: Split) -> "Classified":
-        """Those of a split who have a joint embedding and one of the label's classes."""
-        train, test = parts(embeddings, split, label.values)
-        numbers = (class_numbers(label, part.patients) for part in (train, test))
-        return cls(label, train, test, *numbers)
+    def of(cls, train: Part, test: Part, label: Label) -> "Classified":
+        """The classes of those who have one, by their place among the label's."""
+        place = {name: number for number, name in enumerate(label.classes)}
+
+        def numbers(part: Part) -> NDArray[np.intp]:
+            return np.array([place[label.values[p]] for p in part.patients], dtype=np.intp)
+
+        return cls(label, train, test, numbers(train), numbers(test))
+
+    @property
+    def n_classes(self) -> int:
+        """Those of the label, whether they occur or not."""
+        return len(self.label.classes)
 
     @cached_property
     def classes(self) -> NDArray[np.intp]:
@@ -100,85 +139,84 @@ class Classified:
     @cached_property
     def counts(self) -> NDArray[np.intp]:
         """Training patients of each class, [n_classes]."""
-        return np.bincount(self.train_classes, minlength=len(self.label.classes))
+        return np.bincount(self.train_classes, minlength=self.n_classes)
+
+    def check(self) -> None:
+        """Refuse what no head can be fitted on.
+
+        Raises:
+            Unscored: Fewer than two classes have a training patient for each inner fold, or there
+                is nobody to score.
+        """
+        if (self.counts >= INNER_FOLDS).sum() < MIN_CLASSES:
+            raise self.unscored(f"fewer than two classes with {INNER_FOLDS} training patients")
+        self._check_test()
+
+    def check_shots(self, k: int) -> None:
+        """Refuse what k patients of each class cannot be drawn from.
+
+        Raises:
+            Unscored: A class has fewer, there is one class alone, or nobody to score.
+        """
+        self._check_test()
+        if len(self.classes) < MIN_CLASSES:
+            raise self.unscored("fewer than two classes among the patients of the fold")
+        if reason := self.shortage(k):
+            raise self.unscored(reason)
+
+    def shortage(self, k: int) -> str:
+        """Which class of the fold has fewer than k training patients; nothing if none has."""
+        rarest = self.classes[self.counts[self.classes].argmin()]
+        name, count = self.label.classes[rarest], self.counts[rarest]
+        return f"{count} training patients of class {name}, {k} needed" if count < k else ""
 
     def unscored(self, reason: str) -> Unscored:
         """That nothing can be scored, with whom it would have been."""
         return Unscored(reason, len(self.test.patients))
 
-    def check_penalty(self) -> None:
-        """Refuse a fold on which inner folds cannot choose the penalty of two classes.
-
-        Raises:
-            Unscored: Likewise where there is nobody to score.
-        """
-        if reason := too_few_classes(self.train_classes):
-            raise self.unscored(reason)
-        if not self.test.patients:
-            raise self.unscored("no test patient has both an embedding and a class")
-
-    def shortage(self, k: int) -> str:
-        """Which class has fewer than k training patients; nothing if none has.
-
-        Raises:
-            Unscored: There is nobody to score, or one class alone.
-        """
-        if not self.test.patients:
-            raise self.unscored("no test patient has both an embedding and a class")
-        if len(self.classes) < MIN_CLASSES:
-            raise self.unscored("fewer than two classes among the patients of the fold")
-        rarest = self.classes[self.counts[self.classes].argmin()]
-        name, count = self.label.classes[rarest], self.counts[rarest]
-        return f"{count} training patients of class {name}, {k} needed" if count < k else ""
+    def outcome_columns(self) -> Columns:
+        """The classes of the test patients, as they stand beside what was predicted of them."""
+        return {"label": [self.label.values[patient] for patient in self.test.patients]}
 
     def columns(self, prefix: str, probability: Matrix | None) -> Columns:
-        """The classes of the test patients beside what they are predicted, [n, n_classes]."""
-        patients, values = self.test.patients, self.label.values
-        columns: Columns = {"patient": patients, "label": [values[p] for p in patients]}
+        """The test patients, their classes, and what is predicted of each [n, n_classes]."""
+        columns: Columns = {"patient": self.test.patients, **self.outcome_columns()}
         if probability is not None:
             for k, name in enumerate(self.label.classes):
                 columns[f"{prefix}{name}"] = probability[:, k].tolist()
         return columns
 
+    def fit(self, X: Matrix) -> RidgeLogistic:
+        """Ridge logistic regression on features of the training patients, [n, p].
 
-def fit_classes(
-    patients: Sequence[str], X: Matrix, y: NDArray[np.intp], n_classes: int
-) -> RidgeLogistic:
-    """Ridge logistic regression of the classes that have a training patient for each inner fold.
+        A class without a training patient for each inner fold is not fitted and has probability
+        zero.
+        """
+        rows = np.flatnonzero(self.counts[self.train_classes] >= INNER_FOLDS)
+        y, patients = self.train_classes[rows], [self.train.patients[row] for row in rows]
+        folds = inner_folds(patients, y.tolist(), INNER_FOLDS)
+        return fit_ridge_logistic(X[rows], y, self.n_classes, folds)
 
-    The others have probability zero.
+    def _check_test(self) -> None:
+        if not self.test.patients:
+            raise self.unscored("no test patient has both an embedding and a class")
 
-    Args:
-        patients: Those of training.
-        X: Their features [n, p].
-        y: Their class numbers [n], of which `too_few_classes` says nothing.
-        n_classes: Number of classes, those that do not occur included.
+
+def available(values: Mapping[Key, Value | str], key: Key) -> Value:
+    """What there is under a key.
+
+    Raises:
+        Undefined: There is a reason in its place.
     """
-    rows = np.flatnonzero(np.isin(y, _large_enough(y)))
-    folds = inner_folds([patients[int(row)] for row in rows], y[rows].tolist(), INNER_FOLDS)
-    return fit_ridge_logistic(X[rows], y[rows], n_classes, folds)
-
-
-def event_folds(patients: Sequence[str], known: Outcomes) -> NDArray[np.intp]:
-    """Inner folds of training patients with as many events in each, [n]."""
-    return inner_folds(patients, known.event.astype(int).tolist(), INNER_FOLDS)
+    value = values[key]
+    if isinstance(value, str):
+        raise Undefined(value)
+    return value
 
 
 def plain_folds(patients: Sequence[str]) -> NDArray[np.intp]:
     """Inner folds of training patients whatever their outcome, [n]."""
     return inner_folds(patients, [0] * len(patients), INNER_FOLDS)
-
-
-def too_few_events(train: Outcomes) -> str:
-    """Why no survival head can be fitted; nothing if one can."""
-    n = train.n_events
-    return f"{n} events among the training patients, {MIN_EVENTS} needed" if n < MIN_EVENTS else ""
-
-
-def too_few_classes(y: NDArray[np.intp]) -> str:
-    """Why no penalty can be chosen for these training patients' classes; nothing if one can."""
-    few = len(_large_enough(y)) < MIN_CLASSES
-    return f"fewer than two classes with {INNER_FOLDS} training patients" if few else ""
 
 
 def endpoints_with_events(cohort: Cohort) -> list[str]:
@@ -198,17 +236,6 @@ def outcomes(endpoint: Endpoint, patients: Sequence[str]) -> Outcomes:
     return Outcomes(endpoint.time[index], endpoint.event[index])
 
 
-def outcome_columns(known: Outcomes) -> Columns:
-    """What happened to patients, as it stands beside what was predicted of them."""
-    return {"time_months": known.time.tolist(), "event": known.event.astype(int).tolist()}
-
-
-def class_numbers(label: Label, patients: Sequence[str]) -> NDArray[np.intp]:
-    """The classes of these patients by their place among the label's, in their order, [n]."""
-    numbers = {name: number for number, name in enumerate(label.classes)}
-    return np.array([numbers[label.values[patient]] for patient in patients], dtype=np.intp)
-
-
 def parts(embeddings: Embeddings, split: Split, known: Collection[str]) -> tuple[Part, Part]:
     """The training and the test part of a split, without patients that are not in `known`."""
     usable = set(embeddings.known()).intersection(known)
@@ -218,8 +245,3 @@ def parts(embeddings: Embeddings, split: Split, known: Collection[str]) -> tuple
         return Part(patients, embeddings.joint[embeddings.rows(patients)].astype(np.float64))
 
     return part(split.train), part(split.test)
-
-
-def _large_enough(y: NDArray[np.intp]) -> NDArray[np.intp]:
-    """The classes with a training patient for each inner fold."""
-    return np.flatnonzero(np.bincount(y, minlength=1) >= INNER_FOLDS)

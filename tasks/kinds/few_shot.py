@@ -15,8 +15,7 @@ from tasks.heads.inputs import standardise
 from tasks.heads.logistic import fit_logistic
 from tasks.kinds.instances import OfLabels
 from tasks.metrics.classification import Classes, auroc_macro_each, balanced_accuracy
-from tasks.metrics.undefined import Undefined
-from tasks.scoring import UNIT, Classified, concordance
+from tasks.scoring import UNIT, Classified, available, concordance, parts
 
 # Per patient and feature, of a logistic head on features standardised by the whole training fold:
 # so few patients cannot choose it. It was set by looking at test folds: AUROC of PCA on TCGA-BRCA
@@ -30,35 +29,26 @@ class DrawnDiagnoses:
 
     Attributes:
         y: Class numbers, [n].
-        probability: By the patients of each class, of each draw, [draws, n, n_classes].
-        shortage: Why a number of patients is not among them.
+        probability: By the patients of each class, of each draw, [draws, n, n_classes]; or why
+            there are none.
     """
 
     y: Classes
-    probability: Mapping[int, NDArray[np.float64]]
-    shortage: Mapping[int, str]
-
-    def drawn(self, k: int) -> NDArray[np.float64]:
-        """The probabilities after k patients of each class.
-
-        Raises:
-            Undefined: A class has fewer.
-        """
-        if self.shortage[k]:
-            raise Undefined(self.shortage[k])
-        return self.probability[k]
+    probability: Mapping[int, NDArray[np.float64] | str]
 
 
 def _auroc(k: int, diagnoses: DrawnDiagnoses) -> float:
-    return float(auroc_macro_each(diagnoses.y, diagnoses.drawn(k)).mean())
+    return float(auroc_macro_each(diagnoses.y, available(diagnoses.probability, k)).mean())
 
 
 def _auroc_sd(k: int, diagnoses: DrawnDiagnoses) -> float:
-    return float(auroc_macro_each(diagnoses.y, diagnoses.drawn(k)).std(ddof=1))
+    return float(auroc_macro_each(diagnoses.y, available(diagnoses.probability, k)).std(ddof=1))
 
 
 def _balanced_accuracy(k: int, diagnoses: DrawnDiagnoses) -> float:
-    return float(np.mean([balanced_accuracy(diagnoses.y, p) for p in diagnoses.drawn(k)]))
+    return float(
+        np.mean([balanced_accuracy(diagnoses.y, p) for p in available(diagnoses.probability, k)])
+    )
 
 
 class FewShot(OfLabels[DrawnDiagnoses]):
@@ -90,21 +80,19 @@ class FewShot(OfLabels[DrawnDiagnoses]):
         self, embeddings: Embeddings, cohort: Cohort, split: Split
     ) -> Predicted[DrawnDiagnoses]:
         """Fit a head on every draw of training patients and ask each of the test patients."""
-        both = Classified.of(embeddings, cohort.labels[self.label], split)
-        train, y_train, n_classes = both.train, both.train_classes, len(both.label.classes)
-        shortage = {k: both.shortage(k) for k in SHOTS}
-        if reason := shortage[min(SHOTS)]:
-            raise both.unscored(reason)
-
-        _, mean, scale = standardise(train.X)
-        draws = drawing_orders(train.patients, self.cohort, self.label, split.fold)
+        label = cohort.labels[self.label]
+        both = Classified.of(*parts(embeddings, split, label.values), label)
+        both.check_shots(min(SHOTS))
+        X, y = both.train.X, both.train_classes
+        _, mean, scale = standardise(X)
+        draws = drawing_orders(both.train.patients, self.cohort, self.label, split.fold)
         heads = {
             k: [
-                fit_logistic(train.X[rows], y_train[rows], n_classes, mean, scale, PENALTY)
-                for rows in (first_of_each(y_train, order, k) for order in draws)
+                fit_logistic(X[rows], y[rows], both.n_classes, mean, scale, PENALTY)
+                for rows in (first_of_each(y, order, k) for order in draws)
             ]
             for k in SHOTS
-            if not shortage[k]
+            if not both.shortage(k)
         }
         probability = {
             k: np.stack([head.probability(both.test.X) for head in fitted])
@@ -112,7 +100,9 @@ class FewShot(OfLabels[DrawnDiagnoses]):
         }
         primary = probability.get(SHOTS[0])
         return Predicted(
-            DrawnDiagnoses(both.test_classes, probability, shortage),
+            DrawnDiagnoses(
+                both.test_classes, {k: both.shortage(k) or probability[k] for k in SHOTS}
+            ),
             both.columns("p_", None if primary is None else primary.mean(axis=0)),
             {
                 f"{name}_k{k}": np.stack([head.state()[name] for head in fitted])

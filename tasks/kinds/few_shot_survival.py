@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 
 import numpy as np
 
@@ -14,9 +14,8 @@ from tasks.heads.cox import RiskSets, fit_path
 from tasks.heads.hazard import interval_edges
 from tasks.heads.inputs import Matrix, Vector, rotate, standardise
 from tasks.kinds.instances import OfEndpoints
-from tasks.metrics.time_to_event import Outcomes, harrell_c
-from tasks.metrics.undefined import Undefined
-from tasks.scoring import UNIT, Followed, concordance, outcome_columns
+from tasks.metrics.time_to_event import Outcomes, harrell_c_each
+from tasks.scoring import UNIT, Followed, available, concordance, parts
 
 # Per event and feature, of Cox regression on features standardised by the whole training fold: so
 # few patients cannot choose it. It was set by looking at test folds: C of PCA on three cohorts of
@@ -30,38 +29,19 @@ class DrawnRisks:
 
     Attributes:
         test: Outcomes of n patients.
-        risks: By the patients of each time bin, of each draw, [n, draws].
-        smallest: Training patients in the smallest bin.
+        risks: By the patients of each time bin, of each draw, [draws, n]; or why there are none.
     """
 
     test: Outcomes
-    risks: Mapping[int, Matrix]
-    smallest: int
-
-    def harrell_c(self, k: int) -> Vector:
-        """Of each draw of k patients of each time bin, [draws].
-
-        Raises:
-            Undefined: A bin has fewer, or no two test patients can be compared.
-        """
-        if k not in self.risks:
-            raise Undefined(f"{self.smallest} training patients in one time bin, {k} needed")
-        return self._harrell_c[k]
-
-    @cached_property
-    def _harrell_c(self) -> dict[int, Vector]:
-        return {
-            k: np.array([harrell_c(self.test, risk) for risk in risks.T])
-            for k, risks in self.risks.items()
-        }
+    risks: Mapping[int, Matrix | str]
 
 
 def _mean(k: int, drawn: DrawnRisks) -> float:
-    return float(drawn.harrell_c(k).mean())
+    return float(harrell_c_each(drawn.test, available(drawn.risks, k)).mean())
 
 
 def _sd(k: int, drawn: DrawnRisks) -> float:
-    return float(drawn.harrell_c(k).std(ddof=1))
+    return float(harrell_c_each(drawn.test, available(drawn.risks, k)).std(ddof=1))
 
 
 class FewShotSurvival(OfEndpoints[DrawnRisks]):
@@ -89,7 +69,9 @@ class FewShotSurvival(OfEndpoints[DrawnRisks]):
         self, embeddings: Embeddings, cohort: Cohort, split: Split
     ) -> Predicted[DrawnRisks]:
         """Fit on every draw of training patients and ask each fit of the test patients."""
-        both = Followed.of(embeddings, cohort.endpoints[self.label], split)
+        endpoint = cohort.endpoints[self.label]
+        both = Followed.of(*parts(embeddings, split, endpoint.patients), endpoint)
+        both.check()
         train, test = both.train_outcomes, both.test_outcomes
         edges = interval_edges(train.time, train.event)
         bins = np.minimum(np.searchsorted(edges, train.time), len(edges) - 1)
@@ -107,20 +89,22 @@ class FewShotSurvival(OfEndpoints[DrawnRisks]):
             for k in SHOTS
             if k <= smallest
         }
-        risks = {k: ((both.test.X - mean) / scale) @ drawn.T for k, drawn in slopes.items()}
+        risks = {k: (((both.test.X - mean) / scale) @ drawn.T).T for k, drawn in slopes.items()}
+        few = f"{smallest} training patients in one time bin"
+        drawn: dict[int, Matrix | str] = {k: risks.get(k, f"{few}, {k} needed") for k in SHOTS}
         primary = risks.get(SHOTS[0])
         return Predicted(
-            DrawnRisks(test, risks, smallest),
+            DrawnRisks(test, drawn),
             {
                 "patient": both.test.patients,
-                **outcome_columns(test),
-                **({} if primary is None else {"mean_risk": primary.mean(axis=1).tolist()}),
+                **both.outcome_columns(),
+                **({} if primary is None else {"mean_risk": primary.mean(axis=0).tolist()}),
             },
             {
                 "edges": edges,
                 **{f"coefficients_k{k}": drawn / scale for k, drawn in slopes.items()},
             },
-            test.n_events,
+            both.n_events,
         )
 
 

@@ -11,37 +11,34 @@ columns differ by what was known of the test patients and by nothing else:
   alignment made the sides predict each other, and where the joint head knows more than either.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.base import Columns, Predicted, Split, Task, Unscored
-from tasks.data.cohort import Cohort, Endpoint, Label
+from tasks.base import Columns, Predicted, Split, Task
+from tasks.data.cohort import Cohort
 from tasks.embeddings import Embeddings
-from tasks.heads.cox import fit_ridge_cox
 from tasks.heads.inputs import Matrix
 from tasks.heads.ridge import Ridge, fit_ridge
 from tasks.kinds.pairs import NOT_APART, Pairs, check_pairs, has_pairs, pairs_of
 from tasks.metrics.classification import auroc_macro
 from tasks.metrics.time_to_event import harrell_c
-from tasks.metrics.undefined import Undefined
 from tasks.scoring import (
-    class_numbers,
+    Classified,
+    Followed,
+    Part,
+    available,
     concordance,
     endpoints_with_events,
-    event_folds,
-    fit_classes,
     labels_with_classes,
-    outcome_columns,
-    outcomes,
     plain_folds,
-    too_few_classes,
-    too_few_events,
 )
+
+Target = Followed | Classified
+"""Whose outcome is known, and which head predicts it."""
 
 KNOWN = ("wsi_only", "wsi_completed", "rna_only", "rna_completed", "full")
 """What is known of the test patients, one way a metric."""
@@ -52,21 +49,19 @@ class Views:
     """What heads say of the test patients, by what is known of them.
 
     Attributes:
-        patients: Those of the test.
         target: What is predicted of them.
         predicted: Of each of `KNOWN`, [n, k], or why there is nothing.
     """
 
-    patients: Sequence[str]
-    target: "_Target"
+    target: Target
     predicted: Mapping[str, Matrix | str]
 
 
 def _concordance(known: str, views: Views) -> float:
-    predicted = views.predicted[known]
-    if isinstance(predicted, str):
-        raise Undefined(predicted)
-    return views.target.concordance(views.patients, predicted)
+    predicted = available(views.predicted, known)
+    if isinstance(views.target, Followed):
+        return harrell_c(views.target.test_outcomes, predicted[:, 0])
+    return auroc_macro(views.target.test_classes, predicted)
 
 
 class MissingModality(Task[Views]):
@@ -81,7 +76,8 @@ class MissingModality(Task[Views]):
 
     A method without an embedding of a side is not scored on it alone, and nothing is completed
     where the joint embedding is not the two sides put together: a completed side has no place
-    in it. Both are skipped with that reason.
+    in it. Both are skipped with that reason. A class with fewer training patients than inner
+    folds is not fitted and has probability zero.
     """
 
     kind = "missing-modality"
@@ -100,19 +96,21 @@ class MissingModality(Task[Views]):
 
     def predict(self, embeddings: Embeddings, cohort: Cohort, split: Split) -> Predicted[Views]:
         """Fit heads and completions on the training pairs and ask them of the test pairs."""
-        target: _Target = (
-            _TimeToEvent(cohort.endpoints[self.label])
-            if self.label in cohort.endpoints
-            else _Class(cohort.labels[self.label])
-        )
-        train, test = pairs_of(embeddings, cohort, split, target.known())
-        n_events = target.n_events(test.patients)
-        check_pairs(train, test, n_events)
-        if reason := target.too_few(train.patients):
-            raise Unscored(reason, len(test.patients), n_events)
+        target: Target
+        if (endpoint := cohort.endpoints.get(self.label)) is not None:
+            train, test = pairs_of(embeddings, cohort, split, endpoint.patients)
+            target = Followed.of(_joint(train), _joint(test), endpoint)
+            outputs = ["risk"]
+        else:
+            label = cohort.labels[self.label]
+            train, test = pairs_of(embeddings, cohort, split, label.values)
+            target = Classified.of(_joint(train), _joint(test), label)
+            outputs = [f"p_{name}" for name in label.classes]
+        check_pairs(train, test, target.n_events)
+        target.check()
 
         views = _views(train, test, target)
-        columns: Columns = {"patient": test.patients, **target.columns(test.patients)}
+        columns: Columns = {"patient": test.patients, **target.outcome_columns()}
         fitted: dict[str, NDArray[np.float64]] = {}
         predicted: dict[str, Matrix | str] = {}
         for known in KNOWN:
@@ -121,10 +119,9 @@ class MissingModality(Task[Views]):
                 predicted[known] = view
                 continue
             values = predicted[known] = view.head.predict(view.X)
-            names = target.outputs()
-            columns |= {f"{name}_{known}": values[:, k].tolist() for k, name in enumerate(names)}
+            columns |= {f"{name}_{known}": values[:, k].tolist() for k, name in enumerate(outputs)}
             fitted |= {f"{known}.{name}": array for name, array in view.state().items()}
-        return Predicted(Views(test.patients, target, predicted), columns, fitted, n_events)
+        return Predicted(Views(target, predicted), columns, fitted, target.n_events)
 
 
 @dataclass(frozen=True)
@@ -152,103 +149,28 @@ class _View:
         }
 
 
-class _Target(Protocol):
-    """An outcome: whose is known, which head predicts it, how its predictions are scored."""
-
-    def known(self) -> Collection[str]:
-        """The patients whose outcome is known."""
-
-    def n_events(self, patients: Sequence[str]) -> int | None:
-        """Events among the patients; None where there is no such thing."""
-
-    def too_few(self, train: Sequence[str]) -> str:
-        """Why no head can be fitted on these patients, or nothing."""
-
-    def fit(self, train: Sequence[str], X: Matrix) -> _Head:
-        """The head of training patients with features [n, p]."""
-
-    def concordance(self, patients: Sequence[str], predicted: Matrix) -> float:
-        """How well predictions [n, k] rank the patients."""
-
-    def columns(self, patients: Sequence[str]) -> Columns:
-        """The outcomes by name, as they stand beside the predictions."""
-
-    def outputs(self) -> Sequence[str]:
-        """The names of the k columns of a prediction."""
+def _joint(pairs: Pairs) -> Part:
+    return Part(pairs.patients, pairs.joint)
 
 
-@dataclass(frozen=True)
-class _TimeToEvent:
-    """An endpoint, predicted by ridge Cox regression; predictions are the risk, [n, 1]."""
-
-    endpoint: Endpoint
-
-    def known(self) -> Collection[str]:
-        return self.endpoint.patients
-
-    def n_events(self, patients: Sequence[str]) -> int | None:
-        return outcomes(self.endpoint, patients).n_events
-
-    def too_few(self, train: Sequence[str]) -> str:
-        return too_few_events(outcomes(self.endpoint, train))
-
-    def fit(self, train: Sequence[str], X: Matrix) -> _Head:
-        known = outcomes(self.endpoint, train)
-        model = fit_ridge_cox(X, known.time, known.event, event_folds(train, known))
-        return _Head(lambda X: model.risk(X)[:, None], model.state())
-
-    def concordance(self, patients: Sequence[str], predicted: Matrix) -> float:
-        return harrell_c(outcomes(self.endpoint, patients), predicted[:, 0])
-
-    def columns(self, patients: Sequence[str]) -> Columns:
-        return outcome_columns(outcomes(self.endpoint, patients))
-
-    def outputs(self) -> Sequence[str]:
-        return ("risk",)
+def _fit(target: Target, X: Matrix) -> _Head:
+    """The head of the training pairs, of features [n, p]: risks [n, 1], or probabilities [n, k]."""
+    if isinstance(target, Followed):
+        cox = target.fit(X)
+        return _Head(lambda X: cox.risk(X)[:, None], cox.state())
+    logistic = target.fit(X)
+    return _Head(logistic.probability, logistic.state())
 
 
-@dataclass(frozen=True)
-class _Class:
-    """A label, predicted by ridge logistic regression; predictions are probabilities, [n, k].
-
-    A class with fewer training patients than inner folds is not fitted and has probability zero.
-    """
-
-    label: Label
-
-    def known(self) -> Collection[str]:
-        return self.label.values
-
-    def n_events(self, patients: Sequence[str]) -> int | None:
-        return None
-
-    def too_few(self, train: Sequence[str]) -> str:
-        return too_few_classes(class_numbers(self.label, train))
-
-    def fit(self, train: Sequence[str], X: Matrix) -> _Head:
-        y = class_numbers(self.label, train)
-        model = fit_classes(train, X, y, len(self.label.classes))
-        return _Head(model.probability, model.state())
-
-    def concordance(self, patients: Sequence[str], predicted: Matrix) -> float:
-        return auroc_macro(class_numbers(self.label, patients), predicted)
-
-    def columns(self, patients: Sequence[str]) -> Columns:
-        return {"label": [self.label.values[patient] for patient in patients]}
-
-    def outputs(self) -> Sequence[str]:
-        return [f"p_{name}" for name in self.label.classes]
-
-
-def _views(train: Pairs, test: Pairs, target: _Target) -> dict[str, _View | str]:
+def _views(train: Pairs, test: Pairs, target: Target) -> dict[str, _View | str]:
     """The five ways to look at the test patients, or why one of them cannot be had."""
-    joint = target.fit(train.patients, train.joint)
+    joint = _fit(target, train.joint)
     views: dict[str, _View | str] = {"full": _View(test.joint, joint)}
     for side, seen, unseen in (("wsi", train.wsi, test.wsi), ("rna", train.rna, test.rna)):
         if seen is None or unseen is None:
             views[f"{side}_only"] = f"the method has no embedding of {side} alone"
         else:
-            views[f"{side}_only"] = _View(unseen, target.fit(train.patients, seen))
+            views[f"{side}_only"] = _View(unseen, _fit(target, seen))
         views[f"{side}_completed"] = _completed(train, test, side, joint)
     return views
 

@@ -18,7 +18,7 @@ from tasks.metrics.classification import (
     f1_macro,
     kappa,
 )
-from tasks.scoring import UNIT, Classified, concordance, fit_classes
+from tasks.scoring import UNIT, Classified, concordance, parts
 
 
 @dataclass(frozen=True)
@@ -56,10 +56,10 @@ class Subtyping(OfLabels[Diagnosis]):
 
     def predict(self, embeddings: Embeddings, cohort: Cohort, split: Split) -> Predicted[Diagnosis]:
         """Fit the head on the training patients and ask it of the test patients."""
-        both = Classified.of(embeddings, cohort.labels[self.label], split)
-        both.check_penalty()
-        train, n_classes = both.train, len(both.label.classes)
-        head = fit_classes(train.patients, train.X, both.train_classes, n_classes)
+        label = cohort.labels[self.label]
+        both = Classified.of(*parts(embeddings, split, label.values), label)
+        both.check()
+        head = both.fit(both.train.X)
         probability = head.probability(both.test.X)
         evidence = Diagnosis(both.test_classes, probability)
         return Predicted(evidence, both.columns("p_", probability), head.state())

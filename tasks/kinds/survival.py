@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from tasks.base import Metric, Predicted, Split
 from tasks.data.cohort import Cohort
 from tasks.embeddings import Embeddings
-from tasks.heads.cox import fit_ridge_cox
 from tasks.heads.hazard import fit_discrete_hazard
 from tasks.heads.inputs import Matrix, Vector
 from tasks.kinds.instances import OfEndpoints
@@ -34,9 +33,8 @@ from tasks.scoring import (
     UNIT,
     Followed,
     concordance,
-    event_folds,
     explained,
-    outcome_columns,
+    parts,
 )
 
 MONTHS = (12, 36, 60)  # of the time-dependent AUC and of the survival probabilities that are kept
@@ -131,16 +129,16 @@ class TimeToEvent(OfEndpoints[Prognosis]):
     )
 
     @abstractmethod
-    def fit_head(self, X: Matrix, train: Outcomes, folds: NDArray[np.intp]) -> Head:
-        """Fit on the training patients, the penalty chosen by the inner folds [n]."""
+    def fit_head(self, both: Followed) -> Head:
+        """Fit on the training patients, the penalty chosen by their inner folds."""
 
     def predict(self, embeddings: Embeddings, cohort: Cohort, split: Split) -> Predicted[Prognosis]:
         """Fit the head on the training patients and ask it of the test patients."""
-        both = Followed.of(embeddings, cohort.endpoints[self.label], split)
-        train, test = both.train, both.test
-        folds = event_folds(train.patients, both.train_outcomes)
-        head = self.fit_head(train.X, both.train_outcomes, folds)
-        median = float(np.median(head.risk(train.X)))
+        endpoint = cohort.endpoints[self.label]
+        both = Followed.of(*parts(embeddings, split, endpoint.patients), endpoint)
+        both.check()
+        test, head = both.test, self.fit_head(both)
+        median = float(np.median(head.risk(both.train.X)))
         prognosis = Prognosis(head, test.X, both.train_outcomes, both.test_outcomes, median)
         survival = head.survival(test.X, MONTHS)
         return Predicted(
@@ -148,11 +146,11 @@ class TimeToEvent(OfEndpoints[Prognosis]):
             {
                 "patient": test.patients,
                 "risk": prognosis.risk.tolist(),
-                **outcome_columns(both.test_outcomes),
+                **both.outcome_columns(),
                 **{f"surv_{m}m": survival[:, i].tolist() for i, m in enumerate(MONTHS)},
             },
             head.state(),
-            both.test_outcomes.n_events,
+            both.n_events,
         )
 
 
@@ -163,9 +161,9 @@ class Survival(TimeToEvent):
     version = 2
     whole = True  # which endpoint a paper reports is chosen too often by what comes out
 
-    def fit_head(self, X: Matrix, train: Outcomes, folds: NDArray[np.intp]) -> Head:
+    def fit_head(self, both: Followed) -> Head:
         """Ridge Cox regression."""
-        return fit_ridge_cox(X, train.time, train.event, folds)
+        return both.fit(both.train.X)
 
 
 class SurvivalDiscrete(TimeToEvent):
@@ -174,6 +172,7 @@ class SurvivalDiscrete(TimeToEvent):
     kind = "survival-discrete"
     version = 3
 
-    def fit_head(self, X: Matrix, train: Outcomes, folds: NDArray[np.intp]) -> Head:
+    def fit_head(self, both: Followed) -> Head:
         """Ridge logistic hazards in quartiles of the training event times."""
-        return fit_discrete_hazard(X, train.time, train.event, folds)
+        train = both.train_outcomes
+        return fit_discrete_hazard(both.train.X, train.time, train.event, both.folds)

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 from sksurv.compare import compare_survival
 from sksurv.metrics import (
-    concordance_index_censored,
     concordance_index_ipcw,
     cumulative_dynamic_auc,
     integrated_brier_score,
@@ -70,9 +69,7 @@ def harrell_c(test: Outcomes, risk: Vector) -> float:
     Raises:
         Undefined: No two patients can be compared.
     """
-    if not _comparable(test, np.inf):
-        raise Undefined("no comparable pair among the test patients")
-    return float(concordance_index_censored(test.event, test.time, risk, tied_tol=TIED)[0])
+    return float(harrell_c_each(test, risk[None])[0])
 
 
 def harrell_c_each(test: Outcomes, risks: NDArray[np.float64]) -> Vector:

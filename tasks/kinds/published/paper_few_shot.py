@@ -16,7 +16,7 @@ from tasks.kinds.published.departures import Departures, Probes, Published
 from tasks.kinds.published.probe import SUBTYPING_RATE, SmoothedCrossEntropy, Trained, train
 from tasks.kinds.published.switches import REFITTED, Setting, Switch, switched
 from tasks.metrics.classification import Classes, auroc_macro_each
-from tasks.scoring import Classified
+from tasks.scoring import Classified, parts
 from tasks.seeds import generator
 
 K = SHOTS[0]
@@ -66,10 +66,10 @@ class PaperFewShot(OfLabels[ProbedDraws], Published[ProbedDraws]):
         self, departures: Departures, cohort: Cohort, split: Split
     ) -> Predicted[ProbedDraws]:
         """Train on every draw, with and without replacement, and ask of the test patients."""
-        both = Classified.of(departures.own.still, cohort.labels[self.label], split)
-        if reason := both.shortage(K):
-            raise both.unscored(reason)
-        y_train, n_classes = both.train_classes, len(both.label.classes)
+        label = cohort.labels[self.label]
+        both = Classified.of(*parts(departures.own.still, split, label.values), label)
+        both.check_shots(K)
+        y_train, n_classes = both.train_classes, both.n_classes
 
         axes = (self.cohort, self.label, split.fold)
         rng = generator("few-shot-replacement", *axes)

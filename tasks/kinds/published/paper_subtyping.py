@@ -15,7 +15,7 @@ from tasks.kinds.published.departures import Departures, Probes, Published
 from tasks.kinds.published.probe import SUBTYPING_RATE, SmoothedCrossEntropy, Trained, train
 from tasks.kinds.published.switches import REFITTED, Setting, Switch, switched
 from tasks.metrics.classification import Classes, auroc_macro_each
-from tasks.scoring import Classified
+from tasks.scoring import Classified, parts
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,10 @@ class PaperSubtyping(OfLabels[ProbedClasses], Published[ProbedClasses]):
         self, departures: Departures, cohort: Cohort, split: Split
     ) -> Predicted[ProbedClasses]:
         """Train on the training patients and ask of the test patients."""
-        both = Classified.of(departures.own.still, cohort.labels[self.label], split)
-        both.check_penalty()
-        n_classes = len(both.label.classes)
+        label = cohort.labels[self.label]
+        both = Classified.of(*parts(departures.own.still, split, label.values), label)
+        both.check()
+        n_classes = both.n_classes
         loss = SmoothedCrossEntropy(both.train_classes, n_classes)
         axes = (self.cohort, self.label, split.fold)
 

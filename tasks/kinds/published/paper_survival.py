@@ -23,7 +23,7 @@ from tasks.kinds.published.probe import (
 )
 from tasks.kinds.published.switches import REFITTED, Setting, Switch, switched
 from tasks.metrics.time_to_event import Outcomes, harrell_c_each
-from tasks.scoring import Followed, labels_with_classes, outcome_columns, outcomes
+from tasks.scoring import Followed, labels_with_classes, outcomes, parts
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,8 @@ class PaperSurvival(OfEndpoints[ProbedHazards], Published[ProbedHazards]):
     ) -> Predicted[ProbedHazards]:
         """Train on the training patients with honest and with leaky bins."""
         endpoint = cohort.endpoints[self.label]
-        both = Followed.of(departures.own.still, endpoint, split)
+        both = Followed.of(*parts(departures.own.still, split, endpoint.patients), endpoint)
+        both.check()
         known, test = both.train_outcomes, both.test_outcomes
         patients = both.train.patients, both.test.patients
         everyone = outcomes(endpoint, [*patients[0], *patients[1]])
@@ -99,8 +100,8 @@ class PaperSurvival(OfEndpoints[ProbedHazards], Published[ProbedHazards]):
             {
                 "patient": both.test.patients,
                 "honest_risk": risk(probes.logits(frozenset())[0])[-1].tolist(),
-                **outcome_columns(test),
+                **both.outcome_columns(),
             },
             head,
-            test.n_events,
+            both.n_events,
         )
