@@ -410,6 +410,22 @@ def merge_results(
     raise typer.Exit(merge(folders, output, _console()))
 
 
+@results_app.command("repair")
+def repair_results(results: ResultsOption = Path("results")) -> None:
+    """Move aside what is damaged in a results folder, and say what was lost."""
+    from benchmark.records.repair import repair  # noqa: PLC0415
+
+    with _existing(results).locked(lambda: typer.echo("Another run is using it; waiting.")):
+        lost = list(repair(results))
+    for one in lost:
+        typer.echo(str(one))
+    typer.echo(
+        f"{len(lost)} moved aside; the command that ran what was lost runs it again"
+        if lost
+        else f"{results}: everything can be read"
+    )
+
+
 @app.command("predictions")
 def predictions_table(results: ResultsOption = Path("results"), form: FormatOption = "csv") -> None:
     """The test predictions, a row per (trial, task, patient), on standard output."""

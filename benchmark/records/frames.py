@@ -156,6 +156,7 @@ class PredictionTable:
 
     def __init__(self, pairs: Iterable[tuple[Key, TrialRecord, TaskRecord]]) -> None:
         self._shared = _Shared()
+        self._texts: dict[tuple[Any, ...], NDArray[Any]] = {}
         versions: dict[Key, Version] = {}
         described: dict[Key, tuple[Any, ...]] = {}
         for key, trial, task in pairs:
@@ -164,14 +165,22 @@ class PredictionTable:
         stands = standing(versions)
         self._attempts = {key: versions[key].attempt for key in stands}
         self._described = {key: described[key] for key in stands}
-        self._columns: dict[Key, dict[str, tuple[Any, ...]]] = {}
+        self._columns: dict[Key, dict[str, NDArray[Any]]] = {}
 
     def add(self, part: Predictions) -> None:
         """Take a line in if its pair stands; a merge may have left it twice, with equal copies."""
         key = (part.task, part.trial)
         if self._attempts.get(key) == part.attempt:
-            columns = part.columns.items()
-            self._columns[key] = {self._shared(n): self._shared(tuple(v)) for n, v in columns}
+            self._columns[key] = {
+                self._shared(name): self._array(column) for name, column in part.columns.items()
+            }
+
+    def _array(self, column: Any) -> NDArray[Any]:
+        values = np.asarray(column)
+        if values.dtype.kind in "biuf":
+            return values
+        texts = tuple(column)  # names of patients: the same ones for every method and seed
+        return self._texts.setdefault(texts, np.array(texts, dtype=object))
 
     def frame(self) -> pd.DataFrame:
         """A row per (trial, task, test patient), sorted."""
@@ -185,12 +194,7 @@ class PredictionTable:
             for i, name in enumerate(_BESIDE)
         } | {"task": np.repeat(_typed([task for task, _ in keys]), counts)}
         own = {
-            name: list(
-                chain.from_iterable(
-                    part.get(name, (np.nan,) * int(n))
-                    for part, n in zip(parts, counts, strict=True)
-                )
-            )
+            name: _joined([part.get(name) for part in parts], counts)
             for name in dict.fromkeys(("patient", *chain.from_iterable(parts)))
         }
         first = PREDICTION[:-1]
@@ -199,6 +203,19 @@ class PredictionTable:
             {n: described[n] for n in first} | own | {n: described[n] for n in last}
         )
         return frame.sort_values(list(PREDICTION), ignore_index=True, kind="stable")
+
+
+def _joined(parts: list[NDArray[Any] | None], counts: NDArray[np.int64]) -> Any:
+    """One column of all parts, NaN where a part has none."""
+    none = np.float32(np.nan)
+    texts = any(part is not None and part.dtype.kind == "O" for part in parts)
+    filled = [
+        np.full(n, none, dtype=object if texts else np.float32) if part is None else part
+        for part, n in zip(parts, counts.tolist(), strict=True)
+        if n
+    ]
+    joined = np.concatenate(filled) if filled else np.empty(0)
+    return joined.tolist() if texts else joined
 
 
 def _fields(record: TrialRecord | TaskRecord, names: Iterable[str]) -> Iterator[Any]:

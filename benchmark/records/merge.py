@@ -1,36 +1,40 @@
 """Results of several machines in one folder: what is the same once, and contradictions shown."""
 
 import json
+import tempfile
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from benchmark.records.schema import Predictions, TrialRecord
+from benchmark.records.columnar import write_columns
+from benchmark.records.schema import FOLDERS, Predictions, Record, TrialRecord
 from benchmark.records.segments import (
     COMPRESSED,
-    PLAIN,
+    decoded,
+    encoded,
     read_predictions,
     read_records,
     write_segment,
 )
+from tasks.atomic import sync_folder
 from tasks.base import Status
 from tasks.errors import InputError
-
-SEGMENT = f"merged{COMPRESSED}"
 
 _SHOWN = 20
 """Contradictions that are printed; the rest is counted."""
 
-_ENDS = (PLAIN, COMPRESSED)
-
 Scores = dict[str, float | None]
 
 _Name = tuple[Path, str, str]
+
+_R = TypeVar("_R", bound=Record)
 
 
 @dataclass(frozen=True)
@@ -104,15 +108,14 @@ def merge(folders: Sequence[Path], output: Path, console: Console) -> int:
             raise InputError(f"{folder}: expected a results folder with records/, found none")
     if len({folder.resolve() for folder in folders}) < len(folders):
         raise InputError("expected each results folder once")
-    segments = [f"{name}/*{end}" for name in ("records", "predictions") for end in _ENDS]
-    if any(next(output.glob(pattern), None) for pattern in segments):
+    if any(path.is_file() for name in FOLDERS for path in (output / name).rglob("*")):
         raise InputError(f"{output}: expected a folder without results, found some")
     trials = _read(folders)
-    found = [
+    differing = [
         c for trial, entries in sorted(trials.items()) for c in _contradictions(trial, entries)
     ]
-    if found:
-        _show(found, console)
+    if differing:
+        _show(differing, console)
         return 1
     kept = {
         entry.name: attempt
@@ -204,55 +207,93 @@ def _kept(entries: Sequence[_Entry]) -> list[_Entry]:
 def _write(
     folders: Sequence[Path],
     output: Path,
-    kept: dict[_Name, int],
-    attempts: dict[tuple[Path, str, str, int], int],
+    kept: Mapping[_Name, int],
+    attempts: Mapping[tuple[Path, str, str, int], int],
     succeeded: set[tuple[str, str]],
 ) -> None:
-    def records() -> Iterator[TrialRecord]:
-        for folder in folders:
-            for line in read_records(folder):
-                name = (folder, line.trial, line.finished)
-                if name in kept:
+    """Write a file a cohort and method: their lines on the disk first, for they may be many."""
+    files: dict[str, tuple[str, str]] = {}
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".merge-", dir=output) as scratch:
+            made = Path(scratch)
+            for folder in folders:
+                for line in read_records(folder):
+                    name = (folder, line.trial, line.finished)
+                    if name not in kept:
+                        continue
                     tasks = tuple(
                         task
                         for task in line.tasks
                         if task.status == Status.OK or (line.trial, task.task) not in succeeded
                     )
-                    yield line.model_copy(update={"attempt": kept[name], "tasks": tasks})
-
-    def predictions() -> Iterator[Predictions]:
-        for folder in folders:
-            for part in read_predictions(folder):
-                attempt = attempts.get((folder, part.trial, part.task, part.attempt))
-                if attempt is not None:
-                    yield part.model_copy(update={"attempt": attempt})
-
-    try:
-        for name in ("records", "predictions"):
-            (output / name).mkdir(parents=True, exist_ok=True)
+                    files[line.trial] = (line.cohort, line.method)
+                    changed = line.model_copy(update={"attempt": kept[name], "tasks": tasks})
+                    _spool(made / "lines" / "records", files[line.trial], changed)
+                for part in read_predictions(folder):
+                    attempt = attempts.get((folder, part.trial, part.task, part.attempt))
+                    if attempt is not None:
+                        lists = {n: np.asarray(v).tolist() for n, v in part.columns.items()}
+                        again = part.model_copy(update={"attempt": attempt, "columns": lists})
+                        _spool(made / "lines" / "predictions", files[part.trial], again)
+            for kind in FOLDERS:
+                (made / kind).mkdir()
+            for place in _spooled(made / "lines" / "records"):
+                (made / "records" / place.parent.name).mkdir(exist_ok=True)
+                target = made / "records" / place.parent.name / f"{place.name}{COMPRESSED}"
+                ordered = sorted(_lines(place, TrialRecord), key=_order)
+                write_segment(target, ordered)
+            for cohort, places in groupby(
+                _spooled(made / "lines" / "predictions"), lambda place: place.parent.name
+            ):
+                blocks = ((place.name, _lines(place, Predictions)) for place in places)
+                write_columns(made / "predictions", cohort, blocks)
+            # The records last, as everywhere: without them there are no results.
+            for kind in reversed(FOLDERS):
+                (made / kind).rename(output / kind)
+            sync_folder(output)
     except OSError as error:
         raise InputError(
             f"{output}: expected a results folder that can be written, found: {error.strerror}"
         ) from error
-    # The records last, as everywhere: without them there are no results.
-    write_segment(output / "predictions" / SEGMENT, predictions())
-    write_segment(output / "records" / SEGMENT, records())
 
 
-def _show(found: Sequence[Contradiction], console: Console) -> None:
+def _spool(folder: Path, file: tuple[str, str], line: Record) -> None:
+    place = folder.joinpath(*file)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with place.open("ab") as lines:
+        lines.write(encoded(line))
+
+
+def _spooled(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*/*"))
+
+
+def _lines(place: Path, model: type[_R]) -> Iterator[_R]:
+    with place.open("rb") as file:
+        yield from (decoded(text, model) for text in file)
+
+
+def _order(line: TrialRecord) -> tuple[Any, ...]:
+    """What is alike stands together: it is packed better."""
+    setting = (str(line.protocol), line.budget, line.n_folds, line.seed, line.fold)
+    return (*setting, line.trial, line.attempt, line.finished)
+
+
+def _show(contradictions: Sequence[Contradiction], console: Console) -> None:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in ("trial", "method", "task", "metric", "folder", "score"):
         table.add_column(name, overflow="fold")
-    for one in found[:_SHOWN]:
+    for one in contradictions[:_SHOWN]:
         place = (one.trial, one.method, one.task, one.metric)
         for folder, value in one.values:
             table.add_row(*place, str(folder), "none" if value is None else repr(value))
             place = ("", "", "", "")
     console.print(table)
-    if len(found) > _SHOWN:
-        console.print(f"... and {len(found) - _SHOWN:,} more")
+    if len(contradictions) > _SHOWN:
+        console.print(f"... and {len(contradictions) - _SHOWN:,} more")
     console.print(
-        f"{len(found):,} scores contradict each other: the same trial and task, other values."
-        " Nothing was written. `mirror-bench rerun TRIAL` says which folder is right.",
+        f"{len(contradictions):,} scores contradict each other: the same trial and task, other"
+        " values. Nothing was written. `mirror-bench rerun TRIAL` says which folder is right.",
         highlight=False,
     )

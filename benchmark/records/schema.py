@@ -5,6 +5,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from pydantic import (
@@ -22,9 +23,40 @@ from typing_extensions import TypeAliasType
 from benchmark.records.protocol import TrialProtocol
 from tasks.base import Status
 from tasks.data.formats.cells import shown
+from tasks.errors import InputError
 from tasks.names import NAME, NAME_RULE
 
 SCHEMA = 2
+
+FOLDERS = ("records", "predictions")
+"""What a results folder holds."""
+
+
+class DamagedError(InputError):
+    """Something in a results folder that cannot be read; `mirror-bench results repair` can help.
+
+    Args:
+        path: The file, in `records/` or `predictions/`.
+        detail: Where in it, what was expected, what was found.
+    """
+
+    def __init__(self, path: Path, detail: str) -> None:
+        self.detail = detail
+        results = next(p.parent for p in path.parents if p.name in FOLDERS)
+        super().__init__(
+            f"{path}: {detail}; mirror-bench results repair --results {results} moves it aside"
+        )
+
+
+class NewerError(ValueError):
+    """What a newer mirror-bench wrote: not damaged, and not to be read here."""
+
+    def __init__(self, schema: object) -> None:
+        super().__init__(
+            f"schema: expected {SCHEMA} or older, found {shown(schema)}, which a newer "
+            "mirror-bench reads"
+        )
+
 
 _LARGEST = 2**63 - 1
 

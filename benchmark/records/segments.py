@@ -1,9 +1,10 @@
 """Segments: files of JSON lines that a results folder is made of.
 
 A run appends to plain segments of its own (`.jsonl`), each line as one write followed by fsync; a
-torn last line is skipped by the reader. Merged results are whole from the start and may be
-compressed (`.jsonl.gz`). Both are read alike, line by line: a folder of 100,000 trials does not fit
-into memory at once.
+torn last line is skipped by the reader. Merged results are whole from the start and compressed
+(`.jsonl.xz`, `.jsonl.gz` once), a file a cohort and method, so that a method that ran again changes
+its own file alone. All are read alike, line by line: a folder of 100,000 trials does not fit into
+memory at once.
 
 A line begins with its schema and ends with the CRC-32 of all before it, so that one changed digit
 is noticed.
@@ -12,23 +13,32 @@ is noticed.
 import errno
 import gzip
 import json
+import lzma
 import os
 import re
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar, cast
 
 from pydantic import ValidationError
 
+from benchmark.records.columnar import read_columns
 from benchmark.records.migration import migrated
-from benchmark.records.schema import SCHEMA, Predictions, Record, TrialRecord, fault
+from benchmark.records.schema import (
+    SCHEMA,
+    DamagedError,
+    NewerError,
+    Predictions,
+    Record,
+    TrialRecord,
+    fault,
+)
 from tasks.atomic import atomic_write, sync_folder
-from tasks.data.formats.cells import shown
 from tasks.errors import InputError, MachineError
 
-PLAIN, COMPRESSED = ".jsonl", ".jsonl.gz"
+PLAIN, GZIP, COMPRESSED = ".jsonl", ".jsonl.gz", ".jsonl.xz"
 
 _R = TypeVar("_R", bound=Record)
 
@@ -94,47 +104,59 @@ def read_records(results: Path) -> Iterator[TrialRecord]:
     """The trials of all segments of a results folder, by file name.
 
     Raises:
-        InputError: A line is no trial, or a compressed segment is damaged.
+        DamagedError: A line is no trial, or a compressed segment is damaged.
+        InputError: A line is of a newer schema.
     """
     return _read(results / "records", TrialRecord)
 
 
 def read_predictions(results: Path) -> Iterator[Predictions]:
     """The predictions likewise, a trial and task at a time."""
-    return _read(results / "predictions", Predictions)
+    yield from _read(results / "predictions", Predictions)
+    yield from read_columns(results / "predictions")
+
+
+def segments(folder: Path) -> list[Path]:
+    """The segments in `records/` or `predictions/`: those of runs and, in folders, merged ones."""
+    endings = (PLAIN, GZIP, COMPRESSED)
+    return sorted(path for path in folder.rglob("*") if path.name.endswith(endings))
+
+
+def opened(path: Path) -> BinaryIO:
+    """A segment to read lines of."""
+    if path.name.endswith(COMPRESSED):
+        return cast("BinaryIO", lzma.open(path))
+    return cast("BinaryIO", gzip.open(path)) if path.name.endswith(GZIP) else path.open("rb")
 
 
 def _read(folder: Path, model: type[_R]) -> Iterator[_R]:
-    segments = [path for path in folder.glob("*") if path.name.endswith((PLAIN, COMPRESSED))]
-    for path in sorted(segments):
-        compressed = path.name.endswith(COMPRESSED)
-        with gzip.open(path, "rb") if compressed else path.open("rb") as file:
-            yield from _lines(path, file, model, torn_is_error=compressed)
+    for path in segments(folder):
+        with opened(path) as file:
+            yield from _lines(path, file, model)
 
 
-def write_segment(path: Path, lines: Iterable[Record]) -> None:
-    """Write a whole segment, compressed if its name ends in `.jsonl.gz`; whole or not at all.
+def write_segment(path: Path, lines: Iterable[Record | bytes]) -> None:
+    """Write a whole segment, compressed if its name says so; whole or not at all.
 
     The same lines give the same bytes: a compressed file holds neither time nor name.
 
     Args:
         path: An older segment there is replaced.
-        lines: Records, or predictions.
+        lines: Records, or predictions, or lines as they were read.
 
     Raises:
-        InputError: If it cannot be written.
+        OSError: The disk took it not.
     """
-    try:
-        with atomic_write(path) as raw:
-            if path.name.endswith(COMPRESSED):
-                with gzip.GzipFile("", "wb", fileobj=raw, mtime=0) as file:
-                    file.writelines(map(encoded, lines))
-            else:
-                raw.writelines(map(encoded, lines))
-    except OSError as error:
-        raise InputError(
-            f"{path}: expected a file that can be written, found: {error.strerror}"
-        ) from error
+    with atomic_write(path) as raw:
+        whole = (line if isinstance(line, bytes) else encoded(line) for line in lines)
+        if path.name.endswith(COMPRESSED):
+            with lzma.open(raw, "wb") as file:
+                file.writelines(whole)
+        elif path.name.endswith(GZIP):
+            with gzip.GzipFile("", "wb", fileobj=raw, mtime=0) as packed:
+                packed.writelines(whole)
+        else:
+            raw.writelines(whole)
 
 
 def encoded(line: Record) -> bytes:
@@ -172,10 +194,7 @@ def _older(text: bytes) -> dict[str, object]:
     if schema == SCHEMA:
         raise ValueError("expected a checksum at its end, found none")
     if schema != 1 or "crc32" in line:
-        raise ValueError(
-            f"schema: expected {SCHEMA} or older, found {shown(schema)}, which a newer "
-            "mirror-bench reads"
-        )
+        raise NewerError(schema)
     return line
 
 
@@ -200,20 +219,23 @@ def _refuse_constant(word: str) -> None:
     raise ValueError(word)
 
 
-def _lines(
-    path: Path, file: Iterable[bytes], model: type[_R], *, torn_is_error: bool
-) -> Iterator[_R]:
+DECOMPRESSION = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError)
+"""What a damaged compressed file raises."""
+
+
+def _lines(path: Path, file: Iterable[bytes], model: type[_R]) -> Iterator[_R]:
     number = 0
     try:
         for number, text in enumerate(file, start=1):
-            if not text.endswith(b"\n") and not torn_is_error:
+            if not text.endswith(b"\n") and path.name.endswith(PLAIN):
                 return  # The run was killed while it wrote this line: it was never finished.
             try:
                 line = decoded(text, model)
-            except ValueError as error:
+            except NewerError as error:
                 raise InputError(f"{path}: line {number}: {error}") from error
+            except ValueError as error:
+                raise DamagedError(path, f"line {number}: {error}") from error
             yield line
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise InputError(
-            f"{path}: line {number + 1}: expected a whole gzip file, found: {error}"
-        ) from error
+    except DECOMPRESSION as error:
+        detail = f"line {number + 1}: expected a whole compressed file, found: {error}"
+        raise DamagedError(path, detail) from error

@@ -1,17 +1,19 @@
 """Results of several machines: joined without conflict; contradictions are shown."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
 from benchmark.cli import main as cli
 from benchmark.records.merge import merge
-from benchmark.records.schema import Record, TrialRecord
+from benchmark.records.schema import Predictions, Record, TrialRecord
 from benchmark.records.segments import read_predictions, read_records, write_segment
 from benchmark.records.store import Store
 from tasks.errors import InputError
@@ -47,16 +49,68 @@ def test_merged_and_shuffled_the_leaderboard_has_the_same_bytes(tmp_path: Path) 
         assert board(tmp_path / name) == expected
     lines = list(read_records(tmp_path / "ab"))
     assert len(lines) == frame["trial"].nunique()
+    contents = [
+        {path.relative_to(folder): path.read_bytes() for path in files(folder)}
+        for folder in (tmp_path / "ab", tmp_path / "ba")
+    ]
+    assert contents[0] == contents[1]
+    # Read in whichever order, as the segments of a run.
     rng = np.random.default_rng(0)
-    both: dict[str, Callable[[Path], Iterator[Record]]] = {
-        "records": read_records,
-        "predictions": read_predictions,
+    shuffled = tmp_path / "shuffled"
+    parts = list(read_predictions(tmp_path / "ab"))
+    for kind, of_kind in (("records", lines), ("predictions", parts)):
+        (shuffled / kind).mkdir(parents=True)
+        rows = [of_kind[i] for i in rng.permutation(len(of_kind))]
+        write_segment(shuffled / kind / "0.jsonl.gz", map(plain, rows))
+    assert board(shuffled) == expected
+
+
+def files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def plain(line: Record) -> Record:
+    """Predictions that were read of columns, as lines have them."""
+    if not isinstance(line, Predictions):
+        return line
+    columns = {name: np.asarray(values).tolist() for name, values in line.columns.items()}
+    return line.model_copy(update={"columns": columns})
+
+
+def test_a_method_that_ran_again_changes_its_own_files_alone(tmp_path: Path) -> None:
+    frame = fake()
+    write_store(tmp_path / "a", frame)
+    other = frame.copy()
+    again = (other["method"] == "pca") & (other["cohort"] == "TCGA-BRCA")
+    other.loc[again, "value"] += 0.01
+    other.loc[again, "trial"] += "/again"
+    later = "2026-02-02T00:00:00.000+00:00"
+    write_store(tmp_path / "b", other[again], finished=later, code="d" * 16)
+    merge([tmp_path / "a"], tmp_path / "before", QUIET)
+    merge([tmp_path / "before", tmp_path / "b"], tmp_path / "after", QUIET)
+    names = [file.relative_to(tmp_path / "before") for file in files(tmp_path / "before")]
+    assert names == [file.relative_to(tmp_path / "after") for file in files(tmp_path / "after")]
+    changed = {
+        str(name)
+        for name in names
+        if (tmp_path / "before" / name).read_bytes() != (tmp_path / "after" / name).read_bytes()
     }
-    for kind, read in both.items():
-        shuffled = list(read(tmp_path / "ab"))
-        rng.shuffle(shuffled)
-        write_segment(tmp_path / "ab" / kind / "merged.jsonl.gz", shuffled)
-    assert board(tmp_path / "ab") == expected
+    assert changed == {
+        "records/TCGA-BRCA/pca.jsonl.xz", "predictions/TCGA-BRCA/pca.parquet"
+    }  # fmt: skip
+
+
+def test_an_outcome_is_kept_once_a_cohort(tmp_path: Path) -> None:
+    write_store(tmp_path / "a", fake())
+    merge([tmp_path / "a"], tmp_path / "b", QUIET)
+    place = tmp_path / "b" / "predictions" / "TCGA-LUAD"
+    tested = pq.read_table(place / "_tested.parquet")
+    assert tested.num_rows == 5  # folds, whatever the methods and seeds
+    assert "column event" in tested.column_names
+    of_method = pq.read_table(place / "mirror.parquet")
+    assert of_method.num_rows == 15
+    assert "column patient" not in of_method.column_names
+    assert of_method.schema.field("column risk").type == pa.list_(pa.float32())
 
 
 def test_merging_again_changes_nothing(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """The store: whole lines or none, the last attempt wins, two runs never at once."""
 
 import gzip
+import lzma
 import multiprocessing
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -153,9 +155,15 @@ def test_without_records_a_stamp_is_the_time(tmp_path: Path) -> None:
     assert timedelta(seconds=-0.002) < stamp - before < timedelta(minutes=1)
 
 
-def test_a_compressed_segment_is_read_like_any_other(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("ending", "unpacked"), [(".jsonl.gz", gzip.decompress), (".jsonl.xz", lzma.decompress)]
+)
+def test_a_compressed_segment_is_read_like_any_other(
+    tmp_path: Path, ending: str, unpacked: Callable[[bytes], bytes]
+) -> None:
     lines = [record("a" * 16, value=0.6), record("b" * 16, value=0.7)]
-    for name, suffix in (("plain", ".jsonl"), ("packed", ".jsonl.gz"), ("again", ".jsonl.gz")):
+    for name in ("plain", "packed", "again"):
+        suffix = ".jsonl" if name == "plain" else ending
         store = opened(tmp_path / name)
         write_segment(store.folder / "records" / f"merged{suffix}", lines)
         write_segment(
@@ -166,20 +174,25 @@ def test_a_compressed_segment_is_read_like_any_other(tmp_path: Path) -> None:
     assert packed.records().equals(plain.records())
     assert packed.predictions().equals(plain.predictions())
     assert packed.history() == plain.history()
-    path = Path("records") / "merged.jsonl.gz"
+    path = Path("records") / f"merged{ending}"
     whole = (tmp_path / "packed" / path).read_bytes()
     assert whole == (tmp_path / "again" / path).read_bytes()
-    assert gzip.decompress(whole) == (plain.folder / "records" / "merged.jsonl").read_bytes()
+    assert unpacked(whole) == (plain.folder / "records" / "merged.jsonl").read_bytes()
     assert not list((tmp_path / "packed").rglob("*.tmp"))
 
 
+@pytest.mark.parametrize("ending", [".jsonl.gz", ".jsonl.xz"])
 @pytest.mark.parametrize("cut", [5, -9, -30])
-def test_a_damaged_compressed_segment_is_an_error_that_names_it(tmp_path: Path, cut: int) -> None:
+def test_a_damaged_compressed_segment_is_an_error_that_names_it(
+    tmp_path: Path, cut: int, ending: str
+) -> None:
     store = opened(tmp_path)
-    path = store.folder / "records" / "merged.jsonl.gz"
+    path = store.folder / "records" / f"merged{ending}"
     write_segment(path, [record()])
     path.write_bytes(path.read_bytes()[:cut])
-    with pytest.raises(InputError, match=rf"{path.name}: line \d: expected a whole gzip file"):
+    with pytest.raises(
+        InputError, match=rf"{path.name}: line \d: expected a whole compressed file"
+    ):
         store.records()
 
 
