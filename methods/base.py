@@ -1,11 +1,12 @@
 """The contract of a method: one frozen declaration and two verbs."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from tasks.data.cohort import SIDES, Cohort, Endpoint, Label
@@ -176,3 +177,13 @@ class MethodSpec:
     ) -> "MethodSpec":
         """A variant: this method with `delta` applied to its configuration."""
         return replace(self, name=name, summary=summary, role=role, parent=self.name, delta=delta)
+
+
+def rows_for(
+    patients: Sequence[str], known: Sequence[str], values: NDArray[np.floating]
+) -> NDArray[np.float32]:
+    """Rows of `values`, one for each of `known`, as rows for `patients`: NaN for the others."""
+    row = {patient: i for i, patient in enumerate(patients)}
+    rows = np.full((len(row), values.shape[1]), np.nan, dtype=np.float32)
+    rows[np.array([row[patient] for patient in known], dtype=np.intp)] = values
+    return rows

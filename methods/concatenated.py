@@ -6,17 +6,13 @@ from typing import Any, ClassVar, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from methods.base import Config, Method, State
+from methods.base import Config, Method, State, rows_for
 from tasks.data.cohort import SIDES, BagModality, Cohort, Modality
 from tasks.embeddings import Embeddings
 
 
 class SideMap(Protocol):
     """What was fitted of one side: a function of a patient's own vector."""
-
-    @property
-    def width(self) -> int:
-        """Features that come out."""
 
     def transform(self, values: NDArray[np.floating]) -> NDArray[np.float32]:
         """Map any patients' rows [n, n_columns]: float32 [n, width], nothing missing."""
@@ -29,7 +25,7 @@ class SideMap(Protocol):
         """The inverse of `state`."""
 
 
-class SidewiseMethod(Method):
+class ConcatenatedMethod(Method):
     """A map per side; `fit` of a subclass puts them into `fitted`.
 
     Attributes:
@@ -47,15 +43,11 @@ class SidewiseMethod(Method):
 
     def embed(self, cohort: Cohort) -> Embeddings:
         """Map each patient's sides; NaN where one is missing."""
-        row = {patient: i for i, patient in enumerate(cohort.patients)}
         parts = {}
         for side in self.sides:
             modality = cohort.modalities[side]
-            part = np.full((len(row), self.fitted[side].width), np.nan, dtype=np.float32)
-            if modality.patients:
-                rows = [row[patient] for patient in modality.patients]
-                part[rows] = self.fitted[side].transform(pooled(modality))
-            parts[side] = part
+            values = self.fitted[side].transform(pooled(modality))
+            parts[side] = rows_for(cohort.patients, modality.patients, values)
         return Embeddings(cohort.patients, np.concatenate(list(parts.values()), axis=1), **parts)
 
     def state(self) -> State:

@@ -5,50 +5,18 @@ differ in how a batch's similarities are judged, and in nothing else.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
 
 from torch import nn
 
-from methods.base import Budget, LogUniform, MethodSpec
+from methods.base import LogUniform, MethodSpec
 from methods.branches import EncoderArchitecture
 from methods.mirror.model import initialise
 from methods.objectives.pairs import CLIP, InfoNCE, PairObjective, SigLIP
-from methods.sizes import PAPER, SMOKE, SPACE
-from methods.trainer import Shape, TorchConfig, TorchMethod, bag_tokens
-from methods.two_tower import PairNetwork
-
-
-class Contrastive(PairNetwork):
-    """MIRROR's encoders, a head on each, and an objective of pairs.
-
-    Args:
-        wsi_width: Features of a patch, or of a slide vector.
-        rna_width: Number of genes.
-        wsi_tokens: Patches in a training bag; None where slides are vectors.
-        architecture: Of the encoders.
-        objective: Of the two sides of a batch; None is InfoNCE of temperature 0.1.
-        head: Makes the head of a side; None is a linear one.
-    """
-
-    def __init__(
-        self,
-        wsi_width: int,
-        rna_width: int,
-        wsi_tokens: int | None,
-        architecture: EncoderArchitecture = EncoderArchitecture(),  # noqa: B008 (frozen)
-        objective: PairObjective | None = None,
-        head: Callable[[], nn.Module] | None = None,
-    ) -> None:
-        super().__init__(
-            architecture.encoder(wsi_width, wsi_tokens),
-            architecture.encoder(rna_width, None),
-            objective or InfoNCE(0.1),
-            head or partial(nn.Linear, architecture.width, architecture.width),
-        )
-        initialise(self)
+from methods.sizes import BUDGETS, SPACE
+from methods.trainer import Network, Shape, TorchConfig, TorchMethod, bag_tokens
+from methods.two_tower import TwoTower
 
 
 @dataclass(frozen=True)
@@ -69,16 +37,18 @@ class PairMethod(TorchMethod):
 
     config: PairConfig
 
-    def build(self, shapes: Mapping[str, Shape]) -> nn.Module:
+    def build(self, shapes: Mapping[str, Shape]) -> Network:
         """MIRROR's encoders with a head each."""
-        return Contrastive(
-            shapes["wsi"].width,
-            shapes["rna"].width,
-            bag_tokens(shapes["wsi"], self.config),
-            self.config,
-            self.config.objective(),
-            self.config.head,
+        config, wsi = self.config, shapes["wsi"]
+        objective = config.objective()  # the first to draw its weights
+        network = TwoTower(
+            config.encoder(wsi.width, bag_tokens(wsi, config)),
+            config.encoder(shapes["rna"].width, None),
+            objective,
+            config.head,
         )
+        initialise(network)
+        return network
 
 
 @dataclass(frozen=True)
@@ -118,40 +88,49 @@ class SigLIPConfig(PairConfig):
         return SigLIP()
 
 
-BUDGETS: Mapping[Budget, Mapping[str, Any]] = {Budget.SMOKE: SMOKE, Budget.PAPER: PAPER}
+def pair_spec(
+    name: str,
+    summary: str,
+    family: str,
+    citation: str,
+    config: PairConfig,
+    **space: LogUniform,
+) -> MethodSpec:
+    """The declaration of a method that differs from the others here by its configuration."""
+    return MethodSpec(
+        name=name,
+        summary=summary,
+        family=family,
+        citation=citation,
+        build=PairMethod,
+        config=config,
+        ordered=True,
+        budgets=BUDGETS,
+        space={**SPACE, **space},
+    )
+
 
 SPECS = (
-    MethodSpec(
-        name="contrastive",
-        summary="Symmetric InfoNCE on MIRROR's encoders, fixed temperature",
-        family="contrastive",
-        citation="van den Oord et al., 2018; Radford et al., ICML 2021",
-        build=PairMethod,
-        config=ContrastiveConfig(),
-        ordered=True,
-        budgets=BUDGETS,
-        space={**SPACE, "temperature": LogUniform(0.01, 0.5)},
+    pair_spec(
+        "contrastive",
+        "Symmetric InfoNCE on MIRROR's encoders, fixed temperature",
+        "contrastive",
+        "van den Oord et al., 2018; Radford et al., ICML 2021",
+        ContrastiveConfig(),
+        temperature=LogUniform(0.01, 0.5),
     ),
-    MethodSpec(
-        name="clip",
-        summary="Symmetric InfoNCE on MIRROR's encoders, learned scale",
-        family="contrastive",
-        citation="Radford et al., ICML 2021",
-        build=PairMethod,
-        config=CLIPConfig(),
-        ordered=True,
-        budgets=BUDGETS,
-        space=SPACE,
+    pair_spec(
+        "clip",
+        "Symmetric InfoNCE on MIRROR's encoders, learned scale",
+        "contrastive",
+        "Radford et al., ICML 2021",
+        CLIPConfig(),
     ),
-    MethodSpec(
-        name="siglip",
-        summary="Sigmoid loss of every pair on MIRROR's encoders, learned scale and bias",
-        family="contrastive",
-        citation="Zhai et al., ICCV 2023",
-        build=PairMethod,
-        config=SigLIPConfig(),
-        ordered=True,
-        budgets=BUDGETS,
-        space=SPACE,
+    pair_spec(
+        "siglip",
+        "Sigmoid loss of every pair on MIRROR's encoders, learned scale and bias",
+        "contrastive",
+        "Zhai et al., ICCV 2023",
+        SigLIPConfig(),
     ),
 )

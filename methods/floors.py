@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from methods.base import Config, Context, Method, MethodSpec, Role, State, UnableError
-from methods.concatenated import SidewiseMethod, pooled
+from methods.base import Config, Context, Method, MethodSpec, Role, State, UnableError, rows_for
+from methods.concatenated import ConcatenatedMethod, pooled
 from tasks.data.cohort import Cohort
 from tasks.data.preprocess import VectorScaler
 from tasks.embeddings import Embeddings
@@ -25,7 +25,7 @@ class RawConfig(Config):
     genes: int = 4096
 
 
-class MeanConcat(SidewiseMethod):
+class MeanConcat(ConcatenatedMethod):
     """Mean-pooled slides and expression as they are, standardised and concatenated."""
 
     side_map = VectorScaler
@@ -105,9 +105,7 @@ def _covariates(cohort: Cohort) -> NDArray[np.float32]:
     """Covariates of every patient, NaN where unknown, then whether each is: [n, 2 * width]."""
     if cohort.clinical is None:
         raise UnableError("age, sex and stage are not in the cohort's clinical file")
-    values = np.full((len(cohort.patients), cohort.clinical.width), np.nan, dtype=np.float32)
-    row = {patient: i for i, patient in enumerate(cohort.patients)}
-    values[[row[patient] for patient in cohort.clinical.patients]] = cohort.clinical.values
+    values = rows_for(cohort.patients, cohort.clinical.patients, cohort.clinical.values)
     return np.hstack([values, np.isnan(values).astype(np.float32)])
 
 

@@ -10,7 +10,7 @@ from sklearn.cross_decomposition import PLSSVD
 from sklearn.decomposition import PCA
 
 from methods.base import Budget, Choice, Config, Context, MethodSpec, UnableError
-from methods.concatenated import SidewiseMethod, below, pooled
+from methods.concatenated import ConcatenatedMethod, below, pooled
 from tasks.data.cohort import SIDES, Cohort
 from tasks.data.preprocess import VectorScaler
 
@@ -45,11 +45,6 @@ class Projection:
     mean: NDArray[np.float64]
     axes: NDArray[np.float64]
 
-    @property
-    def width(self) -> int:
-        """Axes."""
-        return len(self.axes)
-
     def transform(self, values: NDArray[np.floating]) -> NDArray[np.float32]:
         """Project any patients' rows: float32 [n, components]."""
         scaled = self.scaler.transform(values).astype(np.float64)
@@ -66,7 +61,7 @@ class Projection:
         return cls(VectorScaler.from_state(below("scaler.", state)), state["mean"], state["axes"])
 
 
-class LinearMethod(SidewiseMethod):
+class LinearMethod(ConcatenatedMethod):
     """Mean-pooled slides and expression, each projected on axes, concatenated."""
 
     side_map = Projection

@@ -9,15 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from methods.base import Budget, Choice, MethodSpec
+from methods.base import Choice, MethodSpec
 from methods.branches import BagBranch, Branch, EncoderArchitecture, VectorBranch
 from methods.mirror.model import initialise
-from methods.network import Network
 from methods.objectives.retention import choose_masked, masked_error
-from methods.sizes import PAPER, SMOKE, SPACE
-from methods.trainer import Shape, TorchConfig, TorchMethod
+from methods.sizes import BUDGETS, SPACE
+from methods.trainer import Network, Shape, TorchConfig, TorchMethod
 from tasks.data.cohort import Kind
 
 
@@ -84,7 +83,7 @@ class MaskedAutoencoderMethod(TorchMethod):
 
     config: MaskedAutoencoderConfig
 
-    def build(self, shapes: Mapping[str, Shape]) -> nn.Module:
+    def build(self, shapes: Mapping[str, Shape]) -> Network:
         """MIRROR's branches, inputs masked."""
         config, wsi = self.config, shapes["wsi"]
         slides: Branch = (
@@ -107,7 +106,7 @@ SPECS = (
         build=MaskedAutoencoderMethod,
         config=MaskedAutoencoderConfig(),
         ordered=True,
-        budgets={Budget.SMOKE: SMOKE, Budget.PAPER: PAPER},
+        budgets=BUDGETS,
         space={**SPACE, "mask_ratio": Choice((0.25, 0.5, 0.75))},
     ),
 )

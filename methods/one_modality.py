@@ -10,12 +10,11 @@ from torch import Tensor, nn
 from methods.base import Budget, Choice, MethodSpec
 from methods.encoders.mlp import Perceptron
 from methods.encoders.pooled import PooledArchitecture
-from methods.network import Network
 from methods.objectives.pairs import InfoNCE, PairObjective
 from methods.objectives.retention import choose_masked, masked_error
-from methods.sizes import PAPER, SMOKE, SPACE
-from methods.trainer import Shape, TorchConfig, TorchMethod
-from methods.two_tower import Summarises
+from methods.sizes import BUDGETS, PAPER, SPACE
+from methods.trainer import Network, Shape, TorchConfig, TorchMethod
+from methods.two_tower import Tower
 from tasks.data.cohort import Kind
 from tasks.errors import InputError
 
@@ -34,9 +33,7 @@ class TwoViews(Network):
         objective: Of the two views of a batch.
     """
 
-    def __init__(
-        self, wsi: Summarises, width: int, mask_ratio: float, objective: PairObjective
-    ) -> None:
+    def __init__(self, wsi: Tower, width: int, mask_ratio: float, objective: PairObjective) -> None:
         super().__init__()
         self.wsi = wsi
         self.head = nn.Linear(width, width)
@@ -101,7 +98,7 @@ class IntraMethod(TorchMethod):
     config: IntraConfig
     sides: ClassVar[tuple[str, ...]] = ("wsi",)
 
-    def build(self, shapes: Mapping[str, Shape]) -> nn.Module:
+    def build(self, shapes: Mapping[str, Shape]) -> Network:
         """The pooling slide encoder with a linear head."""
         config, wsi = self.config, shapes["wsi"]
         return TwoViews(
@@ -163,7 +160,7 @@ class GeneAutoencoderMethod(TorchMethod):
     config: GeneAutoencoderConfig
     sides: ClassVar[tuple[str, ...]] = ("rna",)
 
-    def build(self, shapes: Mapping[str, Shape]) -> nn.Module:
+    def build(self, shapes: Mapping[str, Shape]) -> Network:
         """Encoder and decoder of the genes."""
         config = self.config
         return MaskedGenes(
@@ -183,7 +180,7 @@ SPECS = (
         config=IntraConfig(),
         sides=("wsi",),
         budgets={
-            Budget.SMOKE: SMOKE,
+            **BUDGETS,
             Budget.PAPER: {**PAPER, "batch_size": 64, "learning_rate": 1e-4},
         },
         space=MASKED_SPACE,
@@ -196,7 +193,7 @@ SPECS = (
         build=GeneAutoencoderMethod,
         config=GeneAutoencoderConfig(),
         sides=("rna",),
-        budgets={Budget.SMOKE: SMOKE, Budget.PAPER: {**PAPER, "hidden": 1536}},
+        budgets={**BUDGETS, Budget.PAPER: {**PAPER, "hidden": 1536}},
         space=MASKED_SPACE,
     ),
 )

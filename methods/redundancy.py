@@ -10,11 +10,10 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from methods.base import LogUniform, MethodSpec
-from methods.contrastive import BUDGETS, PairConfig, PairMethod
+from methods.base import LogUniform
+from methods.contrastive import PairConfig, pair_spec
 from methods.objectives.non_contrastive import BarlowTwins, VICReg
 from methods.objectives.pairs import PairObjective
-from methods.sizes import SPACE
 from tasks.errors import InputError
 
 
@@ -96,26 +95,20 @@ class BarlowTwinsConfig(RedundancyConfig):
 
 
 SPECS = (
-    MethodSpec(
-        name="vicreg",
-        summary="Invariance, variance and covariance on MIRROR's encoders, no negatives",
-        family="redundancy",
-        citation="Bardes et al., ICLR 2022",
-        build=PairMethod,
-        config=VICRegConfig(),
-        ordered=True,
-        budgets=BUDGETS,
-        space={**SPACE, "covariance": LogUniform(0.1, 10.0)},
+    pair_spec(
+        "vicreg",
+        "Invariance, variance and covariance on MIRROR's encoders, no negatives",
+        "redundancy",
+        "Bardes et al., ICLR 2022",
+        VICRegConfig(),
+        covariance=LogUniform(0.1, 10.0),
     ),
-    MethodSpec(
-        name="barlow-twins",
-        summary="Cross-correlation towards the identity on MIRROR's encoders, no negatives",
-        family="redundancy",
-        citation="Zbontar et al., ICML 2021",
-        build=PairMethod,
-        config=BarlowTwinsConfig(),
-        ordered=True,
-        budgets=BUDGETS,
-        space={**SPACE, "redundancy": LogUniform(1e-3, 5e-2)},
+    pair_spec(
+        "barlow-twins",
+        "Cross-correlation towards the identity on MIRROR's encoders, no negatives",
+        "redundancy",
+        "Zbontar et al., ICML 2021",
+        BarlowTwinsConfig(),
+        redundancy=LogUniform(1e-3, 5e-2),
     ),
 )

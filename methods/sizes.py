@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from methods.base import Choice, LogUniform
+from methods.base import Budget, Choice, LogUniform
 
 # The published sizes (configs/pretrain/mirror.template.yaml), and sizes for a quick look.
 PAPER: Mapping[str, Any] = {
@@ -15,6 +15,7 @@ PAPER: Mapping[str, Any] = {
     "genes": 0,
 }
 SMOKE: Mapping[str, Any] = {"width": 24, "epochs": 5, "tokens": 36}
+BUDGETS: Mapping[Budget, Mapping[str, Any]] = {Budget.SMOKE: SMOKE, Budget.PAPER: PAPER}
 
 SPACE: Mapping[str, Choice | LogUniform] = {
     "learning_rate": LogUniform(1e-4, 3e-3),

@@ -7,7 +7,6 @@ every method, the number of epochs is fixed.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from torch import Tensor, nn
 from torch.nn import functional
@@ -15,12 +14,11 @@ from torch.nn import functional
 from methods.base import Budget, LogUniform, MethodSpec
 from methods.encoders.mlp import Perceptron
 from methods.encoders.pooled import PooledArchitecture
-from methods.network import Network
 from methods.objectives.alignment import full_precision
 from methods.objectives.pairs import InfoNCE
-from methods.sizes import PAPER, SMOKE, SPACE
-from methods.trainer import Shape, TorchConfig, TorchMethod
-from methods.two_tower import PairNetwork, Summarises
+from methods.sizes import BUDGETS, PAPER, SPACE
+from methods.trainer import Network, Shape, TorchConfig, TorchMethod
+from methods.two_tower import Tower, TwoTower
 from tasks.data.cohort import Kind
 
 
@@ -45,11 +43,11 @@ class TangleMethod(TorchMethod):
 
     config: TangleConfig
 
-    def build(self, shapes: Mapping[str, Shape]) -> nn.Module:
+    def build(self, shapes: Mapping[str, Shape]) -> Network:
         """The pooling slide encoder and a perceptron of expression."""
         config, (wsi, rna) = self.config, (shapes["wsi"], shapes["rna"])
         hidden = config.rna_hidden or rna.width
-        return PairNetwork(
+        return TwoTower(
             config.pooled_encoder(wsi.width, bags=wsi.kind is Kind.BAG),
             Perceptron(
                 (rna.width, hidden, hidden),
@@ -70,7 +68,7 @@ class Reconstruction(Network):
         genes: Values to predict.
     """
 
-    def __init__(self, wsi: Summarises, width: int, genes: int) -> None:
+    def __init__(self, wsi: Tower, width: int, genes: int) -> None:
         super().__init__()
         self.wsi = wsi
         self.predictor = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, genes))
@@ -101,17 +99,14 @@ class TangleRecMethod(TorchMethod):
     config: TangleRecConfig
     embeds = ("wsi",)
 
-    def build(self, shapes: Mapping[str, Shape]) -> nn.Module:
+    def build(self, shapes: Mapping[str, Shape]) -> Network:
         """The pooling slide encoder and the predictor of expression."""
         wsi = shapes["wsi"]
         encoder = self.config.pooled_encoder(wsi.width, bags=wsi.kind is Kind.BAG)
         return Reconstruction(encoder, self.config.width, shapes["rna"].width)
 
 
-BUDGETS: Mapping[Budget, Mapping[str, Any]] = {
-    Budget.SMOKE: SMOKE,
-    Budget.PAPER: {**PAPER, "batch_size": 64, "learning_rate": 1e-4},
-}
+PAPER_SIZES = {**PAPER, "batch_size": 64, "learning_rate": 1e-4}
 CITATION = "Jaume et al., CVPR 2024"
 
 SPECS = (
@@ -122,7 +117,7 @@ SPECS = (
         citation=CITATION,
         build=TangleMethod,
         config=TangleConfig(),
-        budgets={**BUDGETS, Budget.PAPER: {**BUDGETS[Budget.PAPER], "rna_hidden": 0}},
+        budgets={**BUDGETS, Budget.PAPER: {**PAPER_SIZES, "rna_hidden": 0}},
         space={**SPACE, "temperature": LogUniform(0.005, 0.2)},
     ),
     MethodSpec(
@@ -134,7 +129,7 @@ SPECS = (
         config=TangleRecConfig(),
         # What an embedding needs; `TangleRecMethod.sides` says what training needs.
         sides=("wsi",),
-        budgets=BUDGETS,
+        budgets={**BUDGETS, Budget.PAPER: PAPER_SIZES},
         space=SPACE,
     ),
 )

@@ -1,11 +1,11 @@
 """The one training loop: seeded, on CPU or CUDA, over bags or vectors."""
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import ClassVar, Protocol, cast
+from typing import ClassVar, cast
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from methods.base import Config, Context, Method, State, UnableError
+from methods.base import Config, Context, Method, State, UnableError, rows_for
 from tasks.data.cohort import SIDES, BagModality, Cohort, Features, Kind, Modality, VectorModality
 from tasks.data.preprocess import InstanceScaler, VectorScaler
 from tasks.draws import fixed_rows
@@ -81,24 +81,19 @@ def bag_tokens(shape: Shape, config: TorchConfig) -> int | None:
     return config.tokens if shape.kind is Kind.BAG else None
 
 
-class Encoder(Protocol):
-    """What `TorchMethod.build` returns, an `nn.Module`.
+class Network(nn.Module):
+    """What `TorchMethod.build` returns; a subclass adds losses, and encoders of what is embedded.
 
-    `wsi` is float32 [B, T, D] for bags or [B, D] for slide vectors; `rna` is [B, G]. A network of
-    one side has neither the argument nor the `encode_` of the other.
+    Those are `encode_wsi(wsi)` and `encode_rna(rna)`, embeddings [B, any width]. `wsi` is float32
+    [B, T, D] for bags or [B, D] for slide vectors; `rna` is [B, G]. A network of one side has
+    neither the argument nor the `encode_` of the other.
+
+    Attributes:
+        losses: Takes the sides by name; gives scalars by name, of which `total` is minimised. The
+            next batch of bags is written over `wsi`: what is to outlive the step is copied.
     """
 
-    def losses(self, wsi: Tensor, rna: Tensor) -> dict[str, Tensor]:
-        """Scalar losses by name; `total` is minimised.
-
-        The next batch of bags is written over `wsi`: what is to outlive the step is copied.
-        """
-
-    def encode_wsi(self, wsi: Tensor) -> Tensor:
-        """Slide embeddings [B, any width]."""
-
-    def encode_rna(self, rna: Tensor) -> Tensor:
-        """Expression embeddings [B, any width]."""
+    losses: Callable[..., dict[str, Tensor]]
 
     def before_step(self) -> None:
         """Called before every training step, for example to renormalise prototypes."""
@@ -122,15 +117,15 @@ class TorchMethod(Method):
     def __init__(self, config: TorchConfig) -> None:
         super().__init__(config)
         self._scalers: dict[str, VectorScaler | InstanceScaler] = {}
-        self._network: nn.Module | None = None
+        self._network: Network | None = None
         self._step_flops: int | None = None
         self._dropout_on = False
         self._kept: dict[str, Features] = {}
         self._rooms: dict[str, _Room] = {}
 
     @abstractmethod
-    def build(self, shapes: Mapping[str, Shape]) -> nn.Module:
-        """The untrained network for inputs of these shapes, by side; see `Encoder`."""
+    def build(self, shapes: Mapping[str, Shape]) -> Network:
+        """The untrained network for inputs of these shapes, by side; see `Network`."""
 
     def fit(self, train: Cohort, context: Context) -> None:
         """Fit the scalers, then the network, on the training patients.
@@ -160,7 +155,7 @@ class TorchMethod(Method):
         }
 
     def _train(
-        self, network: nn.Module, train: Cohort, patients: tuple[str, ...], context: Context
+        self, network: Network, train: Cohort, patients: tuple[str, ...], context: Context
     ) -> None:
         optimiser = torch.optim.Adam(network.parameters(), lr=self.config.learning_rate, fused=True)
         draws = generator("draws", context.seed)
@@ -170,7 +165,7 @@ class TorchMethod(Method):
             batches = list(_batches(patients, self.config.batch_size, draws))
             for start in range(0, len(batches), self.config.accumulate):
                 step = batches[start : start + self.config.accumulate]
-                network.before_step()  # type: ignore[operator]
+                network.before_step()
                 optimiser.zero_grad(set_to_none=True)
                 for batch in step:
                     # No name for the inputs: they are gone before the next ones are read.
@@ -182,7 +177,7 @@ class TorchMethod(Method):
                     for name, value in values.items():
                         sums[name] = sums.get(name, 0.0) + value
                 optimiser.step()
-                network.after_step()  # type: ignore[operator]
+                network.after_step()
             context.log(epoch, {name: value / len(batches) for name, value in sums.items()})
 
     def _inputs(
@@ -194,13 +189,13 @@ class TorchMethod(Method):
         }
 
     def _backward(
-        self, network: nn.Module, inputs: Mapping[str, Tensor], share: float
+        self, network: Network, inputs: Mapping[str, Tensor], share: float
     ) -> dict[str, float]:
         """Add `share` of a batch's gradients; its losses as numbers. The first step is counted."""
         counter = FlopCounterMode(display=False) if self._step_flops is None else None
         with counter or nullcontext():
             with self._autocast():
-                losses: dict[str, Tensor] = network.losses(**inputs)  # type: ignore[operator]
+                losses = network.losses(**inputs)
             values = {name: float(loss.detach()) for name, loss in losses.items()}
             (losses["total"] * share).backward()
         if counter is not None:
@@ -293,17 +288,13 @@ class TorchMethod(Method):
     def _embed_side(self, cohort: Cohort, side: str) -> NDArray[np.float32]:
         encode = getattr(self._network, f"encode_{side}")
         modality = cohort.modalities[side]
-        found: list[NDArray[np.float32]] = []
-        row = {patient: i for i, patient in enumerate(cohort.patients)}
+        chunks: list[NDArray[np.float32]] = []
         for patients in self._embedding_chunks(modality):
             with self._autocast():
                 encoded = encode(self._whole(modality, side, patients))
-            found.append(encoded.float().cpu().numpy())
-        width = found[0].shape[1] if found else self.config.width
-        out = np.full((len(row), width), np.nan, dtype=np.float32)
-        if found:
-            out[[row[patient] for patient in modality.patients]] = np.concatenate(found)
-        return out
+            chunks.append(encoded.float().cpu().numpy())
+        values = np.concatenate(chunks or [np.empty((0, self.config.width), np.float32)])
+        return rows_for(cohort.patients, modality.patients, values)
 
     def _whole(self, modality: Modality, side: str, patients: list[str]) -> Tensor:
         """One side as it is embedded: vectors [B, D], or the bag of one patient [1, T, D]."""

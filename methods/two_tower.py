@@ -5,18 +5,18 @@ from typing import Protocol
 
 from torch import Tensor, nn
 
-from methods.network import Network
 from methods.objectives.pairs import PairObjective
+from methods.trainer import Network
 
 
-class Summarises(Protocol):
+class Tower(Protocol):
     """An encoder, an `nn.Module`."""
 
     def summary(self, x: Tensor) -> Tensor:
         """One embedding per patient, [B, width]."""
 
 
-class PairNetwork(Network):
+class TwoTower(Network):
     """An encoder and a head of each side, and an objective of what the heads give.
 
     The embedding is the encoder's; the heads serve the objective and are left behind.
@@ -30,8 +30,8 @@ class PairNetwork(Network):
 
     def __init__(
         self,
-        wsi: Summarises,
-        rna: Summarises,
+        wsi: Tower,
+        rna: Tower,
         objective: PairObjective,
         head: Callable[[], nn.Module] = nn.Identity,
     ) -> None:

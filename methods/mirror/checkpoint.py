@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from methods.base import Context, MethodSpec, Role, UnableError
 from methods.mirror.model import MIRROR
 from methods.mirror.published import read_checkpoint, require_inputs
-from methods.trainer import Shape, TorchConfig, TorchMethod
+from methods.trainer import Network, Shape, TorchConfig, TorchMethod
 from tasks.data.cohort import BagModality, Cohort
 from tasks.data.preprocess import InstanceScaler, VectorScaler
 
@@ -32,7 +31,7 @@ class CheckpointMethod(TorchMethod):
 
     config: CheckpointConfig
 
-    def build(self, shapes: Mapping[str, Shape]) -> nn.Module:
+    def build(self, shapes: Mapping[str, Shape]) -> Network:
         """The network of the checkpoint.
 
         Raises:

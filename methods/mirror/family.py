@@ -3,12 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from torch import nn
-
-from methods.base import Budget, Choice, MethodSpec, Role, UnableError
+from methods.base import Choice, MethodSpec, Role, UnableError
 from methods.mirror.model import MIRROR, MirrorArchitecture
-from methods.sizes import PAPER, SMOKE, SPACE
-from methods.trainer import Shape, TorchConfig, TorchMethod, bag_tokens
+from methods.sizes import BUDGETS, SPACE
+from methods.trainer import Network, Shape, TorchConfig, TorchMethod, bag_tokens
 from tasks.data.cohort import Kind
 
 
@@ -22,7 +20,7 @@ class MirrorMethod(TorchMethod):
 
     config: MirrorConfig
 
-    def build(self, shapes: Mapping[str, Shape]) -> nn.Module:
+    def build(self, shapes: Mapping[str, Shape]) -> Network:
         """The published network at the configured size.
 
         Raises:
@@ -48,7 +46,7 @@ SPEC = MethodSpec(
     build=MirrorMethod,
     config=MirrorConfig(),
     ordered=True,
-    budgets={Budget.SMOKE: SMOKE, Budget.PAPER: PAPER},
+    budgets=BUDGETS,
     space={**SPACE, "mask_ratio": Choice((0.5, 0.75, 0.9))},
 )
 

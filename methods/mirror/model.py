@@ -18,6 +18,7 @@ from methods.mirror import published
 from methods.objectives.alignment import Alignment
 from methods.objectives.retention import choose_masked, masked_error
 from methods.objectives.style import Style, StyleClustering, cluster_loss, prior_loss
+from methods.trainer import Network
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class MirrorArchitecture(EncoderArchitecture):
         return BagBranch(width, tokens, self, retention_depth, mask_inputs=self.mask_inputs)
 
 
-class MIRROR(nn.Module):
+class MIRROR(Network):
     """The published network and its five losses; an ablation is another architecture.
 
     Args:
@@ -107,19 +108,15 @@ class MIRROR(nn.Module):
         Raises:
             InputError: An argument or weight is missing, unknown, or of another shape.
         """
-        settings = published.settings(config)
+        architecture = MirrorArchitecture(**published.architecture(config))
         model = cls(
-            settings.wsi_width,
-            settings.rna_width,
-            settings.wsi_tokens,
-            MirrorArchitecture(**settings.architecture),
+            config["wsi_embed_dim"],
+            config["rna_embed_dim"],
+            config["wsi_num_tokens"],
+            architecture,
         )
         model.load_state_dict(published.to_ours(state, model.state_dict()))
         return model
-
-    def to_published(self) -> dict[str, Tensor]:
-        """The weights by published name, the inverse of `from_published`."""
-        return published.to_published(self.state_dict())
 
     def losses(
         self, wsi: Tensor, rna: Tensor, noise: Mapping[str, Tensor] | None = None

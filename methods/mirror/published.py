@@ -86,25 +86,8 @@ ARGUMENTS = {
 WEIGHTS = ("alignment", "wsi_retention", "rna_retention", "style", "cluster")
 
 
-@dataclass(frozen=True)
-class Settings:
-    """A published configuration in our words.
-
-    Attributes:
-        wsi_width: Features of a patch.
-        rna_width: Number of genes.
-        wsi_tokens: Patches in a training bag.
-        architecture: Arguments of `MirrorArchitecture`.
-    """
-
-    wsi_width: int
-    rna_width: int
-    wsi_tokens: int
-    architecture: Mapping[str, Any]
-
-
-def settings(config: Mapping[str, Any]) -> Settings:
-    """Read a published configuration; what it does not say is the published template's.
+def architecture(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of `MirrorArchitecture`; what a configuration lacks is the published template's.
 
     Raises:
         InputError: A width is missing, or an argument has a value that is not supported.
@@ -117,19 +100,14 @@ def settings(config: Mapping[str, Any]) -> Settings:
             raise InputError(
                 f"published configuration: {key} {value!r} expected, {config[key]!r} found"
             )
-    architecture = {ours: config[theirs] for theirs, ours in ARGUMENTS.items() if theirs in config}
     weights = config.get("loss_weights", {})
     if unknown := set(weights) - set(WEIGHTS):
         raise InputError(
             f"published configuration: loss_weights of {', '.join(WEIGHTS)} expected, "
             f"{', '.join(sorted(unknown))} found"
         )
-    return Settings(
-        config["wsi_embed_dim"],
-        config["rna_embed_dim"],
-        config["wsi_num_tokens"],
-        architecture | weights,
-    )
+    known = {ours: config[theirs] for theirs, ours in ARGUMENTS.items() if theirs in config}
+    return {**known, **weights}
 
 
 def published_name(name: str) -> str:
@@ -144,11 +122,6 @@ def published_name(name: str) -> str:
         for part, theirs in VECTOR_MLP:
             name = name.replace(part, theirs)
     return name
-
-
-def to_published(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Our weights by published name."""
-    return {published_name(name): weight for name, weight in state.items()}
 
 
 def to_ours(published: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -185,12 +158,10 @@ class Checkpoint:
         state: Weights by published name.
         config: The published constructor's arguments, read off the weights' shapes; with
             `mask_ratio` and `loss_weights` only where the file's own arguments say them.
-        epoch: Epoch it was written after, None if it does not say.
     """
 
     state: Mapping[str, Tensor]
     config: Mapping[str, Any]
-    epoch: int | None
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
@@ -228,8 +199,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         }
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
-    epoch = content.get("epoch")
-    return Checkpoint(state, config, epoch if isinstance(epoch, int) else None)
+    return Checkpoint(state, config)
 
 
 def config_of(state: Mapping[str, Tensor]) -> dict[str, Any]:

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 
-from methods.base import Config, Context, Method, MethodSpec, Role, State
+from methods.base import Config, Context, Method, MethodSpec, Role, State, rows_for
 from methods.concatenated import below, pooled
-from methods.supervised.target import Outcomes
+from methods.supervised.target import Target
 from methods.supervised.training import FAMILY
 from tasks.data.cohort import SIDES, Cohort
 from tasks.data.preprocess import VectorScaler
@@ -47,22 +47,22 @@ class SideModel:
     intercepts: NDArray[np.float64]
 
     @classmethod
-    def fit(cls, raw: NDArray[np.float32], outcomes: Outcomes, genes: int | None) -> "SideModel":
+    def fit(cls, raw: NDArray[np.float32], target: Target, genes: int | None) -> "SideModel":
         """Fit the tasks' own heads, which choose their penalties on the inner folds.
 
         Args:
-            raw: Features of the patients of `outcomes`, [n, columns].
-            outcomes: What is predicted.
+            raw: Features of the patients of `target`, [n, columns].
+            target: What is predicted.
             genes: Features kept, None for all.
         """
         scaler = VectorScaler.fit(raw, genes)
         X = scaler.transform(raw).astype(np.float64)
-        if outcomes.classes is not None:
-            values = outcomes.values.astype(np.intp)
-            model = fit_ridge_logistic(X, values, outcomes.classes, outcomes.folds)
+        if target.classes is not None:
+            values = target.values.astype(np.intp)
+            model = fit_ridge_logistic(X, values, target.classes, target.folds)
             return cls(scaler, model.coefficients, model.intercepts)
-        time, event = outcomes.values.T
-        cox = fit_ridge_cox(X, time, event.astype(bool), outcomes.folds)
+        time, event = target.values.T
+        cox = fit_ridge_cox(X, time, event.astype(bool), target.folds)
         risk = cox.risk(X)
         # A side that was found to say nothing has no spread, and adds nothing.
         spread = risk.std() or 1.0
@@ -96,10 +96,10 @@ class LateFusion(Method):
         Raises:
             UnableError: There is nothing to be trained on.
         """
-        outcomes = Outcomes.of(context.target, train.complete(SIDES))
-        known = train.subset(outcomes.patients)
+        target = Target.of(context.target, train.complete(SIDES))
+        known = train.subset(target.patients)
         self._sides = {
-            side: SideModel.fit(pooled(known.modalities[side]), outcomes, self.config.genes or None)
+            side: SideModel.fit(pooled(known.modalities[side]), target, self.config.genes or None)
             for side in SIDES
         }
 
@@ -107,10 +107,8 @@ class LateFusion(Method):
         """The mean over the sides for each patient who has both, else NaN."""
         complete = cohort.subset(cohort.complete(SIDES))
         parts = [m.predict(pooled(complete.modalities[side])) for side, m in self._sides.items()]
-        found = np.mean(parts, axis=0, dtype=np.float64)
-        joint = np.full((len(cohort.patients), found.shape[1]), np.nan, dtype=np.float32)
-        joint[np.searchsorted(cohort.patients, complete.patients)] = found
-        return Embeddings(cohort.patients, joint)
+        mean = np.asarray(np.mean(parts, axis=0, dtype=np.float64))
+        return Embeddings(cohort.patients, rows_for(cohort.patients, complete.patients, mean))
 
     @property
     def n_parameters(self) -> int:

@@ -16,7 +16,7 @@ from tasks.scoring import INNER_FOLDS
 
 
 @dataclass(frozen=True)
-class Outcomes:
+class Target:
     """The outcome that a reference is told, a row for each patient that can be learnt from.
 
     Attributes:
@@ -33,7 +33,7 @@ class Outcomes:
     folds: NDArray[np.intp]
 
     @classmethod
-    def of(cls, target: Endpoint | Label | None, patients: Sequence[str]) -> "Outcomes":
+    def of(cls, target: Endpoint | Label | None, patients: Sequence[str]) -> "Target":
         """The outcome of those of `patients` for whom it is known.
 
         A class with fewer patients than inner folds is left out, as it is by the subtyping task.
@@ -49,7 +49,7 @@ class Outcomes:
         return cls._of_label(target.subset(patients))
 
     @classmethod
-    def _of_endpoint(cls, target: Endpoint) -> "Outcomes":
+    def _of_endpoint(cls, target: Endpoint) -> "Target":
         n_events = int(target.event.sum())
         if n_events < INNER_FOLDS:
             raise UnableError(
@@ -59,7 +59,7 @@ class Outcomes:
         return cls(target.patients, np.column_stack([target.time, target.event]), None, folds)
 
     @classmethod
-    def _of_label(cls, target: Label) -> "Outcomes":
+    def _of_label(cls, target: Label) -> "Target":
         numbers = {name: number for number, name in enumerate(target.classes)}
         codes = {patient: numbers[name] for patient, name in sorted(target.values.items())}
         counts = np.bincount(list(codes.values()), minlength=len(numbers))
@@ -75,10 +75,10 @@ class Outcomes:
         """Width of a prediction: one log risk, or a logit for each class."""
         return 1 if self.classes is None else self.classes
 
-    def take(self, rows: NDArray[np.bool_]) -> "Outcomes":
+    def take(self, rows: NDArray[np.bool_]) -> "Target":
         """The same of some of the patients."""
         patients = tuple(self.patients[row] for row in np.flatnonzero(rows))
-        return Outcomes(patients, self.values[rows], self.classes, self.folds[rows])
+        return Target(patients, self.values[rows], self.classes, self.folds[rows])
 
     def objective(self) -> nn.Module:
         """The loss of predictions [B, n_outputs] given as many rows of `values`.

@@ -18,10 +18,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from methods.base import Context, State, UnableError
+from methods.base import Context, State, UnableError, rows_for
 from methods.objectives.cox import CoxLoss
-from methods.supervised.target import Outcomes
-from methods.trainer import Shape, TorchConfig, TorchMethod, TrainingError
+from methods.supervised.target import Target
+from methods.trainer import Network, Shape, TorchConfig, TorchMethod, TrainingError
 from tasks.data.cohort import BagModality, Cohort, Kind
 from tasks.embeddings import Embeddings
 from tasks.errors import InputError
@@ -67,7 +67,7 @@ class AttentionConfig(SupervisedConfig):
             )
 
 
-class Predictor(nn.Module):
+class Predictor(Network):
     """An encoder, a linear output, and the loss of that output.
 
     Args:
@@ -92,12 +92,6 @@ class Predictor(nn.Module):
         """`total`, of a batch."""
         return {"total": self.objective(self(*sides.values()), outcome)}
 
-    def before_step(self) -> None:
-        """Nothing to do before a step."""
-
-    def after_step(self) -> None:
-        """Nothing to do after a step."""
-
 
 class SupervisedMethod(TorchMethod):
     """A network trained on an outcome; the joint embedding is its prediction.
@@ -121,7 +115,7 @@ class SupervisedMethod(TorchMethod):
             UnableError: It is not made for them.
         """
 
-    def build(self, shapes: Mapping[str, Shape]) -> nn.Module:
+    def build(self, shapes: Mapping[str, Shape]) -> Network:
         """The encoder with an output for what it is trained on; one log risk before that."""
         return Predictor(self.encoder(shapes), self.config.width, self._n_outputs, self._objective)
 
@@ -134,18 +128,18 @@ class SupervisedMethod(TorchMethod):
             UnableError: There is nothing to be trained on, or the network is not made for it.
             TrainingError: If a loss is not finite.
         """
-        self._outcomes = Outcomes.of(context.target, train.complete(self.sides))
-        held_out = self._outcomes.folds == HELD_OUT
-        learnt, judged = self._outcomes.take(~held_out), self._outcomes.take(held_out)
+        self._target = Target.of(context.target, train.complete(self.sides))
+        held_out = self._target.folds == HELD_OUT
+        learnt, judged = self._target.take(~held_out), self._target.take(held_out)
         self._n_outputs, self._objective = learnt.n_outputs, learnt.objective()
         self._validation = train.subset(judged.patients)
         super().fit(train.subset(learnt.patients), context)
 
     def _train(
-        self, network: nn.Module, train: Cohort, patients: tuple[str, ...], context: Context
+        self, network: Network, train: Cohort, patients: tuple[str, ...], context: Context
     ) -> None:
         """Train, and keep the weights of the best epoch."""
-        outcome = self._outcomes_of(self._validation.patients)
+        outcome = self._targets_of(self._validation.patients)
         best = _Best()
 
         def after_epoch(epoch: int, losses: Mapping[str, float]) -> None:
@@ -176,11 +170,11 @@ class SupervisedMethod(TorchMethod):
         self, train: Cohort, batch: list[str], draws: np.random.Generator
     ) -> dict[str, Tensor]:
         """The sides of a batch in their order, and its outcomes."""
-        return {**super()._inputs(train, batch, draws), "outcome": self._outcomes_of(batch)}
+        return {**super()._inputs(train, batch, draws), "outcome": self._targets_of(batch)}
 
-    def _outcomes_of(self, patients: Sequence[str]) -> Tensor:
-        rows = np.searchsorted(self._outcomes.patients, patients)
-        return torch.from_numpy(self._outcomes.values[rows]).to(self._device)
+    def _targets_of(self, patients: Sequence[str]) -> Tensor:
+        rows = np.searchsorted(self._target.patients, patients)
+        return torch.from_numpy(self._target.values[rows]).to(self._device)
 
     @property
     def _fitted(self) -> Predictor:
@@ -205,10 +199,8 @@ class SupervisedMethod(TorchMethod):
         """The prediction for each patient who has every side that is needed, else NaN."""
         self._fitted.train(self._dropout_on)
         complete = cohort.subset(cohort.complete(self.sides))
-        joint = np.full((len(cohort.patients), self._n_outputs), np.nan, dtype=np.float32)
-        rows = np.searchsorted(cohort.patients, complete.patients)
-        joint[rows] = self._predict(complete).cpu().numpy()
-        return Embeddings(cohort.patients, joint)
+        predicted = self._predict(complete).cpu().numpy()
+        return Embeddings(cohort.patients, rows_for(cohort.patients, complete.patients, predicted))
 
     def restore(self, state: State) -> None:
         """Rebuild the scalers and the network; the loss says how many outputs it has."""

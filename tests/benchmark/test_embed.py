@@ -14,6 +14,7 @@ from methods.mirror.model import MIRROR, MirrorArchitecture
 from tasks.data.cohort import BagModality
 from tasks.errors import InputError
 from tests.helpers.planted import planted, planted_folder
+from tests.helpers.published_weights import to_published
 
 
 def checkpoint(folder: Path, wsi_width: int, rna_width: int) -> tuple[Path, MIRROR]:
@@ -22,7 +23,7 @@ def checkpoint(folder: Path, wsi_width: int, rna_width: int) -> tuple[Path, MIRR
     model = MIRROR(wsi_width, rna_width, 16, small)
     path = folder / "last.pth.tar"
     torch.save(
-        {"state_dict": model.to_published(), "args": argparse.Namespace(lr=1e-3), "epoch": 3}, path
+        {"state_dict": to_published(model), "args": argparse.Namespace(lr=1e-3), "epoch": 3}, path
     )
     return path, model.eval()
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from methods.mirror.model import MIRROR, MirrorArchitecture
 from methods.objectives.alignment import info_nce
 from tests.helpers import published_reference as reference
+from tests.helpers.published_weights import to_published
 from tests.helpers.real import SHARED
 
 LOSSES = ("total", "alignment", "wsi_retention", "rna_retention", "style", "cluster")
@@ -78,7 +79,7 @@ def test_losses_and_gradients_are_those_of_the_plain_reference(
     noise = drawn_noise(batch, tokens, width, 8)
     weights = {
         name: weight.detach().clone().requires_grad_()
-        for name, weight in model.to_published().items()
+        for name, weight in to_published(model).items()
     }
     expected = reference.losses(weights, wsi, rna, noise, ratio)
     found = model.losses(wsi, rna, noise)
@@ -86,7 +87,7 @@ def test_losses_and_gradients_are_those_of_the_plain_reference(
         torch.testing.assert_close(found[name], loss, rtol=1e-8, atol=1e-10)
     sum(WEIGHTS[name] * loss for name, loss in expected.items()).backward()
     found["total"].backward()
-    by_name = dict(zip(model.to_published(), model.parameters(), strict=True))
+    by_name = dict(zip(to_published(model), model.parameters(), strict=True))
     for name, weight in weights.items():
         torch.testing.assert_close(by_name[name].grad, weight.grad, rtol=1e-6, atol=1e-8)
     with torch.no_grad():
@@ -99,7 +100,7 @@ def test_losses_and_gradients_are_those_of_the_plain_reference(
 def test_the_template_has_the_published_number_of_parameters() -> None:
     with torch.device("meta"):
         model = MIRROR(768, 10234, 2048)
-    sizes = {name: weight.numel() for name, weight in model.to_published().items()}
+    sizes = {name: weight.numel() for name, weight in to_published(model).items()}
     for beginning, size in (
         ("", 54_030_618),
         ("wsi_encoder.", 11_092_248),
@@ -118,7 +119,7 @@ def golden_model(golden: dict[str, Any], dtype: torch.dtype) -> tuple[MIRROR, di
         if name.startswith("state/")
     }
     model = MIRROR.from_published(state, config).to(dtype).eval()
-    back = model.to_published()
+    back = to_published(model)
     assert set(back) == set(state)
     assert all(torch.equal(back[name], weight) for name, weight in state.items())
     return model, config
@@ -145,7 +146,7 @@ def test_golden_losses_gradients_embeddings(name: str, dtype: torch.dtype) -> No
     for key in LOSSES:
         assert losses[key].item() == pytest.approx(float(golden[f"loss/{key}"]), rel=1e-5)
     losses["total"].backward()
-    for key, weight in zip(model.to_published(), model.parameters(), strict=True):
+    for key, weight in zip(to_published(model), model.parameters(), strict=True):
         expected = torch.from_numpy(golden[f"grad/{key}"]).to(dtype)
         found = torch.zeros_like(weight) if weight.grad is None else weight.grad
         error = (found - expected).abs().max().item()

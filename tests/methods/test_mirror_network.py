@@ -7,11 +7,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from methods.contrastive import Contrastive
 from methods.mirror.model import MIRROR, MirrorArchitecture
 from methods.objectives.alignment import info_nce, matching_loss
+from methods.objectives.pairs import InfoNCE
 from methods.objectives.retention import choose_masked, masked_error
 from methods.objectives.style import cluster_loss
+from methods.two_tower import TwoTower
 from tasks.errors import InputError
 
 SMALL = MirrorArchitecture(
@@ -207,7 +208,8 @@ def test_contrastive_losses() -> None:
     same = torch.eye(3, 5)
     assert info_nce(same, 7 * same, 0.1) < 1e-3
     for tokens, shape in KINDS.values():
-        losses = Contrastive(10, GENES, tokens, SMALL).losses(*pair(shape))
+        towers = SMALL.encoder(10, tokens), SMALL.encoder(GENES, None)
+        losses = TwoTower(*towers, InfoNCE(0.1)).losses(*pair(shape))
         assert losses["total"] is losses["alignment"]
 
 

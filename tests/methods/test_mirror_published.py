@@ -12,6 +12,7 @@ from torch import Tensor
 from methods.mirror.model import MIRROR, MirrorArchitecture
 from methods.mirror.published import Checkpoint, config_of, read_checkpoint, require_inputs
 from tasks.errors import InputError
+from tests.helpers.published_weights import to_published
 
 ARCHITECTURE = MirrorArchitecture(
     width=24,
@@ -25,7 +26,7 @@ ARCHITECTURE = MirrorArchitecture(
 
 
 def published() -> dict[str, Tensor]:
-    return MIRROR(10, 30, 9, ARCHITECTURE).to_published()
+    return to_published(MIRROR(10, 30, 9, ARCHITECTURE))
 
 
 def write(path: Path, **content: Any) -> Path:
@@ -55,11 +56,10 @@ def test_a_training_checkpoint_is_read_and_rebuilt(tmp_path: Path) -> None:
         args=argparse.Namespace(lr=2e-5, mask_ratio=0.5, data=["a"], nested={"x": None}),
     )
     checkpoint = read_checkpoint(path)
-    assert checkpoint.epoch == 7
     assert checkpoint.config["mask_ratio"] == 0.5
     model = MIRROR.from_published(checkpoint.state, checkpoint.config)
     assert model.architecture.depth == 3
-    assert all(torch.equal(weight, state[name]) for name, weight in model.to_published().items())
+    assert all(torch.equal(weight, state[name]) for name, weight in to_published(model).items())
     require_inputs(checkpoint, 10, 30)
 
 
@@ -109,7 +109,7 @@ def test_missing_unknown_and_misshapen_weights_are_named() -> None:
 
 def test_data_of_other_widths_are_refused() -> None:
     state = published()
-    checkpoint = Checkpoint(state, config_of(state), None)
+    checkpoint = Checkpoint(state, config_of(state))
     with pytest.raises(InputError, match="patch width 10 expected"):
         require_inputs(checkpoint, 768, 30)
     with pytest.raises(InputError, match="gene count 30 expected"):

@@ -23,7 +23,7 @@ from methods.objectives.cox import CoxLoss
 from methods.registry import all_methods
 from methods.supervised.late_fusion import FLOOR, LateFusion, LateFusionConfig
 from methods.supervised.mcat import coexpressed
-from methods.supervised.target import Outcomes
+from methods.supervised.target import Target
 from methods.supervised.training import HELD_OUT, AttentionConfig, SupervisedConfig
 from tasks.data.cohort import SIDES, BagModality, Cohort, Endpoint, Label, Slide, VectorModality
 from tasks.data.preprocess import VectorScaler
@@ -111,7 +111,7 @@ def test_cox_loss_of_a_batch_without_events_is_zero_with_zero_gradient() -> None
 
 def test_classes_weigh_the_same_however_many_patients_they_have() -> None:
     names = {f"p{i:02}": "abc"[min(i // 9, 1)] for i in range(20)}  # 9 of a, 11 of b, none of c
-    outcomes = Outcomes.of(Label(names, ("a", "b", "c")), list(names))
+    outcomes = Target.of(Label(names, ("a", "b", "c")), list(names))
     y = np.asarray(outcomes.values)
     assert np.bincount(y).tolist() == [9, 11]
     weights = compute_class_weight("balanced", classes=np.array([0, 1]), y=y)
@@ -129,7 +129,7 @@ def test_classes_weigh_the_same_however_many_patients_they_have() -> None:
 
 def test_a_class_too_rare_for_the_inner_folds_is_not_learnt() -> None:
     names = {f"p{i:02}": "a" for i in range(8)} | {f"q{i}": "b" for i in range(5)} | {"r": "c"}
-    outcomes = Outcomes.of(Label(names, ("a", "b", "c")), [*names, "stranger"])
+    outcomes = Target.of(Label(names, ("a", "b", "c")), [*names, "stranger"])
     assert set(names) - set(outcomes.patients) == {"r"}
     assert outcomes.n_outputs == 3
     for fold in range(5):
@@ -138,7 +138,7 @@ def test_a_class_too_rare_for_the_inner_folds_is_not_learnt() -> None:
 
 def test_every_inner_fold_has_an_event() -> None:
     train, target = few()
-    outcomes = Outcomes.of(target, train.patients)
+    outcomes = Target.of(target, train.patients)
     assert outcomes.patients == target.patients
     events = np.asarray(outcomes.values)[:, 1]
     assert all(events[outcomes.folds == fold].any() for fold in range(5))

@@ -9,12 +9,12 @@ from torch import Tensor, nn
 
 from methods.base import Budget, Context, UnableError
 from methods.registry import all_methods
-from methods.trainer import Precision, Shape, TorchConfig, TorchMethod, TrainingError
+from methods.trainer import Network, Precision, Shape, TorchConfig, TorchMethod, TrainingError
 from tasks.data.cohort import BagModality, Cohort, Slide
 from tests.helpers.planted import planted
 
 
-class Regression(nn.Module):
+class Regression(Network):
     """Expression from slides by one matrix: a loss that is a mean over patients."""
 
     def __init__(self, wsi: int, rna: int) -> None:
@@ -34,17 +34,11 @@ class Regression(nn.Module):
         """The expression."""
         return rna
 
-    def before_step(self) -> None:
-        """Nothing."""
-
-    def after_step(self) -> None:
-        """Nothing."""
-
 
 class RegressionMethod(TorchMethod):
     """The regression in the training loop."""
 
-    def build(self, shapes: Mapping[str, Shape]) -> nn.Module:
+    def build(self, shapes: Mapping[str, Shape]) -> Network:
         """The network."""
         return Regression(shapes["wsi"].width, shapes["rna"].width)
 
