@@ -6,6 +6,8 @@ A check is a function of a task: that it can fail, the toy kinds at the end show
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
+from importlib import import_module
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,6 +27,7 @@ from tasks.metrics.undefined import Undefined
 from tasks.registry import KINDS, PUBLISHED, all_tasks, under
 from tasks.scoring import concordance
 from tests.helpers.planted import planted
+from tests.test_architecture import ROOT
 
 COHORT = planted(bags=False)
 SPLITS = make_splits(COHORT, 3)[:2]
@@ -609,6 +612,19 @@ def toy(kind: type[_Honest]) -> Task:
 @pytest.mark.parametrize("check", CHECKS)
 def test_an_honest_toy_keeps_to_the_contract(check: Callable[[Task], None]) -> None:
     check(toy(_Honest))
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_the_example_of_the_docs_keeps_to_the_contract(
+    check: Callable[[Task], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (ROOT / "docs" / "add-a-task.md").read_text(encoding="utf-8")
+    _, _, after = page.partition("```python\n")
+    program, _, _ = after.partition("```")
+    (tmp_path / "nearest_mean_of_the_docs.py").write_text(program)
+    monkeypatch.syspath_prepend(tmp_path)
+    kind: type[Task] = import_module("nearest_mean_of_the_docs").NearestMean
+    check(kind.instances(COHORT)[0])
 
 
 @pytest.mark.parametrize(
