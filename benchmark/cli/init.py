@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from tasks.checks.recognise.candidates import Slides, Vectors
 from tasks.checks.recognise.draft import needs, write_draft
-from tasks.checks.recognise.found import Slides, Vectors
 from tasks.checks.recognise.survey import Survey, survey
 from tasks.data.manifest import MANIFEST
 from tasks.errors import InputError
@@ -32,7 +32,9 @@ def init(folder: Path, console: Console) -> None:
     path = write_draft(found)
     console.print(_table(found))
     for need in needs(found):
-        console.print(f"[yellow]needed[/]  {escape(need)}", highlight=False)
+        console.print(
+            f"[yellow]needed[/]  {escape(f'{need.where}: {need.summary}')}", highlight=False
+        )
     console.print(f"wrote {escape(str(path))}; look at it, then:", highlight=False)
     console.print(f"  mirror-bench data verify {escape(shlex.quote(str(folder)))}", highlight=False)
 
@@ -46,27 +48,27 @@ def _table(found: Survey) -> Table:
     table.add_column("", overflow="fold")
     for side, sources in (("wsi", found.wsi), ("rna", found.rna)):
         for i, source in enumerate(sources):
-            _add(table, found, i == 0, side, source.path, len(source.patients), _said(source))
+            _add(table, found, i == 0, side, source.path, len(source.patients), _described(source))
     for i, file in enumerate(found.clinical):
-        said = f"{file.format}: {', '.join(file.endpoints)}"
-        _add(table, found, i == 0, "clinical", file.path, len(file.patients), said)
+        text = f"{file.format}: {', '.join(file.endpoints)}"
+        _add(table, found, i == 0, "clinical", file.path, len(file.patients), text)
     for column in found.classes:
-        said = f"column {column.column}: {', '.join(column.patients)}"
+        text = f"column {column.column}: {', '.join(column.patients)}"
         n = sum(map(len, column.patients.values()))
-        _add(table, found, False, "label?", column.path, n, said)
+        _add(table, found, False, "label?", column.path, n, text)
     for other in found.others:
-        _add(table, found, False, "", other.path, None, other.why)
+        _add(table, found, False, "", Path(other.where), None, other.summary)
     return table
 
 
-def _said(source: Slides | Vectors) -> str:
+def _described(source: Slides | Vectors) -> str:
     if isinstance(source, Slides):
         return f"{source.what}; {source.n_files} slides, {source.width} features"
     return source.what
 
 
 def _add(
-    table: Table, found: Survey, taken: bool, kind: str, path: Path, n: int | None, said: str
+    table: Table, found: Survey, taken: bool, kind: str, path: Path, n: int | None, text: str
 ) -> None:
     name = str(path.relative_to(found.folder)) if path.is_relative_to(found.folder) else str(path)
     table.add_row(
@@ -74,6 +76,6 @@ def _add(
         kind,
         escape(name),
         "" if n is None else f"{n:,}",
-        escape(said),
+        escape(text),
         style="" if taken else "dim",
     )

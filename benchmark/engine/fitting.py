@@ -10,7 +10,7 @@ from methods.base import Context, Method, MethodSpec, UnableError
 from tasks.base import Split
 from tasks.data.cohort import Cohort, Endpoint, Label
 from tasks.data.elimination import TooFewError
-from tasks.data.fold_expression import Expression, label_told
+from tasks.data.fold_expression import Expression, selecting_label
 
 
 def fit_and_embed(
@@ -59,7 +59,7 @@ def fit_method(
         raise UnableError(str(error)) from error
     genes: tuple[str, ...] = ()
     if expression is not None:
-        genes = expression.genes if label_told(cohort) else ()
+        genes = expression.genes if selecting_label(cohort) else ()
         cohort = expression.of(cohort)
     losses: dict[str, list[float]] = {}
 

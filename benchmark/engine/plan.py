@@ -17,7 +17,7 @@ from benchmark.records.store import Attempt
 from methods.base import Budget, MethodSpec, Role
 from tasks.base import Protocol, Split, Status, Task
 from tasks.data.cohort import Cohort
-from tasks.data.fold_expression import label_told
+from tasks.data.fold_expression import selecting_label
 from tasks.data.splits import split_fingerprint
 from tasks.registry import all_tasks
 
@@ -223,7 +223,7 @@ def _outcome_axes(request: Request, spec: MethodSpec, cohort: Cohort, task: Task
     outcomes = {"protocol": str(TrialProtocol(control=request.control))}
     if spec.role is Role.SUPERVISED:
         return outcomes | {"label": task.label if task.supervises else None}
-    return outcomes if label_told(cohort) else {}
+    return outcomes if selecting_label(cohort) else {}
 
 
 def _criterion(spec: MethodSpec, cohort: Cohort, task: Task) -> Task:

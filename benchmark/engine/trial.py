@@ -31,7 +31,7 @@ from methods.registry import all_methods
 from tasks.base import Outcome, Protocol, Score, Status, Task
 from tasks.data.cohort import Cohort, Endpoint, Label
 from tasks.data.controls import permuted
-from tasks.data.fold_expression import label_told
+from tasks.data.fold_expression import selecting_label
 from tasks.data.load import load_cohort
 from tasks.data.splits import split_fingerprint
 from tasks.kinds.published.departures import Departures, Published
@@ -302,7 +302,7 @@ def _record(
 
 def _role(spec: MethodSpec, cohort: Cohort) -> Role:
     """Who learns from genes that were selected by a label has been told labels."""
-    saw_labels = "rna" in spec.sides and label_told(cohort)
+    saw_labels = "rna" in spec.sides and selecting_label(cohort)
     return Role.SUPERVISED if saw_labels and spec.role is Role.SELF_SUPERVISED else spec.role
 
 

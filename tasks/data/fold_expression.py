@@ -81,7 +81,7 @@ class Expression:
         return {"columns": self.columns, "genes": np.array(self.genes), **ranks}
 
 
-def label_told(cohort: Cohort) -> str:
+def selecting_label(cohort: Cohort) -> str:
     """The label that every method on the cohort is told through its genes; empty for none."""
     rna = cohort.modalities.get("rna")
     selection = rna.selection if isinstance(rna, VectorModality) else None

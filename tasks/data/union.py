@@ -269,10 +269,10 @@ def _endpoint(parts: Sequence[Endpoint]) -> Endpoint:
 
 def _each(members: Iterable[Cohort], texts: Iterable[str]) -> str:
     """What is said of each member; once, if it is the same of all."""
-    said = {member.name: text for member, text in zip(members, texts, strict=True) if text}
-    if len(set(said.values())) == 1 and len(said) > 1:
-        return next(iter(said.values()))
-    return "; ".join(f"{name}: {text}" for name, text in said.items())
+    by_name = {member.name: text for member, text in zip(members, texts, strict=True) if text}
+    if len(set(by_name.values())) == 1 and len(by_name) > 1:
+        return next(iter(by_name.values()))
+    return "; ".join(f"{name}: {text}" for name, text in by_name.items())
 
 
 def _listed(found: Mapping[str, object]) -> str:

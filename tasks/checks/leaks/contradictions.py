@@ -9,6 +9,7 @@ import pandas as pd
 
 from tasks.checks.finding import Check, Finding, Severity, clean, some
 from tasks.checks.leaks.outcome_columns import EVENT_COLUMNS, TIME_COLUMNS
+from tasks.data.formats.clinical import one_spelling
 from tasks.data.formats.tables import is_missing
 from tasks.data.split_files import SAMPLE_COLUMNS, owner
 
@@ -140,14 +141,7 @@ def _is_outcome(name: str) -> bool:
 
 def _spelled(cells: pd.Series) -> pd.Series:
     """Cells in one spelling: 1, 1.0 and 01 are one, and so are Dead and dead; None if missing."""
-    return cells.map(lambda cell: None if is_missing(cell) else _number(cell))
-
-
-def _number(cell: str) -> str:
-    try:
-        return repr(float(cell))
-    except ValueError:
-        return cell.strip().casefold()
+    return cells.map(lambda cell: None if is_missing(cell) else one_spelling(cell))
 
 
 def _discrete(cells: pd.Series, few: int) -> bool:

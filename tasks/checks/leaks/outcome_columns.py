@@ -9,7 +9,7 @@ import pandas as pd
 from tasks.checks.finding import Check, Finding, Severity, clean, skipped, some
 from tasks.checks.leaks.polarity import audit_polarity
 from tasks.data.cohort import Endpoint
-from tasks.data.formats.clinical import read_endpoints
+from tasks.data.formats.clinical import one_spelling, read_endpoints, recognise
 from tasks.data.formats.tables import is_missing, require_columns
 from tasks.data.manifest import ClinicalFormat, ClinicalSource, TableSource, TimeUnit
 from tasks.data.split_files import find_barcode, owner
@@ -116,37 +116,31 @@ def _layout(
     1 means event unless the layout says otherwise.
     """
     names = set(map(str, table.columns))
-    if {"bcr_patient_barcode", "OS", "OS.time"} <= names:
-        return ClinicalSource(path, ClinicalFormat.TCGA_CDR), None
-    if {"PATIENT_ID", "OS_STATUS", "OS_MONTHS"} <= names or {
-        "Patient ID",
-        "Overall Survival Status",
-        "Overall Survival (Months)",
-    } <= names:
-        return ClinicalSource(path, ClinicalFormat.CBIOPORTAL), None
-    if "case_id" in names:
-        for known_time, known_event, unit in _PORPOISE:
-            if {known_time, known_event} <= names:
-                require_columns(path, table, (known_time, known_event))
+    if known := recognise(table):
+        layout, named_id, _ = known
+        for time, event, unit in _PORPOISE if layout is ClinicalFormat.PORPOISE else ():
+            if {time, event} <= names:
+                require_columns(path, table, (time, event))
                 # declared as well for patients without barcodes
-                plain = TableSource(
-                    path, ClinicalFormat.TABLE, "case_id", known_time, unit, known_event, "0"
-                )
-                return ClinicalSource(path, ClinicalFormat.PORPOISE), plain
-    event = _one_of(names, EVENT_COLUMNS)
-    time = _one_of(names, TIME_COLUMNS)
-    if event is None or time is None:
+                plain = TableSource(path, ClinicalFormat.TABLE, named_id, time, unit, event, "0")
+                return ClinicalSource(path, layout), plain
+        return ClinicalSource(path, layout), None
+    event_column = _one_of(names, EVENT_COLUMNS)
+    time_column = _one_of(names, TIME_COLUMNS)
+    if event_column is None or time_column is None:
         return None, None
-    require_columns(path, table, (time, event))
-    cells = {_spelled(cell) for cell in table[event] if not is_missing(cell)}
-    median = pd.to_numeric(table[time], errors="coerce").median()
+    require_columns(path, table, (time_column, event_column))
+    cells = {one_spelling(cell) for cell in table[event_column] if not is_missing(cell)}
+    median = pd.to_numeric(table[time_column], errors="coerce").median()
     if not cells or not cells <= {"0.0", "1.0"} or pd.isna(median):
         return None, None
-    named_days = "day" in time.casefold()
-    named_months = "month" in time.casefold()
+    named_days = "day" in time_column.casefold()
+    named_months = "month" in time_column.casefold()
     days = named_days or (not named_months and median > _LONG_IN_MONTHS)
     unit = TimeUnit.DAYS if days else TimeUnit.MONTHS
-    source = TableSource(path, ClinicalFormat.TABLE, id_column, time, unit, event, "1")
+    source = TableSource(
+        path, ClinicalFormat.TABLE, id_column, time_column, unit, event_column, "1"
+    )
     return source, source
 
 
@@ -171,11 +165,3 @@ def _plain(table: pd.DataFrame, columns: TableSource) -> Endpoint:
         (frame["time"] / columns.per_month).to_numpy(dtype=np.float64),
         (frame["event"] == float(columns.event_value)).to_numpy(dtype=np.bool_),
     )
-
-
-def _spelled(cell: str) -> str:
-    """A status in one spelling: 1 and 1.0 are one."""
-    try:
-        return repr(float(cell))
-    except ValueError:
-        return cell

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import tomlkit
 
-from tasks.checks.recognise.found import Classes, Clinical, Slides, TableColumns, Vectors
+from tasks.checks.finding import Check, Finding, Severity
+from tasks.checks.recognise.candidates import Classes, Clinical, Slides, TableColumns, Vectors
 from tasks.checks.recognise.survey import Survey
 from tasks.data.cohort import ENDPOINTS
 from tasks.data.manifest import MANIFEST, ClinicalFormat, Orientation
@@ -23,23 +24,27 @@ _NOT_TAKEN = "GUESSED: not this one. To take it instead of what stands above, sw
 _WIDTH = 96
 
 
-def needs(survey: Survey) -> tuple[str, ...]:
-    """What the survey cannot know and the user must say, in one line each."""
-    found = []
-    if not survey.clinical:
-        found.append("[clinical]: no clinical file was recognised; without one there is no outcome")
-    elif (columns := survey.clinical[0].columns) is not None:
-        if columns.told is None:
-            found.append("clinical.event_value: which value means that the event happened")
-        if not _unit(columns):
-            found.append("clinical.time_unit: days or months")
-    if survey.clinical and survey.clinical[0].problem:
-        found.append(f"[clinical]: {survey.clinical[0].problem}")
-    if not survey.wsi:
-        found.append("[modalities.wsi]: no slide features were recognised; `run` learns from pairs")
-    if not survey.rna:
-        found.append("[modalities.rna]: no expression was recognised; `run` learns from pairs")
-    return tuple(found)
+def needs(survey: Survey) -> tuple[Finding, ...]:
+    """What the survey cannot know and the user must say, by the key of the cohort.toml."""
+    clinical = survey.clinical[0] if survey.clinical else None
+    columns = None if clinical is None else clinical.columns
+    pairs = "`run` learns from pairs"
+    wanted = (
+        ("[clinical]", clinical is None,
+         "no clinical file was recognised; without one there is no outcome"),
+        ("clinical.event_value", columns is not None and columns.event_value is None,
+         "which value means that the event happened"),
+        ("clinical.time_unit", columns is not None and not _unit(columns), "days or months"),
+        ("[clinical]", clinical is not None and bool(clinical.problem),
+         "" if clinical is None else clinical.problem),
+        ("[modalities.wsi]", not survey.wsi, f"no slide features were recognised; {pairs}"),
+        ("[modalities.rna]", not survey.rna, f"no expression was recognised; {pairs}"),
+    )  # fmt: skip
+    return tuple(
+        Finding(key, Check.MANIFEST, Severity.PROBLEM, text)
+        for key, is_wanted, text in wanted
+        if is_wanted
+    )
 
 
 def draft(survey: Survey) -> str:
@@ -83,7 +88,7 @@ def _lines(survey: Survey) -> Iterator[str]:
     yield "# RECOGNISED: told from the files. GUESSED: look whether it is so."
     yield "# NEEDED: only you know; where it is an empty text, `run` refuses until it is filled in."
     for need in needs(survey):
-        yield from _comment(f"NEEDED {need}")
+        yield from _comment(f"NEEDED {need.where}: {need.summary}")
     yield ""
     yield f"name = {_text(survey.name)}"
     if survey.project:
@@ -99,7 +104,7 @@ def _lines(survey: Survey) -> Iterator[str]:
         yield ""
         yield "# Not used:"
         for other in survey.others:
-            yield from _comment(f"{_path(survey, other.path)}: {other.why}")
+            yield from _comment(f"{_path(survey, Path(other.where))}: {other.summary}")
 
 
 def _modalities(survey: Survey) -> Iterator[str]:
@@ -112,12 +117,12 @@ def _modalities(survey: Survey) -> Iterator[str]:
             yield ""
             if position:
                 yield from _comment(_NOT_TAKEN)
-            yield from _comment(_said(one, survey))
+            yield from _comment(_described(one, survey))
             lines = _modality(side, one, survey)
             yield from (lines if position == 0 else (f"# {line}" for line in lines))
 
 
-def _said(found: Slides | Vectors, survey: Survey) -> str:
+def _described(found: Slides | Vectors, survey: Survey) -> str:
     own = len(found.patients)
     if isinstance(found, Slides):
         return (
@@ -153,13 +158,13 @@ def _clinicals(survey: Survey) -> Iterator[str]:
         yield ""
         known = len(found.patients & members)
         endpoints = ", ".join(found.endpoints)
-        said = f"{known} of the cohort's {len(members)} patients; endpoints {endpoints}."
+        text = f"{known} of the cohort's {len(members)} patients; endpoints {endpoints}."
         if position:
             yield from _comment(_NOT_TAKEN)
         if found.columns is None:
-            yield from _comment(f"RECOGNISED {_MEANING[found.format]}; {said}")
+            yield from _comment(f"RECOGNISED {_MEANING[found.format]}; {text}")
         else:
-            yield from _comment(f"GUESSED a clinical table; {said}")
+            yield from _comment(f"GUESSED a clinical table; {text}")
         if found.problem:
             yield from _comment(f"NEEDED as it stands it is refused: {found.problem}")
         lines = list(_clinical(found, survey))
@@ -187,14 +192,14 @@ def _clinical(found: Clinical, survey: Survey) -> Iterator[str]:
     yield from _others("event", [status.column for status in columns.statuses[1:]])
     status = columns.statuses[0]
     yield f"event = {_text(status.column)}"
-    if columns.told is not None:
+    if columns.event_value is not None:
         yield "# RECOGNISED Xena's copy of the TCGA Clinical Data Resource: 1 = event, days."
     else:
         yield '# NEEDED: the value that means "it happened". It is not guessed: sources differ.'
     for value, (n, median) in status.values.items():
         time = "unknown" if math.isnan(median) else f"{median:g}"
         yield from _comment(f"  {value!r}: {n} patients, median {columns.times[0]} {time}")
-    yield f"event_value = {_text(columns.told or '')}"
+    yield f"event_value = {_text(columns.event_value or '')}"
 
 
 def _others(key: str, names: "list[str] | tuple[str, ...]") -> Iterator[str]:
@@ -203,7 +208,7 @@ def _others(key: str, names: "list[str] | tuple[str, ...]") -> Iterator[str]:
 
 
 def _unit(columns: TableColumns) -> str:
-    if columns.told is not None:
+    if columns.event_value is not None:
         return "days"
     name = columns.times[0].casefold()
     return "days" if "day" in name else "months" if "month" in name else ""

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import h5py
 
-from tasks.checks.recognise.found import Other, Slides
+from tasks.checks.finding import Finding
+from tasks.checks.recognise.candidates import Slides, unused
 from tasks.data.formats.files import reading
 from tasks.data.formats.hdf5 import own_dataset
 from tasks.data.formats.slides import HDF5_SUFFIXES, TORCH_SUFFIXES, peek_slide
@@ -20,7 +21,7 @@ _TRIDENT_JOB = re.compile(r"[\d.]+x_\d+px_\d+px_overlap", re.IGNORECASE)
 _CLAM = {"h5_files": "HDF5 features of CLAM", "pt_files": "tensors of CLAM"}
 
 
-def survey_slides(folder: Path, files: Sequence[Path]) -> Slides | Other:
+def survey_slides(folder: Path, files: Sequence[Path]) -> Slides | Finding:
     """Look at a folder's slide files: every name, and three of the files.
 
     Args:
@@ -30,11 +31,13 @@ def survey_slides(folder: Path, files: Sequence[Path]) -> Slides | Other:
     barcodes = [find_barcode(file.name) for file in files]
     patients = frozenset(barcode.patient for barcode in barcodes if barcode)
     if not patients:
-        return Other(folder, f"{len(files)} files such as {files[0].name}: no TCGA barcode in them")
+        return unused(
+            folder, f"{len(files)} files such as {files[0].name}: no TCGA barcode in them"
+        )
     if None in barcodes:
         strange = [f.name for f, barcode in zip(files, barcodes, strict=True) if barcode is None]
         n = len(strange)
-        return Other(
+        return unused(
             folder,
             f"{n} of {len(files)} files without a TCGA barcode, which `run` needs in every name: "
             f"take {strange[0]} away{' and the others' if n > 1 else ''}, or rename",
@@ -45,16 +48,16 @@ def survey_slides(folder: Path, files: Sequence[Path]) -> Slides | Other:
             found = peek_slide(file)
         except InputError as error:
             if len(embedding := _shape(file)) == 1:
-                return Other(
+                return unused(
                     folder,
                     f"slide embeddings of {embedding[0]} features, one vector a slide: put them "
                     'into a table, a row a slide, and declare it with kind = "vector"',
                 )
-            return Other(folder, str(error))
+            return unused(folder, str(error))
         widths |= {found.width} if found.n_instances else set()
         encoder = encoder or found.encoder
     if len(widths) > 1:
-        return Other(folder, f"slides of different widths: {', '.join(map(str, sorted(widths)))}")
+        return unused(folder, f"slides of different widths: {', '.join(map(str, sorted(widths)))}")
     width = widths.pop() if widths else 0
     return Slides(folder, _tool(folder, files[0], width, encoder), patients, len(files), width)
 

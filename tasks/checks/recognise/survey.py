@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from tasks.checks.finding import Finding
 from tasks.checks.leaks.published_endpoints import projects_of
-from tasks.checks.recognise.found import Classes, Clinical, Found, Other, Slides, Vectors
+from tasks.checks.recognise.candidates import Candidate, Classes, Clinical, Slides, Vectors, unused
 from tasks.checks.recognise.slide_folders import SLIDE_SUFFIXES, survey_slides
 from tasks.checks.recognise.table_kinds import among, is_text, survey_table
 from tasks.checks.recognise.walk import folders_below
@@ -48,7 +49,7 @@ class Survey:
     rna: tuple[Vectors, ...]
     clinical: tuple[Clinical, ...]
     classes: tuple[Classes, ...]
-    others: tuple[Other, ...]
+    others: tuple[Finding, ...]
 
     @property
     def patients(self) -> frozenset[str]:
@@ -66,12 +67,12 @@ def survey(folder: Path, looking_at: Callable[[Path], None]) -> Survey:
     Raises:
         InputError: The folder cannot be read, or holds neither slide features nor expression.
     """
-    found: list[Found] = []
+    found: list[Candidate] = []
     n_tables = 0
     for current, every in folders_below(folder):
         files = [file for file in every if _has_text_name(file)]
         if strange := len(every) - len(files):
-            found.append(Other(current, f"{strange} files whose names are not UTF-8: rename them"))
+            found.append(unused(current, f"{strange} files whose names are not UTF-8: rename them"))
         slides = [file for file in files if file.suffix.lower() in SLIDE_SUFFIXES]
         if slides:
             looking_at(current)
@@ -81,7 +82,7 @@ def survey(folder: Path, looking_at: Callable[[Path], None]) -> Survey:
                 continue
             name = file.name.lower()
             if name.endswith(_ARCHIVES):
-                found.append(Other(file, "an archive: unpack it first"))
+                found.append(unused(file, "an archive: unpack it first"))
             elif name.endswith(_TABLES) or ("." not in name and is_text(file)):
                 n_tables += 1
                 if n_tables <= _MOST_TABLES:
@@ -90,13 +91,13 @@ def survey(folder: Path, looking_at: Callable[[Path], None]) -> Survey:
     if not any(isinstance(f, Clinical) for f in found):
         found += _clinical_above(folder, looking_at)
     if n_tables > _MOST_TABLES:
-        found.append(Other(folder, f"{n_tables - _MOST_TABLES} further tables, not looked at"))
+        found.append(unused(folder, f"{n_tables - _MOST_TABLES} further tables, not looked at"))
     return _chosen(folder, found)
 
 
-def _clinical_above(folder: Path, looking_at: Callable[[Path], None]) -> list[Found]:
+def _clinical_above(folder: Path, looking_at: Callable[[Path], None]) -> list[Candidate]:
     """Clinical files beside the folder: cohorts often share one."""
-    found: list[Found] = []
+    found: list[Candidate] = []
     try:
         files = sorted(file for file in folder.resolve().parent.iterdir() if file.is_file())
         small = [file for file in files if file.stat().st_size < _LARGEST_ABOVE]
@@ -109,7 +110,7 @@ def _clinical_above(folder: Path, looking_at: Callable[[Path], None]) -> list[Fo
     return found
 
 
-def _chosen(folder: Path, found: list[Found]) -> Survey:
+def _chosen(folder: Path, found: list[Candidate]) -> Survey:
     """Order what was found by what it is worth."""
     tables = [f for f in found if isinstance(f, Vectors)]
     bags = sorted((f for f in found if isinstance(f, Slides)), key=_size)
@@ -124,9 +125,9 @@ def _chosen(folder: Path, found: list[Found]) -> Survey:
         key=lambda f: (bool(f.problem), _PREFERRED.index(f.format), -len(f.patients & members)),
     )
     clinical.sort(key=lambda f: len(f.patients & members) < len(members) / 2)
-    others = tuple(f for f in found if isinstance(f, Other))
+    others = tuple(f for f in found if isinstance(f, Finding))
     if not members:
-        seen = "; ".join(f"{_relative(f.path, folder)}: {_what(f)}" for f in found[:6])
+        seen = "; ".join(f"{_relative(_path(f), folder)}: {_what(f)}" for f in found[:6])
         raise InputError(
             f"{folder}: expected slide features (.h5, .pt named by TCGA barcodes) or a table of "
             f"features, found {seen or 'none'}{'; ...' if len(found) > 6 else ''}"
@@ -164,10 +165,14 @@ def _size(found: Slides | Vectors) -> tuple[int, int, str]:
     return -len(found.patients), -size if isinstance(found, Vectors) else 0, str(found.path)
 
 
-def _what(found: Found) -> str:
-    if isinstance(found, Other):
-        return found.why
+def _what(found: Candidate) -> str:
+    if isinstance(found, Finding):
+        return found.summary
     return "a clinical file" if isinstance(found, Clinical) else "a table"
+
+
+def _path(candidate: Candidate) -> Path:
+    return Path(candidate.where) if isinstance(candidate, Finding) else candidate.path
 
 
 def _relative(path: Path, folder: Path) -> str:

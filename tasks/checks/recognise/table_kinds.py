@@ -18,14 +18,14 @@ from tasks.checks.data.scale import ScaleFacts, SeenScale, detect_scale
 from tasks.checks.leaks.circular_labels import called_from_expression
 from tasks.checks.leaks.outcome_columns import EVENT_COLUMNS, TIME_COLUMNS
 from tasks.checks.leaks.table_leaks import identifier
-from tasks.checks.recognise.found import (
+from tasks.checks.recognise.candidates import (
+    Candidate,
     Classes,
     Clinical,
-    Found,
-    Other,
     Statuses,
     TableColumns,
     Vectors,
+    unused,
 )
 from tasks.data.formats.cells import number, shown
 from tasks.data.formats.clinical import one_spelling, read_endpoints, recognise
@@ -54,7 +54,7 @@ _NO_CLASS = re.compile(
 _EXPRESSION_WORD = re.compile(r"rna|expr|fpkm|rsem|tpm|hiseq|gene|mrna|counts|transcript", re.I)
 
 
-def survey_table(path: Path) -> list[Found]:
+def survey_table(path: Path) -> list[Candidate]:
     """What one table may be used for; a clinical table may have classes as well.
 
     Args:
@@ -63,9 +63,9 @@ def survey_table(path: Path) -> list[Found]:
     try:
         if path.suffix.lower() == ".json":
             return [_gdc(path)]
-        split: list[Found] = []
+        split: list[Candidate] = []
         if is_split_file(path):
-            split = [Other(path, "a split file: give it to `run` as --split")]
+            split = [unused(path, "a split file: give it to `run` as --split")]
             if not is_clinical_too(path):
                 return split
         head = read_text_table(path, sheet="TCGA-CDR", rows=_ROWS)
@@ -74,7 +74,7 @@ def survey_table(path: Path) -> list[Found]:
             return [_genes(path, head)]
         return _rows(path, head) + split
     except InputError as error:
-        return [Other(path, str(error).removeprefix(f"{path}: "))]
+        return [unused(path, str(error).removeprefix(f"{path}: "))]
 
 
 def is_text(path: Path) -> bool:
@@ -89,11 +89,11 @@ def is_text(path: Path) -> bool:
     return b"\0" not in start and (b"\t" in start or b"," in start)
 
 
-def _gdc(path: Path) -> Found:
+def _gdc(path: Path) -> Candidate:
     patients = []
     with path.open("rb") as file:
         if not file.read(100).lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"["):
-            return Other(path, "JSON, but no list of cases as the GDC writes them")
+            return unused(path, "JSON, but no list of cases as the GDC writes them")
     source = ClinicalSource(path, ClinicalFormat.GDC)
     problem = ""
     try:
@@ -104,7 +104,7 @@ def _gdc(path: Path) -> Found:
     except InputError as error:
         problem = str(error)
     except (ValueError, RecursionError, KeyError, TypeError):
-        return Other(path, "JSON, but no list of cases with submitter_id as the GDC writes them")
+        return unused(path, "JSON, but no list of cases with submitter_id as the GDC writes them")
     return Clinical(path, source.format, frozenset(patients), ("os",), None, problem)
 
 
@@ -122,7 +122,7 @@ def _genes(path: Path, head: pd.DataFrame) -> Vectors:
     return Vectors(path, what, id_column, Orientation.GENES, side, patients, len(genes), scale)
 
 
-def _rows(path: Path, head: pd.DataFrame) -> list[Found]:
+def _rows(path: Path, head: pd.DataFrame) -> list[Candidate]:
     """A row a patient, a sample or a slide."""
     known = recognise(head)
     id_column = known[1] if known else identifier(path, head)
@@ -131,7 +131,7 @@ def _rows(path: Path, head: pd.DataFrame) -> list[Found]:
     strange = [cell for cell in first if find_barcode(cell) is None]
     if strange or not first:
         why = f"{id_column} {shown(strange[0])} is no TCGA barcode" if strange else "no row"
-        return [Other(path, why)]
+        return [unused(path, why)]
     numeric = _numeric(head, id_column)
     others = [name for name in map(str, head.columns) if name != id_column and name not in numeric]
     if known is None and len(numeric) > _WIDE:
@@ -140,7 +140,7 @@ def _rows(path: Path, head: pd.DataFrame) -> list[Found]:
     found = _clinical(path, table, id_column, numeric)
     if not found and len(numeric) > 1 and not others:
         return [_vectors(path, head, id_column, numeric, others)]
-    return found or [Other(path, "a table of patients without times and events, or classes")]
+    return found or [unused(path, "a table of patients without times and events, or classes")]
 
 
 def _numeric(head: pd.DataFrame, id_column: str) -> list[str]:
@@ -162,10 +162,10 @@ def _is_number(cell: str) -> bool:
 
 def _vectors(
     path: Path, head: pd.DataFrame, id_column: str, numeric: Sequence[str], others: Sequence[str]
-) -> Found:
+) -> Candidate:
     if others:
         listed = ", ".join(others[:4])
-        return Other(
+        return unused(
             path,
             f"{len(numeric)} columns of numbers, but {len(others)} of text beside them ({listed}): "
             "leave the identifier and the features in the table, and nothing else",
@@ -198,10 +198,10 @@ def _named(genes: Sequence[str]) -> str:
 
 def _clinical(
     path: Path, table: pd.DataFrame, id_column: str, numeric: Sequence[str]
-) -> list[Found]:
+) -> list[Candidate]:
     owners = [barcode.patient if (barcode := find_barcode(c)) else "" for c in table[id_column]]
     patients = frozenset(filter(None, owners))
-    found: list[Found] = []
+    found: list[Candidate] = []
     if known := recognise(table):
         layout, _, endpoints = known
         problem = ""
@@ -213,7 +213,7 @@ def _clinical(
         expression = sum(name.endswith("_rnaseq") for name in numeric)
         if expression:
             found.append(
-                Other(path, f"{expression} columns of expression (_rnaseq) in it: write them into "
+                unused(path, f"{expression} columns of expression (_rnaseq) in it: write them into "
                       "a table of their own, beside the identifier")
             )  # fmt: skip
     elif columns := _columns(path, table, id_column, owners):
@@ -229,8 +229,8 @@ def _columns(
     if {"sample", "_PATIENT", "OS", "OS.time"} <= {id_column, *names}:
         # Xena's copy of the TCGA Clinical Data Resource
         require_columns(path, table, ("OS", "OS.time"))
-        told = Statuses("OS", _by_value(table["OS"], table["OS.time"], owners))
-        return TableColumns(id_column, ("OS.time",), (told,), "1")
+        status = Statuses("OS", _by_value(table["OS"], table["OS.time"], owners))
+        return TableColumns(id_column, ("OS.time",), (status,), "1")
     times, events = [], []
     for name in names:
         if list(table.columns).count(name) > 1:

@@ -24,106 +24,59 @@ HISTOTME = Repository(
 )
 
 
-def _hif(path: str, size: int, sha256: str) -> RemoteFile:
-    return RemoteFile(HIF2GENE, f"data/{path}", size, sha256)
+_PATHS = {
+    "HRD": (HIF2GENE, "data/genetic_data/HRD/datasets/{}"),
+    "HIF": (HIF2GENE, "data/hifs/{}"),
+    "RNA": (PORPOISE, "datasets_csv_mutsig/{}"),
+    "CDR": (HISTOTME, "example_data/{}"),
+}
+
+# Project, where it is, name, bytes, SHA-256.
+_FILES = """
+BRCA HRD brca.HRD_Score.joined.USE.rds 2919324
+  2d6cd5ea3e5e17bddb4e18b12fbacce22e55b9c5142b423378f274ee82c34cf3
+BRCA HRD brca.HRD_Score.joined.HOLDOUT.rds 883593
+  e6f289bc26be3db2a2cd852fc98e7038eee97575ae378d0e01f67555a529e373
+BRCA RNA tcga_brca_all_clean.csv.zip 4081277
+  4bc9de58ef6e8f8f7566fef6512c6c7db62cb827e4117b6f356d679e26e3e5f8
+LUAD HIF luad.hifs.csv 3499645
+  c4939c8d8aa677c5c6496307bab253538bf5a69489b2dca600b0e07c0f1968cd
+LUAD RNA tcga_luad_all_clean.csv.zip 1998986
+  75da300c70de2c3aa59ecf03bcf3ed66bae2a96731413c4188b24a5314259403
+LUSC HIF lusc.hifs.csv 3109189
+  ea30a7cf7c6cd7cd0481c54fc57202064c8de7f98bf8c759eb184fb9b3394e88
+LUSC RNA tcga_lusc_all_clean.csv.zip 1958324
+  fbbdf5e3c9b467084e216ca9cc4a8bedc4c6e6f5493d3c1b7b17ae38418a478d
+SKCM HIF skcm.hifs.csv 2477882
+  cb3b393445d6587bd35c061cfe4c86e99fc8cdd0f74ff150baf843e3c99cdd5c
+SKCM RNA tcga_skcm_all_clean.csv.zip 1028309
+  99e02653fd3ad70df54a7137975817357d68f1bfacb5c514dba4b40b78e969f2
+STAD HIF stad.hifs.csv 2852862
+  510ee332162fc99336f84e8d5dd1c203ac24338a46c6aa48c085a110fc1f20f4
+STAD RNA tcga_stad_all_clean.csv.zip 1524616
+  c8e5987e2ad24b8b95a065d5f44338bf9176651b53d8a17a98ce7aa9e904220d
+TCGA CDR TCGA-CDR-SupplementalTableS1.xlsx 2945129
+  ea594c0fbb6731477c7ac511fab449ca9c38b0d42d269591ed9f5c4090e75a5a
+"""
+_HISTOLOGY = {"BRCA": ("IDC", "ILC"), "STAD": ("STAD", "DSTAD", "TSTAD")}
 
 
-def _expression(project: str, size: int, sha256: str) -> RemoteFile:
-    path = f"datasets_csv_mutsig/tcga_{project}_all_clean.csv.zip"
-    return RemoteFile(PORPOISE, path, size, sha256)
+def _recipes() -> tuple[Recipe, ...]:
+    files: dict[tuple[str, str], tuple[RemoteFile, ...]] = {}
+    words = iter(_FILES.split())
+    for project, where, name, size, sha256 in zip(*[words] * 5, strict=True):
+        repository, path = _PATHS[where]
+        remote = RemoteFile(repository, path.format(name), int(size), sha256)
+        files[project, where] = (*files.get((project, where), ()), remote)
+    (clinical,) = files["TCGA", "CDR"]
+    recipes = []
+    for (project, where), (remote, *_) in files.items():
+        if where == "RNA":
+            slides = files.get((project, "HRD"), ()) + files.get((project, "HIF"), ())
+            histology = _HISTOLOGY.get(project, ())
+            recipes.append(Recipe(f"TCGA-{project}", project, slides, remote, clinical, histology))
+    return tuple(recipes)
 
-
-_CDR = RemoteFile(
-    HISTOTME,
-    "example_data/TCGA-CDR-SupplementalTableS1.xlsx",
-    2945129,
-    "ea594c0fbb6731477c7ac511fab449ca9c38b0d42d269591ed9f5c4090e75a5a",
-)
-
-_RECIPES = (
-    Recipe(
-        "TCGA-BRCA",
-        "BRCA",
-        (
-            _hif(
-                "genetic_data/HRD/datasets/brca.HRD_Score.joined.USE.rds",
-                2919324,
-                "2d6cd5ea3e5e17bddb4e18b12fbacce22e55b9c5142b423378f274ee82c34cf3",
-            ),
-            _hif(
-                "genetic_data/HRD/datasets/brca.HRD_Score.joined.HOLDOUT.rds",
-                883593,
-                "e6f289bc26be3db2a2cd852fc98e7038eee97575ae378d0e01f67555a529e373",
-            ),
-        ),
-        _expression(
-            "brca", 4081277, "4bc9de58ef6e8f8f7566fef6512c6c7db62cb827e4117b6f356d679e26e3e5f8"
-        ),
-        _CDR,
-        histology=("IDC", "ILC"),
-    ),
-    Recipe(
-        "TCGA-LUAD",
-        "LUAD",
-        (
-            _hif(
-                "hifs/luad.hifs.csv",
-                3499645,
-                "c4939c8d8aa677c5c6496307bab253538bf5a69489b2dca600b0e07c0f1968cd",
-            ),
-        ),
-        _expression(
-            "luad", 1998986, "75da300c70de2c3aa59ecf03bcf3ed66bae2a96731413c4188b24a5314259403"
-        ),
-        _CDR,
-    ),
-    Recipe(
-        "TCGA-LUSC",
-        "LUSC",
-        (
-            _hif(
-                "hifs/lusc.hifs.csv",
-                3109189,
-                "ea30a7cf7c6cd7cd0481c54fc57202064c8de7f98bf8c759eb184fb9b3394e88",
-            ),
-        ),
-        _expression(
-            "lusc", 1958324, "fbbdf5e3c9b467084e216ca9cc4a8bedc4c6e6f5493d3c1b7b17ae38418a478d"
-        ),
-        _CDR,
-    ),
-    Recipe(
-        "TCGA-SKCM",
-        "SKCM",
-        (
-            _hif(
-                "hifs/skcm.hifs.csv",
-                2477882,
-                "cb3b393445d6587bd35c061cfe4c86e99fc8cdd0f74ff150baf843e3c99cdd5c",
-            ),
-        ),
-        _expression(
-            "skcm", 1028309, "99e02653fd3ad70df54a7137975817357d68f1bfacb5c514dba4b40b78e969f2"
-        ),
-        _CDR,
-    ),
-    Recipe(
-        "TCGA-STAD",
-        "STAD",
-        (
-            _hif(
-                "hifs/stad.hifs.csv",
-                2852862,
-                "510ee332162fc99336f84e8d5dd1c203ac24338a46c6aa48c085a110fc1f20f4",
-            ),
-        ),
-        _expression(
-            "stad", 1524616, "c8e5987e2ad24b8b95a065d5f44338bf9176651b53d8a17a98ce7aa9e904220d"
-        ),
-        _CDR,
-        histology=("STAD", "DSTAD", "TSTAD"),
-    ),
-)
 
 TCGA_HIF = Catalogue(
     "tcga-hif",
@@ -131,5 +84,5 @@ TCGA_HIF = Catalogue(
     "non-commercial (CC BY-NC-SA 4.0)",
     "expression z-scores were made within this cohort: never report cohorts told apart by them "
     "(LUAD against LUSC), the processing alone separates the two",
-    _RECIPES,
+    _recipes(),
 )

@@ -17,7 +17,7 @@ from tasks.data.cohort import DAYS_PER_MONTH, Endpoint
 from tasks.data.formats.cells import number, shown
 from tasks.data.formats.endpoints import FollowUp, build_endpoint
 from tasks.data.formats.gdc import read_gdc_cases
-from tasks.data.formats.layouts import ClinicalTable, open_clinical
+from tasks.data.formats.layouts import ID_COLUMNS, ClinicalTable, open_clinical
 from tasks.data.formats.tables import is_missing, is_unknown, near, require_columns
 from tasks.data.manifest import ClinicalFormat, ClinicalSource, TableSource
 from tasks.data.notes import About, Note
@@ -271,13 +271,6 @@ def _table(source: ClinicalSource, patients: Collection[str]) -> tuple[_Rows, fr
     return rows, table.redacted & frozenset(patients)
 
 
-_ID_COLUMNS = {
-    ClinicalFormat.TCGA_CDR: ("bcr_patient_barcode",),
-    ClinicalFormat.CBIOPORTAL: ("PATIENT_ID", "Patient ID"),
-    ClinicalFormat.PORPOISE: ("case_id",),
-}
-
-
 def recognise(table: pd.DataFrame) -> tuple[ClinicalFormat, str, tuple[str, ...]] | None:
     """Which clinical layout a table is of.
 
@@ -289,8 +282,8 @@ def recognise(table: pd.DataFrame) -> tuple[ClinicalFormat, str, tuple[str, ...]
         known layout or has no endpoint.
     """
     names = set(map(str, table.columns))
-    for layout, id_columns in _ID_COLUMNS.items():
-        id_column = next((name for name in id_columns if name in names), None)
+    for layout in (ClinicalFormat.TCGA_CDR, ClinicalFormat.CBIOPORTAL, ClinicalFormat.PORPOISE):
+        id_column = next((name for name in ID_COLUMNS[layout] if name in names), None)
         if id_column is None:
             continue
         endpoints = tuple(

@@ -12,6 +12,14 @@ from tasks.data.formats.tables import read_text_table, require_columns
 from tasks.data.manifest import ClinicalFormat, ClinicalSource, TableSource
 from tasks.errors import InputError
 
+ID_COLUMNS = {
+    ClinicalFormat.TCGA_CDR: ("bcr_patient_barcode",),
+    ClinicalFormat.CBIOPORTAL: ("Patient ID", "PATIENT_ID"),
+    ClinicalFormat.PORPOISE: ("case_id",),
+    ClinicalFormat.GDC: ("submitter_id",),
+}
+"""Where each layout names the patient; the first that is there."""
+
 
 @dataclass(frozen=True)
 class ClinicalTable:
@@ -44,26 +52,17 @@ def open_clinical(source: ClinicalSource, columns: Sequence[str] = ()) -> Clinic
     path = source.path
     redacted: frozenset[str] = frozenset()
     if source.format is ClinicalFormat.GDC:
-        id_column = "submitter_id"
         rows = read_gdc_diagnoses(path)
-    elif source.format is ClinicalFormat.CBIOPORTAL:
-        rows = read_text_table(path, columns)
-        id_column = "Patient ID" if "Patient ID" in rows else "PATIENT_ID"
-        if id_column not in rows:
-            raise InputError(
-                f"{path}: expected a column 'PATIENT_ID' (study file) or 'Patient ID' (download), "
-                f"found {', '.join(map(str, rows.columns[:8]))}"
-            )
-        require_columns(path, rows, [id_column])
-    elif source.format is ClinicalFormat.TCGA_CDR:
-        id_column = "bcr_patient_barcode"
-        rows = read_text_table(path, (id_column, *columns), sheet="TCGA-CDR")
-    elif source.format is ClinicalFormat.PORPOISE:
-        id_column = "case_id"
-        rows = read_text_table(path, (id_column, *columns))
     else:
-        id_column = source.id if isinstance(source, TableSource) else ""
-        rows = read_text_table(path, (id_column, *columns))
+        rows = read_text_table(path, sheet="TCGA-CDR")
+    known = (source.id,) if isinstance(source, TableSource) else ID_COLUMNS[source.format]
+    id_column = next((name for name in known if name in rows), known[0])
+    if len(known) > 1 and id_column not in rows:
+        raise InputError(
+            f"{path}: expected a column 'PATIENT_ID' (study file) or 'Patient ID' (download), "
+            f"found {', '.join(map(str, rows.columns[:8]))}"
+        )
+    require_columns(path, rows, (id_column, *columns))
     owners = tuple(
         parse_barcode(cell, f"{path}: row {i}, column {id_column!r}").patient
         for i, cell in enumerate(rows[id_column], start=1)

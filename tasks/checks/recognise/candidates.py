@@ -1,9 +1,10 @@
-"""What a survey finds in a folder."""
+"""What the files of a folder may be used for."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tasks.checks.finding import Check, Finding, Severity
 from tasks.data.manifest import ClinicalFormat, Orientation, Scale
 
 
@@ -72,13 +73,13 @@ class TableColumns:
         id: Its identifier column.
         times: Columns of numbers that are named like times.
         statuses: Columns of two values that are named like events.
-        told: Whether the source is known: the event's value, and days; else None, to be told.
+        event_value: Of a known source, whose times are days; None where the user must say it.
     """
 
     id: str
     times: tuple[str, ...]
     statuses: tuple[Statuses, ...]
-    told: str | None = None
+    event_value: str | None = None
 
 
 @dataclass(frozen=True)
@@ -121,12 +122,9 @@ class Classes:
     derived: str
 
 
-@dataclass(frozen=True)
-class Other:
+def unused(path: Path, why: str) -> Finding:
     """What is there but is not used, and why."""
-
-    path: Path
-    why: str
+    return Finding(str(path), Check.FILES, Severity.NOTE, why)
 
 
-Found = Slides | Vectors | Clinical | Classes | Other
+Candidate = Slides | Vectors | Clinical | Classes | Finding
