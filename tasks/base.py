@@ -13,6 +13,7 @@ from typing_extensions import TypeVar
 from tasks.data.cohort import Cohort, Endpoint, Label
 from tasks.embeddings import Embeddings
 from tasks.metrics.undefined import Undefined
+from tasks.short_repr import short_repr
 
 Evidence = TypeVar("Evidence", default=Any)
 """What a kind computes once of a test fold, and all of its metrics are functions of."""
@@ -43,6 +44,7 @@ class Status(StrEnum):
     FAILED = "failed"
 
 
+@short_repr
 @dataclass(frozen=True)
 class Split:
     """One outer fold at patient level; train and test share nobody."""

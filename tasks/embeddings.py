@@ -6,7 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.short_repr import short_repr
 
+
+@short_repr
 @dataclass(frozen=True)
 class Embeddings:
     """Representations of patients, one row each; a row of NaN where a modality is missing.

@@ -1,7 +1,8 @@
-"""Documentation: every command in it is run, in a folder of its own, in the order of the page."""
+"""Documentation: its commands and its Python are run, a page in a folder of its own, in order."""
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -28,7 +29,9 @@ QUICK = ("add-a-method.md", "add-a-task.md", "quickstart.md")
 """Pages that are run with the normal tests; the others train more and are slow."""
 
 _BLOCK = re.compile(
-    r"(?:<!-- not run: (?P<reason>[^>]+?) -->\n)?```console\n(?P<text>.*?)```", re.DOTALL
+    r"(?:<!-- not run: (?P<reason>[^>]+?) -->\n)?"
+    r"```(?P<language>console|python)\n(?P<text>.*?)```",
+    re.DOTALL,
 )
 _LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)(?:#[^)]*)?\)")
 
@@ -43,6 +46,9 @@ class Block:
 
 def blocks(page: Path) -> Iterator[Block]:
     for found in _BLOCK.finditer(page.read_text(encoding="utf-8")):
+        if found["language"] == "python":
+            yield Block((f"{sys.executable} -c {shlex.quote(found['text'])}",), found["reason"])
+            continue
         lines = found["text"].replace("\\\n", " ").splitlines()
         yield Block(tuple(line for line in lines if line.strip()), found["reason"])
 

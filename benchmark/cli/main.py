@@ -233,7 +233,7 @@ def rerun(
     """Compute a recorded trial again; exit 1 if a score differs in a single bit."""
     from benchmark.engine.rerun import rerun as rerun_trial  # noqa: PLC0415
 
-    _existing(results)
+    existing_store(results)
     raise typer.Exit(rerun_trial(trial, results, data, split, _console()))
 
 
@@ -320,7 +320,7 @@ def leaderboard(
         raise InputError(
             f"{asked[0]}: expected the whole board in markdown, found a selection of it"
         )
-    store = _existing(results)
+    store = existing_store(results)
     records = chosen(store.records(), tasks, methods, protocol)
     if form is not Form.MARKDOWN:
         tables = standings(deduplicate(records))
@@ -369,7 +369,7 @@ def report(
     from benchmark.show.html import write_report  # noqa: PLC0415
     from benchmark.show.html.serve import serve as show  # noqa: PLC0415
 
-    store = _existing(results)
+    store = existing_store(results)
     with _console().status(f"writing {output}"):
         write_report(store, output)
     typer.echo(f"wrote {output / 'index.html'}")
@@ -396,7 +396,7 @@ def results_table(
     """The records, a row per (trial, task, metric), on standard output."""
     if context.invoked_subcommand is None:
         _check_format(form)
-        _existing(results).records()[list(TIDY)].to_csv(sys.stdout, index=False)
+        existing_store(results).records()[list(TIDY)].to_csv(sys.stdout, index=False)
 
 
 @results_app.command("merge")
@@ -430,7 +430,7 @@ def repair_results(results: ResultsOption = Path("results")) -> None:
 def predictions_table(results: ResultsOption = Path("results"), form: FormatOption = "csv") -> None:
     """The test predictions, a row per (trial, task, patient), on standard output."""
     _check_format(form)
-    _existing(results).predictions().to_csv(sys.stdout, index=False)
+    existing_store(results).predictions().to_csv(sys.stdout, index=False)
 
 
 _FAILING_MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
@@ -469,7 +469,12 @@ def _one_line(message: str) -> str:
     return line if len(line) <= longest else f"{line[: longest // 2]} ... {line[-longest // 2 :]}"
 
 
-def _existing(results: Path) -> Store:
+def existing_store(results: Path) -> Store:
+    """The store of a results folder that has to be there.
+
+    Raises:
+        InputError: It is not.
+    """
     if not (results / "records").is_dir():
         raise InputError(f"{results}: expected a results folder with records/, found none")
     return Store(results)

@@ -1,7 +1,7 @@
 """`mirror-bench run`: the words of a run; `benchmark.engine.runner` does it."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,12 +40,17 @@ def run(options: RunOptions, console: Console, methods: Sequence[MethodSpec] | N
             Ray did not start.
     """
     with first_interrupt_only():
-        with _OnConsole(console) as listener:
+        with on_console(console) as listener:
             ran = runner.run(options, listener, methods)
         code = _account(ran, console)
     if ran.error is not None:
         raise ran.error
     return code
+
+
+def on_console(console: Console) -> AbstractContextManager[Listener]:
+    """Shows on a console how a run goes on, until the block is left."""
+    return _OnConsole(console)
 
 
 class _OnConsole(Listener):

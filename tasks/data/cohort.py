@@ -8,6 +8,8 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.short_repr import short_repr
+
 DAYS_PER_MONTH = 365.25 / 12
 
 SIDES = ("wsi", "rna")
@@ -39,6 +41,7 @@ class Selection:
     always: tuple[str, ...] = ()
 
 
+@short_repr
 @dataclass(frozen=True)
 class VectorModality:
     """One vector per patient.
@@ -91,6 +94,7 @@ def _nowhere() -> None:
     """The coordinates of a file that has none."""
 
 
+@short_repr
 @dataclass(frozen=True)
 class Slide:
     """One slide's instances on disk; they are read when asked for and never kept.
@@ -133,6 +137,7 @@ class Slide:
         return None if xy is None else np.lexsort(xy.T)
 
 
+@short_repr
 @dataclass(frozen=True)
 class BagModality:
     """A bag of instances per patient: the patches of all the patient's slides, slide by slide.
@@ -237,6 +242,7 @@ class BagModality:
 Modality = VectorModality | BagModality
 
 
+@short_repr
 @dataclass(frozen=True)
 class Endpoint:
     """A time-to-event endpoint of the patients for whom it is known.
@@ -259,6 +265,7 @@ class Endpoint:
         return Endpoint(kept, self.time[rows], self.event[rows])
 
 
+@short_repr
 @dataclass(frozen=True)
 class Label:
     """A class per patient.
@@ -311,6 +318,26 @@ class Cohort:
     notes: tuple[str, ...] = ()
     members: tuple[str, ...] = ()
     planted: bool = False
+
+    def __repr__(self) -> str:
+        """About five lines, and not its arrays."""
+        of = f" of {', '.join(self.members)}" if self.members else ""
+        planted = ", planted" if self.planted else ""
+        events = (f"{k} ({e.event.sum()} of {len(e.event)})" for k, e in self.endpoints.items())
+        labels = (f"{k} ({len(v.classes)} classes)" for k, v in self.labels.items())
+        return "\n".join(
+            [
+                f"Cohort {self.name}{of}: {len(self.patients)} patients, {len(self.complete())} "
+                f"with every modality{planted}",
+                *(
+                    f"  {name}: {modality.kind} of {modality.width}, "
+                    f"{len(modality.patients)} patients"
+                    for name, modality in self.modalities.items()
+                ),
+                f"  endpoints (events): {', '.join(events) or 'none'}",
+                f"  labels: {', '.join(labels) or 'none'}",
+            ]
+        )
 
     def subset(self, patients: Iterable[str]) -> "Cohort":
         """The features of `patients` alone: no outcome, no label, no truth.

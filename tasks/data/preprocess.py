@@ -10,6 +10,7 @@ from scipy.special import ndtri
 
 from tasks.data.cohort import BagModality
 from tasks.draws import fixed_rows
+from tasks.short_repr import short_repr
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,6 +26,7 @@ CONSTANT = 1e-6
 FITTED_INSTANCES = 1024
 
 
+@short_repr
 @dataclass(frozen=True)
 class VectorScaler:
     """Scales one vector per patient: pick features, clip, impute, standardise.
@@ -104,6 +106,7 @@ class VectorScaler:
         return cls(**state)
 
 
+@short_repr
 @dataclass(frozen=True)
 class RankScaler:
     """Replaces each value by its rank among the training patients, as a normal quantile.
@@ -144,6 +147,7 @@ class RankScaler:
         return dict(vars(self))
 
 
+@short_repr
 @dataclass(frozen=True)
 class InstanceScaler:
     """Standardises the instances of bags.
