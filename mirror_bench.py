@@ -178,8 +178,8 @@ def run(
 
     from benchmark.cli.run import on_console
     from benchmark.engine import runner
-    from benchmark.engine.plan import Control, Tuning
     from benchmark.records.frames import TIDY
+    from benchmark.records.protocol import Control, Tuning
     from methods.base import Budget
     from tasks.base import Protocol
 

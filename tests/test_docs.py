@@ -47,7 +47,7 @@ class Block:
 def blocks(page: Path) -> Iterator[Block]:
     for found in _BLOCK.finditer(page.read_text(encoding="utf-8")):
         if found["language"] == "python":
-            yield Block((f"{sys.executable} -c {shlex.quote(found['text'])}",), found["reason"])
+            yield Block((f".venv/bin/python -c {shlex.quote(found['text'])}",), found["reason"])
             continue
         lines = found["text"].replace("\\\n", " ").splitlines()
         yield Block(tuple(line for line in lines if line.strip()), found["reason"])

@@ -415,7 +415,7 @@ def repair_results(results: ResultsOption = Path("results")) -> None:
     """Move aside what is damaged in a results folder, and say what was lost."""
     from benchmark.records.repair import repair  # noqa: PLC0415
 
-    with _existing(results).locked(lambda: typer.echo("Another run is using it; waiting.")):
+    with existing_store(results).locked(lambda: typer.echo("Another run is using it; waiting.")):
         lost = list(repair(results))
     for one in lost:
         typer.echo(str(one))
