@@ -59,10 +59,10 @@ def select_tasks(patterns: str, cohorts: Iterable[Cohort]) -> tuple[Task, ...]:
     available = all_tasks(listed)
     chosen: set[str] = set()
     for pattern in (part.strip() for part in patterns.split(",")):
-        found = [task.name for task in available if _matches(pattern, task)]
-        if not found:
-            raise InputError(_nothing(pattern, available, listed))
-        chosen.update(found)
+        names = [task.name for task in available if _matches(pattern, task)]
+        if not names:
+            raise InputError(_no_match(pattern, available, listed))
+        chosen.update(names)
     return tuple(task for task in available if task.name in chosen)
 
 
@@ -92,7 +92,7 @@ def _matches(pattern: str, task: Task) -> bool:
     return task.default and fnmatchcase(task.kind, pattern)
 
 
-def _nothing(pattern: str, available: tuple[Task, ...], cohorts: tuple[Cohort, ...]) -> str:
+def _no_match(pattern: str, available: tuple[Task, ...], cohorts: tuple[Cohort, ...]) -> str:
     """The message for a pattern that matches nothing."""
     kinds = [kind.kind for kind in KINDS]
     names = [task.name for task in available]

@@ -250,14 +250,14 @@ def _descent(Z: Matrix, risk_sets: RiskSets, penalty: float, start: Vector) -> V
         value = penalty / 2 * float(beta @ beta) - risk_sets.log_likelihood(eta)
         return value, penalty * beta * unit - scaled.T @ risk_sets.residuals(eta)
 
-    found = descend(
+    solution = descend(
         objective,
         start / unit,
         jac=True,
         method="L-BFGS-B",
         options={"maxiter": 2000, "maxcor": 20, "gtol": 1e-7, "ftol": 1e-13},
     )
-    return np.asarray(found.x * unit)
+    return np.asarray(solution.x * unit)
 
 
 def _baseline(risk_sets: RiskSets, time: Vector, eta: Vector) -> tuple[Vector, Vector]:

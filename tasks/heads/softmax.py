@@ -29,7 +29,7 @@ def descend(Z: Matrix, targets: Matrix, penalty: float, start: Matrix) -> Matrix
         The minimum, as `start` is laid out.
     """
     m, width = start.shape
-    wanted = targets[:, -m:]
+    observed = targets[:, -m:]
     spread = probabilities(Z, start)[:, -m:]
     spread = spread * (1 - spread)
     curvature = np.empty_like(start)
@@ -44,19 +44,19 @@ def descend(Z: Matrix, targets: Matrix, penalty: float, start: Matrix) -> Matrix
         odds = np.exp(logits - top)
         total = odds.sum(axis=1, keepdims=True)
         loss = float((top + np.log(total)).sum() - np.vdot(targets, logits))
-        rest = (odds / total)[:, -m:] - wanted
+        rest = (odds / total)[:, -m:] - observed
         gradient = np.empty_like(beta)
         gradient[:, 0], gradient[:, 1:] = rest.sum(axis=0), rest.T @ Z + penalty * weights
         return loss + penalty / 2 * float(np.vdot(weights, weights)), (gradient * unit).ravel()
 
-    found = minimize(
+    solution = minimize(
         objective,
         (start / unit).ravel(),
         jac=True,
         method="L-BFGS-B",
         options={"maxiter": MAX_STEPS, "maxcor": 20, "gtol": TOLERANCE, "ftol": 0.0},
     )
-    return np.asarray(found.x.reshape(m, width) * unit)
+    return np.asarray(solution.x.reshape(m, width) * unit)
 
 
 def probabilities(Z: Matrix, beta: Matrix) -> Matrix:

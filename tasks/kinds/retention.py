@@ -146,17 +146,17 @@ class Retention(Task[Kept]):
         seen = {side: contents[side].components(raw_train[side]) for side in SIDES}
         unseen = {side: contents[side].components(raw_test[side]) for side in SIDES}
         folds = plain_folds(train.patients)
-        wanted: dict[str, tuple[Matrix, Matrix]] = {}
+        targets: dict[str, tuple[Matrix, Matrix]] = {}
         head: dict[str, NDArray[np.float64]] = {}
         for side, other in zip(SIDES, reversed(SIDES), strict=True):
             Y, Y_test = seen[side][:, :TARGETS], unseen[side][:, :TARGETS]
             between = fit_ridge(seen[other], Y, folds)
             private, private_test = Y - between.held_out, Y_test - between.predict(unseen[other])
-            wanted[f"{side}_private"] = (private, private_test)
-            wanted[f"{side}_content"] = (Y, Y_test)
+            targets[f"{side}_private"] = (private, private_test)
+            targets[f"{side}_content"] = (Y, Y_test)
             head |= _named(f"{side}.raw", contents[side].state())
             head |= _named(f"{other}_to_{side}", between.state())
-        recoveries, probe = _recover(train, test, wanted, folds)
+        recoveries, probe = _recover(train, test, targets, folds)
         scaled = {side: contents[side].scaled(raw_test[side]) for side in SIDES}
         return Predicted(
             Kept(recoveries, test, scaled),
@@ -195,11 +195,11 @@ class TruthRetention(Task[Mapping[str, Recovery]]):
         row = {patient: number for number, patient in enumerate(cohort.patients)}
         index = tuple([row[patient] for patient in part.patients] for part in (train, test))
         names = {kind: factors_of(cohort, kind) for kind in FACTORS}
-        wanted: dict[str, tuple[Matrix, Matrix]] = {}
+        targets: dict[str, tuple[Matrix, Matrix]] = {}
         for kind in filter(names.get, FACTORS):
             factors = np.stack([cohort.truth[name] for name in names[kind]], axis=1)
-            wanted[kind] = (factors[index[0]], factors[index[1]])
-        recoveries, probe = _recover(train, test, wanted, plain_folds(train.patients))
+            targets[kind] = (factors[index[0]], factors[index[1]])
+        recoveries, probe = _recover(train, test, targets, plain_folds(train.patients))
         columns: Columns = {"patient": test.patients}
         for kind, recovery in recoveries.items():
             for j, name in enumerate(names[kind]):
@@ -226,15 +226,15 @@ def factors_of(cohort: Cohort, kind: str) -> list[str]:
 
 
 def _recover(
-    train: Pairs, test: Pairs, wanted: Mapping[str, tuple[Matrix, Matrix]], folds: NDArray[np.intp]
+    train: Pairs, test: Pairs, targets: Mapping[str, tuple[Matrix, Matrix]], folds: NDArray[np.intp]
 ) -> tuple[dict[str, Recovery], Ridge]:
-    """One map from the joint embedding to everything wanted of it, [n train, t] and [n test, t]."""
-    probe = fit_ridge(train.joint, np.hstack([Y for Y, _ in wanted.values()]), folds)
-    ends = np.cumsum([Y.shape[1] for Y, _ in wanted.values()])
+    """One map from the joint embedding to all targets, [n train, t] and [n test, t]."""
+    probe = fit_ridge(train.joint, np.hstack([Y for Y, _ in targets.values()]), folds)
+    ends = np.cumsum([Y.shape[1] for Y, _ in targets.values()])
     predicted = np.split(probe.predict(test.joint), ends[:-1], axis=1)
     recoveries = {
-        name: Recovery(Y_test, found)
-        for (name, (_, Y_test)), found in zip(wanted.items(), predicted, strict=True)
+        name: Recovery(Y_test, values)
+        for (name, (_, Y_test)), values in zip(targets.items(), predicted, strict=True)
     }
     return recoveries, probe
 
@@ -242,8 +242,8 @@ def _recover(
 def _errors(recoveries: Mapping[str, Recovery]) -> dict[str, list[float]]:
     """Two columns for each R2, which is 1 - sum of `_error` / sum of `_total`."""
     columns: dict[str, list[float]] = {}
-    for name, found in recoveries.items():
-        error, total = squared_errors(found.truth, found.predicted)
+    for name, recovery in recoveries.items():
+        error, total = squared_errors(recovery.truth, recovery.predicted)
         columns[f"{name}_error"] = error.tolist()
         columns[f"{name}_total"] = total.tolist()
     return columns

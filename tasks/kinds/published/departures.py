@@ -217,7 +217,7 @@ def _drawn(
     slides, n = bags.slides[patient], bags.n_instances(patient)
     rng = generator("fresh-patches", *axes, slides[0].name)
     chosen = rng.choice(n, tokens, replace=n < tokens)
-    found, start = [], 0
+    drawn, start = [], 0
     for slide in slides:
         rows = chosen[(chosen >= start) & (chosen < start + slide.n_instances)] - start
         start += slide.n_instances
@@ -225,8 +225,8 @@ def _drawn(
             whole = BagModality({slide.name: (slide,)}, bags.width)
             read = partial(whole.read_rows, slide.name, rows)
             places = partial(_places, slide, rows)
-            found.append(Slide(slide.name, len(rows), "", read, places))
-    return found
+            drawn.append(Slide(slide.name, len(rows), "", read, places))
+    return drawn
 
 
 def _places(slide: Slide, rows: NDArray[np.intp]) -> NDArray[np.float64] | None:
