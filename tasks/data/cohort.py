@@ -1,7 +1,7 @@
 """Cohort: patients, their modalities, endpoints and labels, as methods and tasks see them."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -79,6 +79,11 @@ class VectorModality:
         """The values of `patients` in their order, float32 [n, width]."""
         index = {patient: row for row, patient in enumerate(self.patients)}
         return self.values[[index[patient] for patient in patients]]
+
+    def columns(self, features: Sequence[str]) -> NDArray[np.float32]:
+        """The columns of `features` in their order, float32 [n_patients, n]."""
+        index = {feature: column for column, feature in enumerate(self.features)}
+        return self.values[:, [index[feature] for feature in features]]
 
     def fingerprint(self) -> str:
         """SHA-256 of the patients, the feature names, the values and what was declared of them."""

@@ -103,6 +103,16 @@ class SplitSet:
     path: Path
     folds: tuple[FileFold, ...]
 
+    @property
+    def everyone(self) -> frozenset[str]:
+        """The patients of any part of any fold."""
+        return frozenset[str]().union(*(f.patients(part) for f in self.folds for part in f.parts))
+
+    @property
+    def times_scored(self) -> Counter[str]:
+        """In how many folds each patient is scored."""
+        return Counter(patient for fold in self.folds for patient in fold.patients(fold.scored))
+
 
 @dataclass(frozen=True)
 class FileSplits:
@@ -230,10 +240,7 @@ def _split(fold: FileFold, known: frozenset[str]) -> Split:
 
 
 def _notes(split: SplitSet, cohort: Cohort) -> tuple[str, ...]:
-    listed = frozenset[str]().union(
-        *(fold.patients(part) for fold in split.folds for part in fold.parts)
-    )
-    tested = Counter(patient for fold in split.folds for patient in fold.patients(fold.scored))
+    listed, tested = split.everyone, split.times_scored
     known = frozenset(cohort.patients)
     notes = [f"splits: {len(split.folds)} folds from {split.path}"]
     facts = (

@@ -188,10 +188,7 @@ def _joined(
 def _vectors(parts: Sequence[VectorModality], features: tuple[str, ...]) -> VectorModality:
     """The rows of all parts in the order of their patients, with these features alone."""
     patients = [patient for part in parts for patient in part.patients]
-    blocks = []
-    for part in parts:
-        column = {feature: j for j, feature in enumerate(part.features)}
-        blocks.append(part.values[:, [column[feature] for feature in features]])
+    blocks = [part.columns(features) for part in parts]
     order = sorted(range(len(patients)), key=patients.__getitem__)
     return replace(
         parts[0],

@@ -1,7 +1,7 @@
 """Slides: a folder of per-slide files or a packed store, every file looked at."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +14,9 @@ from tasks.data.formats.bags import Scans, read_bags
 from tasks.data.formats.folders import slide_files
 from tasks.data.formats.slides import Scan, finite_chunks, read_coordinates
 from tasks.data.manifest import BagSource
+from tasks.data.store.plan import Progress
 from tasks.data.store.verifying import verify_store
 from tasks.errors import InputError, NotFiniteError
-
-LookingAt = Callable[[str, int, int], None]
-"""Called with what is being looked at, how much of it is done and how much there is."""
 
 _TINY = 50  # times fewer instances than the median
 
@@ -26,7 +24,7 @@ _File = tuple[str, Barcode, Path, Scan]
 
 
 def verify_bags(
-    part: str, source: BagSource, cohort: str, looking_at: LookingAt
+    part: str, source: BagSource, cohort: str, looking_at: Progress
 ) -> tuple[list[Finding], frozenset[str]]:
     """Look at every slide of a cohort.
 
@@ -65,7 +63,7 @@ def verify_bags(
 
 
 def _store(
-    part: str, source: BagSource, cohort: str, looking_at: LookingAt
+    part: str, source: BagSource, cohort: str, looking_at: Progress
 ) -> tuple[list[Finding], frozenset[str]]:
     """A packed store holds what was looked at when it was made: it is compared with its sums."""
     try:

@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.checks.data.bag_facts import LookingAt, verify_bags
+from tasks.checks.data.bag_facts import verify_bags
 from tasks.checks.data.outcome_facts import verify_clinical, verify_label
 from tasks.checks.data.vector_facts import verify_vectors
 from tasks.checks.finding import Check, Finding, Severity, counted
 from tasks.data.formats.vectors import read_truth
 from tasks.data.load import load_cohort
 from tasks.data.manifest import BagSource, read_manifest
+from tasks.data.store.plan import Progress
 from tasks.errors import InputError
 
 
@@ -29,7 +30,7 @@ class CohortFacts:
     findings: tuple[Finding, ...]
 
 
-def verify_cohort(folder: Path, looking_at: LookingAt) -> CohortFacts:
+def verify_cohort(folder: Path, looking_at: Progress) -> CohortFacts:
     """Look at everything that a cohort's manifest names.
 
     Args:

@@ -49,13 +49,11 @@ class GeneNames:
 
     Attributes:
         kinds: Kind -> number of names, most first.
-        repeated: Names that are there more than once, as written.
-        merged: Names that become one if versions are dropped, beyond those repeated.
+        merged: Names that become one if versions are dropped.
         dates: Names that were symbols once.
     """
 
     kinds: Mapping[GeneName, int]
-    repeated: tuple[str, ...]
     merged: tuple[str, ...]
     dates: tuple[str, ...]
 
@@ -74,7 +72,6 @@ def gene_names(names: Sequence[str]) -> GeneNames:
     sharing = Counter(bare.values())
     return GeneNames(
         dict(kinds.most_common()),
-        _repeated(names),
         tuple(sorted(name for name in bare if sharing[bare[name]] > 1)),
         tuple(sorted(name for name, kind in kind_of.items() if kind is GeneName.DATE)),
     )
@@ -92,7 +89,3 @@ def looks_like_genes(names: Iterable[str]) -> bool:
     kinds = Counter(gene_name(name) for name in names)
     others = kinds[GeneName.OTHER] + kinds[GeneName.ENTREZ]
     return others < kinds.total() / 2
-
-
-def _repeated(names: Sequence[str]) -> tuple[str, ...]:
-    return tuple(sorted(name for name, n in Counter(names).items() if n > 1))

@@ -56,7 +56,6 @@ class ScaleFacts:
         low: Least value.
         high: Greatest value.
         pseudocount: Of log2(x + c): c, where a floor shows it; else NaN.
-        median_sum: Median over samples of the sum of linear values, if the scale has any; else NaN.
     """
 
     scale: SeenScale
@@ -65,7 +64,6 @@ class ScaleFacts:
     low: float
     high: float
     pseudocount: float = float("nan")
-    median_sum: float = float("nan")
 
     @property
     def text(self) -> str:
@@ -138,7 +136,7 @@ def _below_zero(values: Values, low: float, high: float, floor_share: float) -> 
         f"{floor_share:.1%} of the cells are at the floor {low:.3f} = log2({c:.3g}); "
         f"{_sum_text(sums)}"
     )
-    return ScaleFacts(SeenScale.LOG2, f"log2(x + {c:.3g})", evidence, low, high, c, sums)
+    return ScaleFacts(SeenScale.LOG2, f"log2(x + {c:.3g})", evidence, low, high, c)
 
 
 def _not_negative(
@@ -148,7 +146,7 @@ def _not_negative(
     sums = _median_sum(values)
     if whole and high > _HIGHEST_LOG2:
         evidence = f"whole numbers; a sample has {sums:,.0f} in the median"
-        return ScaleFacts(SeenScale.COUNTS, "counts", evidence, low, high, median_sum=sums)
+        return ScaleFacts(SeenScale.COUNTS, "counts", evidence, low, high)
     if high <= _HIGHEST_LOG2 and not whole:
         undone = _median_sum(np.exp2(values) - 1.0)
         if floor_share and low == 0:
@@ -157,15 +155,15 @@ def _not_negative(
         else:
             name, c = "log2(x + c) or another logarithm", float("nan")
             evidence = f"no value beyond {high:.1f}, no floor shows c"
-        return ScaleFacts(SeenScale.LOG2, name, evidence, low, high, c, undone)
+        return ScaleFacts(SeenScale.LOG2, name, evidence, low, high, c)
     if high <= _HIGHEST_LINEAR and whole:
         return ScaleFacts(SeenScale.UNKNOWN, "unknown", "a few small whole numbers", low, high)
     if abs(sums / MILLION - 1) <= _SUM_TOLERANCE:
         evidence = f"a sample sums to {sums:,.0f} in the median"
-        return ScaleFacts(SeenScale.TPM, "TPM", evidence, low, high, median_sum=sums)
+        return ScaleFacts(SeenScale.TPM, "TPM", evidence, low, high)
     evidence = f"TPM, FPKM or normalised counts; {_sum_text(sums)}"
     name = "linear, no logarithm taken"
-    return ScaleFacts(SeenScale.LINEAR, name, evidence, low, high, median_sum=sums)
+    return ScaleFacts(SeenScale.LINEAR, name, evidence, low, high)
 
 
 def _sum_text(sums: float) -> str:

@@ -12,7 +12,7 @@ from tasks.checks.data.gene_facts import gene_names, looks_like_genes, plural
 from tasks.checks.data.outliers import far_from_others
 from tasks.checks.data.sample_facts import barcodes_of, duplicates, tissues
 from tasks.checks.data.scale import MILLION, SeenScale, detect_scale, sample_sums
-from tasks.checks.finding import Check, Finding, Severity, counted, some
+from tasks.checks.finding import Check, Finding, Severity, counted
 from tasks.data.barcode import FROM_ELSEWHERE, rows_of_tcga
 from tasks.data.formats.expression import as_declared
 from tasks.data.formats.tables import NumericTable
@@ -35,45 +35,28 @@ def verify_vectors(part: str, source: VectorSource) -> tuple[list[Finding], froz
         whole, summaries = open_vectors(source)
     except InputError as error:
         return [Finding(part, Check.FILES, Severity.PROBLEM, str(error))], frozenset()
-    table, elsewhere = whole, []
-    rows = rows_of_tcga(table.ids)
-    if n := len(table.ids) - len(rows):
-        text = f"left out: {FROM_ELSEWHERE}"
-        elsewhere = [
-            Finding(part, Check.SAMPLES, Severity.NOTE, text, n, len(table.ids), "samples")
-        ]
-        ids = tuple(table.ids[row] for row in rows)
-        table = NumericTable(ids, table.columns, table.values[rows])
+    table, rows, total = whole, rows_of_tcga(whole.ids), len(whole.ids)
+    if len(rows) < total:
+        ids = tuple(whole.ids[row] for row in rows)
+        table = NumericTable(ids, whole.columns, whole.values[rows])
     barcodes, facts = barcodes_of(part, table.ids)
-    facts += elsewhere
+    if n := total - len(rows):
+        text = f"left out: {FROM_ELSEWHERE}"
+        facts.append(Finding(part, Check.SAMPLES, Severity.NOTE, text, n, total, "samples"))
     if not any(barcodes):
-        if (
-            sum(bool(found) for found in barcodes_of(part, table.columns)[0])
-            > table.values.shape[1] / 2
-        ):
+        if sum(map(bool, barcodes_of(part, table.columns)[0])) > len(table.columns) / 2:
             facts.append(
                 Finding(part, Check.SAMPLES, Severity.PROBLEM,
                      "the table lies the other way: declare the other orientation")
             )  # fmt: skip
         return facts, frozenset()
-    there = [i for i, found in enumerate(barcodes) if found is not None]
-    known = [found for found in barcodes if found is not None]
-    facts.insert(
-        0,
-        Finding(
-            part,
-            Check.SIZES,
-            Severity.NOTE,
-            f"{len(table.ids):,} samples of {len({b.patient for b in known}):,} patients, "
-            f"{len(table.columns):,} features",
-        ),
-    )
-    if summaries:
-        n_features = len(table.columns) + len(summaries)
-        facts.append(
-            Finding(part, Check.GENES, Severity.NOTE, f"left out: {SUMMARIES}", len(summaries),
-                 n_features, "features", some(summaries))
-        )  # fmt: skip
+    there = [i for i, barcode in enumerate(barcodes) if barcode is not None]
+    known = [barcode for barcode in barcodes if barcode is not None]
+    n_patients = len({barcode.patient for barcode in known})
+    text = f"{len(table.ids):,} samples of {n_patients:,} patients, {len(table.columns):,} features"
+    facts.insert(0, Finding(part, Check.SIZES, Severity.NOTE, text))
+    text, n = f"left out: {SUMMARIES}", len(table.columns) + len(summaries)
+    facts += counted(part, Check.GENES, Severity.NOTE, text, summaries, n, "features")
     facts += tissues(part, known)
     contents = [hashlib.sha256(table.values[i].tobytes()).hexdigest() for i in there]
     facts += duplicates(part, [table.ids[i] for i in there], known, contents)
@@ -85,7 +68,7 @@ def verify_vectors(part: str, source: VectorSource) -> tuple[list[Finding], froz
         facts += _repeated(part, table.columns)
         facts += _features(part, table)
     facts += _refused(part, source, whole, facts)
-    return facts, frozenset(found.patient for found in known if found.is_tumour)
+    return facts, frozenset(barcode.patient for barcode in known if barcode.is_tumour)
 
 
 def _refused(

@@ -168,13 +168,11 @@ def _signature(where: str, parts: Sequence[tuple[str, VectorModality]], what: st
     if len(parts) < 2 or not shared:
         reason = f"fewer than two {what} with expression, or no gene in common"
         return skipped(where, Check.COHORT_SIGNATURE, reason)
-    blocks, patients, groups = [], [], []
+    patients, groups = [], []
     for name, modality in parts:
-        column = {feature: j for j, feature in enumerate(modality.features)}
-        blocks.append(modality.values[:, [column[feature] for feature in shared]])
         patients += [f"{name}/{patient}" for patient in modality.patients]
         groups += [name] * len(modality.patients)
-    values = np.concatenate(blocks)
+    values = np.concatenate([modality.columns(shared) for _, modality in parts])
     aurocs = {
         how: separability(patients, values, groups, classifier)
         for how, classifier in (("linear", linear), ("forest", forest))

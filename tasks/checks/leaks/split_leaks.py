@@ -1,7 +1,6 @@
 """Split files: who is in several parts of a fold, or scored twice, or never."""
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -63,10 +62,6 @@ def _shared(fold: FileFold) -> dict[str, tuple[str, ...]]:
         for patient in fold.patients(one) & fold.patients(other):
             found.setdefault(patient, set()).update((one, other))
     return {patient: tuple(sorted(parts)) for patient, parts in sorted(found.items())}
-
-
-def _everyone(split: SplitSet) -> frozenset[str]:
-    return frozenset[str]().union(*(f.patients(part) for f in split.folds for part in f.parts))
 
 
 def _unseen(split: SplitSet) -> str:
@@ -140,12 +135,8 @@ def _repeated(split: SplitSet) -> Finding:
     )
 
 
-def _times_tested(split: SplitSet) -> Mapping[str, int]:
-    return Counter(patient for fold in split.folds for patient in fold.patients(fold.scored))
-
-
 def _retested(split: SplitSet) -> Finding:
-    tested = _times_tested(split)
+    tested = split.times_scored
     twice = [patient for patient, n in tested.items() if n > 1]
     if not twice:
         return clean(str(split.path), Check.RETESTED_PATIENTS)
@@ -171,8 +162,8 @@ def _retested(split: SplitSet) -> Finding:
 
 
 def _untested(split: SplitSet) -> Finding:
-    everyone = _everyone(split)
-    untested = everyone - set(_times_tested(split))
+    everyone = split.everyone
+    untested = everyone - set(split.times_scored)
     if len(split.folds) < 2 or not untested:
         return clean(str(split.path), Check.UNTESTED_PATIENTS)
     return Finding(
@@ -192,7 +183,7 @@ def _shared_sites(split: SplitSet) -> Finding:
     """Tissue-source sites on both sides of a fold: how many scored patients are of such a site."""
     where = str(split.path)
     seen = tested = 0
-    projects = Counter(projects_of(_everyone(split)).values())
+    projects = Counter(projects_of(split.everyone).values())
     usual = [project for project, n in projects.items() if n >= _A_PART * projects.total()]
     union = (
         f"; patients are of the TCGA projects {', '.join(sorted(usual))}, and the site alone tells "

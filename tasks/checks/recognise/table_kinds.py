@@ -1,6 +1,5 @@
 """Tables, and what they are taken for."""
 
-import gzip
 import json
 import math
 import re
@@ -29,6 +28,7 @@ from tasks.checks.recognise.candidates import (
 )
 from tasks.data.formats.cells import number, shown
 from tasks.data.formats.clinical import one_spelling, read_endpoints, recognise
+from tasks.data.formats.files import unpacked
 from tasks.data.formats.tables import (
     is_missing,
     is_unknown,
@@ -80,9 +80,7 @@ def survey_table(path: Path) -> list[Candidate]:
 def is_text(path: Path) -> bool:
     """Whether a file without a telling name starts like a text table; Xena's have no ending."""
     try:
-        with path.open("rb") as file:
-            packed = file.read(2) == b"\x1f\x8b"
-        with (gzip.open if packed else open)(path, "rb") as file:
+        with unpacked(path) as file:
             start = file.read(4096)
     except (OSError, EOFError, zlib.error):
         return False

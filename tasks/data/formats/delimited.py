@@ -1,17 +1,17 @@
 """Text tables, comma or tab separated, gzipped or not, as their tools write them."""
 
 import csv
-import gzip
 import io
 import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import pandas as pd
 
 from tasks.data.formats.cells import shown
+from tasks.data.formats.files import unpacked
 from tasks.errors import InputError
 
 if TYPE_CHECKING:
@@ -31,15 +31,11 @@ class _Layout:
     header: tuple[str, ...]
     separator: str
     skip: int
-    gzipped: bool
 
 
 def _layout(path: Path) -> _Layout:
     """Look at the first lines: cBioPortal puts `#` lines above the header, Xena writes tabs."""
-    with path.open("rb") as file:
-        gzipped = file.read(2) == b"\x1f\x8b"
-    opened = gzip.open if gzipped else open
-    with opened(path, "rt", encoding="utf-8-sig", newline="") as lines:
+    with _lines(path) as lines:
         skip = 0
         line = lines.readline(_LONGEST_HEADER)
         while line.startswith("#") and line.endswith("\n"):
@@ -54,18 +50,22 @@ def _layout(path: Path) -> _Layout:
         raise InputError(
             f"{path}: expected cells separated by tabs or commas, found semicolons: {line[:40]!r}"
         )
-    header = pd.read_csv(
-        path,
-        sep=separator,
-        skiprows=skip,
-        header=None,
-        nrows=1,
-        dtype=str,
-        keep_default_na=False,
-        encoding="utf-8-sig",
-        compression="gzip" if gzipped else None,
-    )
-    return _Layout(tuple(header.iloc[0]), separator, skip, gzipped)
+    with unpacked(path) as file:
+        header = pd.read_csv(
+            file,
+            sep=separator,
+            skiprows=skip,
+            header=None,
+            nrows=1,
+            dtype=str,
+            keep_default_na=False,
+            encoding="utf-8-sig",
+        )
+    return _Layout(tuple(header.iloc[0]), separator, skip)
+
+
+def _lines(path: Path) -> io.TextIOWrapper:
+    return io.TextIOWrapper(unpacked(path), encoding="utf-8-sig", newline="")
 
 
 def read_header(path: Path) -> tuple[str, ...]:
@@ -81,8 +81,7 @@ def read_cells(path: Path, position: int) -> list[str]:
 
 
 def _parse(path: Path, layout: _Layout, **options: Any) -> pd.DataFrame:
-    opened = gzip.open if layout.gzipped else open
-    with opened(path, "rb") as file:
+    with unpacked(path) as file:
         frame: pd.DataFrame = pd.read_csv(
             io.BufferedReader(_Watched(path, file), 1 << 20),
             sep=layout.separator,
@@ -99,7 +98,7 @@ class _Watched(io.RawIOBase):
     A zero byte would end the parser's cell without a word. What unpacks a thousandfold is no table.
     """
 
-    def __init__(self, path: Path, file: io.BufferedIOBase) -> None:
+    def __init__(self, path: Path, file: BinaryIO) -> None:
         self._path = path
         self._file = file
         self._size = path.stat().st_size
@@ -127,8 +126,7 @@ def _refuse_short_rows(path: Path, layout: _Layout, n_rows: int | None) -> None:
 
     The parser fills such a row with missing cells, so it is looked at only where the last are.
     """
-    opened = gzip.open if layout.gzipped else open
-    with opened(path, "rt", encoding="utf-8-sig", newline="") as lines:
+    with _lines(path) as lines:
         for _ in range(layout.skip):
             lines.readline()
         limit = csv.field_size_limit(_LONGEST_HEADER)

@@ -1,10 +1,12 @@
 """Files before they are read: whether one may be opened at all, and what a library says of it."""
 
+import gzip
 import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO, cast
 
 from tasks.errors import InputError
 
@@ -51,6 +53,13 @@ def one_line(error: BaseException) -> str:
     """The first line of an error's message, or its type if it has none."""
     text = str(error).strip()
     return text.splitlines()[0][:_LONGEST] if text else type(error).__name__
+
+
+def unpacked(path: Path) -> BinaryIO:
+    """A file's bytes, unpacked if they are gzipped, whatever its name; to be closed."""
+    with path.open("rb") as file:
+        is_packed = file.read(2) == b"\x1f\x8b"
+    return cast("BinaryIO", gzip.open(path)) if is_packed else path.open("rb")
 
 
 @contextmanager

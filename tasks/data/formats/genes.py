@@ -1,11 +1,10 @@
 """Gene names: lists of genes, sets of genes (gmt), and the columns of a table that they mean."""
 
-import gzip
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from tasks.data.formats.files import reading, require_file
+from tasks.data.formats.files import reading, require_file, unpacked
 from tasks.data.formats.tables import is_missing, read_text_table
 from tasks.errors import InputError
 
@@ -115,9 +114,7 @@ def _without_version(name: str) -> str:
 def _lines(path: Path, expected: str) -> list[str]:
     require_file(path)
     with reading(path, expected):
-        with path.open("rb") as file:
-            gzipped = file.read(2) == b"\x1f\x8b"
-        with gzip.open(path) if gzipped else path.open("rb") as file:
+        with unpacked(path) as file:
             # an archive may unpack to more than a memory holds
             content = file.read(_LARGEST + 1)
         if len(content) > _LARGEST:
