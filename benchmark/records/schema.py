@@ -284,8 +284,9 @@ Column = list[str] | list[int] | list[float]
 def _columns(columns: dict[str, Column]) -> dict[str, Column]:
     if "patient" not in columns:
         raise ValueError(f"expected a column patient, found {shown(sorted(columns))}")
-    if hidden := [name for name in columns if not name.isprintable()]:
-        raise ValueError(f"expected names without control characters, found {shown(hidden[0])}")
+    for name in (*columns, *map(str, columns["patient"])):
+        if not name.isprintable():
+            raise ValueError(f"expected names without control characters, found {shown(name)}")
     if len({len(column) for column in columns.values()}) > 1:
         raise ValueError("expected lists of one length, found others")
     return columns

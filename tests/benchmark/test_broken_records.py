@@ -136,6 +136,11 @@ def test_records_of_another_shape(store: Store, key: str, value: object, message
         ("columns", {"patient": ["ab"], "risk": [None]}, "columns.risk: expected a list"),
         ("columns", {"risk": [1.5]}, r"columns: expected a column patient, found \['risk'\]"),
         ("columns", {"patient": ["ab"], "a\nb": [1]}, "columns: expected names without control"),
+        (
+            "columns",
+            {"patient": ["\u202ea"]},
+            "columns: expected names without .*, found '.u202ea'",
+        ),
         ("task", 1, "task: expected KIND/COHORT/LABEL, found 1"),
         ("attempt", None, "attempt: expected a whole number from 1, found None"),
     ],
