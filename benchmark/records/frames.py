@@ -97,17 +97,23 @@ class ScoreTable:
         self._kinds = array("i")
         self._kind: dict[tuple[Any, ...], int] = {}
         self._shared = _Shared()
+        self._trial: TrialRecord | None = None
+        self._of_trial: tuple[Any, ...] = ()
+        self._notes = ""
 
     def add(self, key: Key, trial: TrialRecord, task: TaskRecord) -> None:
         """Take a pair in; it replaces the earlier one of this key."""
         once = self._shared
+        if trial is not self._trial:  # its tasks come one after the other
+            self._trial, self._notes = trial, once("\n".join(trial.notes))
+            self._of_trial = tuple(map(once, _fields(trial, _OF_LINE)))
         self._versions[key] = version_of(trial, task, once)
         self._place[key] = len(self._pairs)
         self._pairs.append(
             (
-                *map(once, _fields(trial, _OF_LINE)),
+                *self._of_trial,
                 *map(once, _fields(task, _OF_TASK)),
-                once("\n".join(trial.notes)),
+                self._notes,
             )
         )
         for position, score in enumerate(task.scores):

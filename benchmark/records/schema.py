@@ -3,8 +3,10 @@
 `SCHEMA` is its number; a line of schema 1 is brought to it in `benchmark.records.migration`.
 """
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -276,6 +278,11 @@ class TrialRecord(Record):
     genes: tuple[str, ...]
     tasks: tuple[TaskRecord, ...]
     finished: Time
+
+    @cached_property
+    def made_by(self) -> str:
+        """The method's source and configuration as one text."""
+        return json.dumps([self.code, self.config], sort_keys=True)
 
 
 Column = list[str] | list[int] | list[float]

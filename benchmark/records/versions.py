@@ -1,6 +1,5 @@
 """Which results stand: a trial's last attempt, of data, tasks and methods the last version."""
 
-import json
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -48,7 +47,7 @@ def version_of(
         once((task.task, str(trial.protocol), trial.budget, trial.n_folds)),
         once(trial.method),
         once(f"{trial.data}-{task.version}"),
-        once(json.dumps([trial.code, trial.config], sort_keys=True)),
+        once(trial.made_by),
     )
 
 
