@@ -93,10 +93,10 @@ def rerun(trial: str, results: Path, data: Path | None, split: str | None, conso
         console.status("computing it again"),
         tempfile.TemporaryDirectory(prefix="mirror-bench-") as nothing_cached,
     ):
-        found, _ = run_trial(again, Path(nothing_cached), device)
-    comparisons = compare(recorded, found)
+        repeated, _ = run_trial(again, Path(nothing_cached), device)
+    comparisons = compare(recorded, repeated)
     console.print(_table(comparisons))
-    for change in _changes(recorded, found):
+    for change in _changes(recorded, repeated):
         console.print(f"changed since: {change}", highlight=False)
     different = [c for c in comparisons if not c.agrees]
     if different:
@@ -129,15 +129,15 @@ def find_trial(store: Store, beginning: str) -> Recorded:
     return Recorded(last, {task.task: task for _, task in pairs})
 
 
-def compare(recorded: Recorded, found: TrialRecord) -> list[Comparison]:
+def compare(recorded: Recorded, repeated: TrialRecord) -> list[Comparison]:
     """Score by score, in the order of the records.
 
     Args:
         recorded: What the records say.
-        found: The record of the same trial, computed again.
+        repeated: The record of the same trial, computed again.
     """
     again = {
-        (task.task, score.metric): _shown(score) for task in found.tasks for score in task.scores
+        (task.task, score.metric): _shown(score) for task in repeated.tasks for score in task.scores
     }
     return [
         Comparison(
@@ -235,19 +235,19 @@ def _folds(line: TrialRecord, split: str | None, cohort: Cohort) -> Folds:
     return folds
 
 
-def _changes(recorded: Recorded, found: TrialRecord) -> list[str]:
+def _changes(recorded: Recorded, repeated: TrialRecord) -> list[str]:
     """What may explain a difference: everything of the trial that is not as it was."""
     line = recorded.line
     changes = []
-    if line.code != found.code:
-        changes.append(f"source of {line.method} ({line.code} to {found.code})")
-    again = {task.task: task.version for task in found.tasks}
+    if line.code != repeated.code:
+        changes.append(f"source of {line.method} ({line.code} to {repeated.code})")
+    again = {task.task: task.version for task in repeated.tasks}
     changes += [
         f"version of {name} ({task.version} to {again[name]})"
         for name, task in sorted(recorded.tasks.items())
         if name in again and task.version != again[name]
     ]
-    before, now = line.versions, found.versions
+    before, now = line.versions, repeated.versions
     changes += [
         f"{name} ({before.get(name, 'none')} to {now.get(name, 'none')})"
         for name in sorted({*before, *now})

@@ -145,17 +145,17 @@ def _seed(trial: Trial) -> int:
 
 
 def _searched(
-    wanted: Search, trial: Trial, spec: MethodSpec, cohort: Cohort, device: str
+    sought: Search, trial: Trial, spec: MethodSpec, cohort: Cohort, device: str
 ) -> tuple[Mapping[str, Any], SearchRecord]:
     """The configuration that a search chose, and the search itself."""
     # Here and not above: workers that search for nothing need not wait for Optuna.
     from benchmark.engine.search import best, search, training_cohort  # noqa: PLC0415
 
     tasks = under(trial.protocol.protocol, all_tasks((cohort,)))
-    (criterion,) = (task for task in tasks if task.name == wanted.criterion)
+    (criterion,) = (task for task in tasks if task.name == sought.criterion)
     axes = (trial.method, trial.cohort, trial.split.fold, trial.seed)
     train = training_cohort(cohort, trial.split.train)
-    candidates = search(spec, trial.config, wanted.tuning, train, criterion, axes, device)
+    candidates = search(spec, trial.config, sought.tuning, train, criterion, axes, device)
     metric = criterion.metrics[0]
     chosen = best(candidates, metric.higher_is_better)
     return chosen.config, SearchRecord(

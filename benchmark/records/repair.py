@@ -105,6 +105,6 @@ def _aside(results: Path, path: Path, content: bytes, what: str) -> Path:
 
 
 def _trial(text: bytes) -> str:
-    found = _TRIAL.search(text)
-    key = found[1].decode(errors="replace") if found else ""
+    match = _TRIAL.search(text)
+    key = match[1].decode(errors="replace") if match else ""
     return key if is_name(key) else ""
