@@ -1,17 +1,19 @@
 """Embeddings by the key of their fit: what was fitted once is not fitted again for another task."""
 
+import hashlib
+import io
 import json
-import tempfile
-import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
 
+from tasks.atomic import UNFINISHED, atomic_write
 from tasks.embeddings import Embeddings
 
-UNFINISHED = ".tmp"
+_DIGEST = hashlib.sha256().digest_size
 
 
 @dataclass(frozen=True)
@@ -40,15 +42,23 @@ class Fit:
 
 
 class EmbeddingCache:
-    """A folder of `.npz` files; losing it costs time, never a number."""
+    """A folder of fits; losing it, or any of it, costs time, never a number.
+
+    A file is the SHA-256 of all that follows, the key of the fit, and a `.npz` archive.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def read(self, key: str) -> Fit | None:
-        """The fit of this key, or None if it is not there or cannot be read."""
+        """The fit of this key, or None if it is not there, is another's or cannot be read."""
         try:
-            with np.load(self.folder / f"{key}.npz", allow_pickle=False) as arrays:
+            sealed = self._path(key).read_bytes()
+            digest, content = sealed[:_DIGEST], sealed[_DIGEST:]
+            name, _, archive = content.partition(b"\n")
+            if name != key.encode() or digest != hashlib.sha256(content).digest():
+                return None
+            with np.load(io.BytesIO(archive), allow_pickle=False) as arrays:
                 facts = json.loads(str(arrays["facts"]))
                 embeddings = Embeddings(
                     tuple(arrays["patients"].tolist()),
@@ -56,46 +66,33 @@ class EmbeddingCache:
                     arrays.get("wsi"),
                     arrays.get("rna"),
                 )
-        except (OSError, KeyError, ValueError, zipfile.BadZipFile):
-            return None
-        try:
-            return Fit(embeddings, **facts)
-        except TypeError:  # written by another version
+            return Fit(embeddings, **facts | {"genes": tuple(facts["genes"])})
+        except Exception:  # noqa: BLE001  of another version, say: whatever it is, it is no fit
             return None
 
     def write(self, key: str, fit: Fit) -> None:
         """Keep a fit; a cache that cannot be written is done without."""
+        facts = {f.name: getattr(fit, f.name) for f in fields(fit) if f.name != "embeddings"}
         embeddings = fit.embeddings
-        facts = {
-            "losses": dict(fit.losses),
-            "parameters": fit.parameters,
-            "step_flops": fit.step_flops,
-            "fit_seconds": fit.fit_seconds,
-            "embed_seconds": fit.embed_seconds,
-            "peak_memory_mb": fit.peak_memory_mb,
-            "genes": fit.genes,
-        }
         arrays = {
             "patients": np.array(embeddings.patients),
             "joint": embeddings.joint,
-            "facts": np.array(json.dumps(facts)),
+            "wsi": embeddings.wsi,
+            "rna": embeddings.rna,
+            "facts": np.array(json.dumps(facts, default=dict)),
         }
-        sides = {"wsi": embeddings.wsi, "rna": embeddings.rna}
-        arrays |= {side: values for side, values in sides.items() if values is not None}
-        try:
+        archive = io.BytesIO()
+        np.savez(archive, **{k: v for k, v in arrays.items() if v is not None})  # type: ignore[arg-type]
+        content = key.encode() + b"\n" + archive.getvalue()
+        with suppress(OSError):
             self.folder.mkdir(parents=True, exist_ok=True)
-            descriptor, name = tempfile.mkstemp(dir=self.folder, suffix=UNFINISHED)
-        except OSError:
-            return
-        unfinished = Path(name)
-        try:
-            with open(descriptor, "wb") as file:  # noqa: PTH123  a descriptor, not a path
-                np.savez(file, **arrays)  # type: ignore[arg-type]
-            unfinished.replace(self.folder / f"{key}.npz")
-        except OSError:
-            unfinished.unlink(missing_ok=True)
+            with atomic_write(self._path(key)) as file:
+                file.write(hashlib.sha256(content).digest() + content)
 
     def sweep_out(self) -> None:
         """Delete what killed workers left unfinished; only while no other run uses the folder."""
         for path in self.folder.glob(f"*{UNFINISHED}"):
             path.unlink(missing_ok=True)
+
+    def _path(self, key: str) -> Path:
+        return self.folder / f"{key}.fit"

@@ -13,7 +13,8 @@ from tasks.registry import select_tasks
 from tests.helpers.planted import planted, planted_folder
 
 
-def one_trial() -> Trial:
+def trials() -> tuple[Trial, ...]:
+    """Those of a method on three folds."""
     cohort = planted(bags=False)
     request = Request(
         methods=[all_methods()["pca"]],
@@ -23,11 +24,11 @@ def one_trial() -> Trial:
         seeds=(0,),
         budget=Budget.SMOKE,
     )
-    return make_plan(request, {}, overwrite=False, retry_failed=False).trials[0]
+    return make_plan(request, {}, overwrite=False, retry_failed=False).trials
 
 
 def test_a_first_attempt_takes_cached_embeddings_and_a_later_one_fits_again(tmp_path: Path) -> None:
-    trial = one_trial()
+    trial = trials()[0]
     fitted, _ = run_trial(trial, tmp_path, "cpu")
     cache = EmbeddingCache(tmp_path)
     fit = cache.read(trial.fit)
