@@ -36,6 +36,8 @@ def ablate(parent: str, metrics: Sequence[str], options: RunOptions, console: Co
             f"--metrics: expected metrics of tasks, such as {', '.join(near)}, found {unknown[0]!r}"
         )
     code = run(options, console, variants(parent))
+    if code > 128:  # interrupted
+        return code
     records = Store(options.results).records()
     asked = records[
         (records["budget"] == options.budget)

@@ -1,6 +1,7 @@
 """The command line."""
 
 import errno
+import gc
 import json
 import sys
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from benchmark.analysis.intervals import patient_intervals
 from benchmark.analysis.standings import standings
 from benchmark.cli.console import open_console as _console
 from benchmark.cli.data import data_app
+from benchmark.engine.interrupt import Interrupted
 from benchmark.records.frames import TIDY
 from benchmark.records.protocol import Control, Pruner, Tuning
 from benchmark.records.store import Store
@@ -451,8 +453,9 @@ def main() -> None:
     except MachineError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(1)
-    except typer.Abort:  # Ctrl-C where there is nothing to end
-        sys.exit(130)
+    except typer.Abort as abort:  # where there is nothing to end
+        stopped = abort.__cause__
+        sys.exit(stopped.code if isinstance(stopped, Interrupted) else 130)
     except BrokenPipeError:
         sys.exit(0)
     except OSError as error:
@@ -460,6 +463,8 @@ def main() -> None:
             raise
         typer.echo(f"error: {_one_line(f'{error.filename}: {error.strerror}')}", err=True)
         sys.exit(1 if error.errno in _FAILING_MACHINE else 2)
+    finally:
+        gc.freeze()  # or Python looks through all that torch and MLflow loaded once more: seconds
 
 
 def _one_line(message: str) -> str:

@@ -1,5 +1,6 @@
 """`mirror-bench run`: the words of a run; `benchmark.engine.runner` does it."""
 
+import signal
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
@@ -11,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from benchmark.analysis.tuning import gains, searched
 from benchmark.engine import runner
-from benchmark.engine.interrupt import first_interrupt_only
+from benchmark.engine.interrupt import Interrupted, first_interrupt_only
 from benchmark.engine.plan import Plan, Request
 from benchmark.engine.runner import Listener, Ran, RunOptions, rows_of
 from benchmark.records.protocol import Tuning
@@ -32,17 +33,27 @@ def run(options: RunOptions, console: Console, methods: Sequence[MethodSpec] | N
         methods: Instead of those that `options.methods` names.
 
     Returns:
-        The exit code: 0, 1 if a trial failed, 130 after Ctrl-C.
+        The exit code: 0, 1 if a trial failed, 128 and the signal's number after Ctrl-C, SIGTERM
+        and SIGHUP.
 
     Raises:
         InputError: If the user's input is wrong; nothing has been computed then.
         MachineError: If the disk took no more records, after the account of those it took, or if
-            Ray did not start.
+            Ray did not start, or died.
     """
     with first_interrupt_only():
-        with on_console(console) as listener:
-            ran = runner.run(options, listener, methods)
-        code = _account(ran, console)
+        try:
+            with on_console(console) as listener:
+                ran = runner.run(options, listener, methods)
+            if ran.interrupted is not None and ran.interrupted.signal != signal.SIGINT:
+                raise ran.interrupted  # what ends a job waits for no table
+            code = _account(ran, console)
+            if ran.interrupted is not None:
+                raise ran.interrupted
+        except Interrupted as stop:
+            how = "Interrupted" if stop.signal == signal.SIGINT else "Terminated"
+            console.print(f"{how}. What is finished is recorded; the same command goes on from it.")
+            return stop.code
     if ran.error is not None:
         raise ran.error
     return code
@@ -140,11 +151,6 @@ def _account(ran: Ran, console: Console) -> int:
             "or tasks have since run in another configuration or version, which is what the table "
             "shows; --overwrite does them again."
         )
-    if ran.interrupted is not None:
-        console.print(
-            "Interrupted. What is finished is recorded; the same command goes on from it."
-        )
-        return 130
     if len(ran.failed):
         console.print(f"{len(ran.failed)} results failed; --retry-failed tries them again:")
         for (method, reason), group in ran.failed.groupby(["method", "reason"]):

@@ -1,52 +1,35 @@
-"""The sweep: Ray Tune runs the trials of a plan; every finished one is recorded at once."""
+"""Ray Tune runs the trials of a plan, in the driver process of a sweep."""
 
-import gc
 import logging
-import os
+import signal
 import socket
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import psutil
 import ray
 from ray import tune
+from ray._private.node import Node
 from ray.tune.experiment import Trial as TuneTrial
 
 from benchmark.engine.batches import Batches
 from benchmark.engine.plan import Trial
+from benchmark.engine.sweep import Finished, Lost, Message, Setting, Started
 from benchmark.engine.trial import run_trial
-from benchmark.records.schema import Predictions, TrialRecord
 from methods.registry import all_methods
 from tasks.errors import InputError, MachineError
 
-OnFinished = Callable[[TrialRecord, list[Predictions]], None]
-OnLost = Callable[[Trial], None]
+Tell = Callable[[Message], None]
 
-# Tune's own files are of no use here (our records are the truth for resuming), and
-# its handler of Ctrl-C would hide the interrupt from us.
-TUNE_SETTINGS = {
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    "TUNE_DISABLE_SIGINT_HANDLER": "1",
-    "TUNE_GLOBAL_CHECKPOINT_S": "3600",
-    "TUNE_MAX_PENDING_TRIALS_PG": "auto",
-    "RAY_AIR_NEW_OUTPUT": "0",
-    "RAY_USAGE_STATS_ENABLED": "0",
-    # A busy machine answers late (seen at a load of nine a core), and Ray takes the one node there
-    # is for dead. Daemons of a cluster that runs already have settings of their own.
-    "RAY_health_check_timeout_ms": "120000",
-    "RAY_health_check_failure_threshold": "10",
-}
-
-
-_QUIET: dict[str, Any] = {
-    "log_to_driver": False,
-    "logging_level": logging.ERROR,
-    "configure_logging": True,
-}
+_QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
 
 RAY_STARTS = 3
 """How often Ray is started on this machine until its node is there within Ray's 30 s."""
+
+_UNUSED = ("start_monitor", "start_log_monitor", "start_api_server")
+"""What Ray starts beside a node and its store of actors, each a Python process: what scales a
+cluster up, what copies logs to the driver, what shows a page."""
 
 
 class _Worker(tune.Trainable):
@@ -110,15 +93,10 @@ class _Queue(tune.search.Searcher):
 
 
 class _Collect(tune.Callback):
-    """Hands every finished trial over, in the driver, and lost ones back to the queue.
+    """Hands every finished trial over, and lost ones back to the queue."""
 
-    Attributes:
-        error: What went wrong in the driver itself: the sweep must end, its workers are fine.
-    """
-
-    def __init__(self, batches: Batches, on_finished: OnFinished) -> None:
-        self.error: Exception | None = None
-        self._batches, self._on_finished = batches, on_finished
+    def __init__(self, batches: Batches, tell: Tell) -> None:
+        self._batches, self._tell = batches, tell
 
     def __getstate__(self) -> dict[str, Any]:
         return {}
@@ -133,14 +111,8 @@ class _Collect(tune.Callback):
     ) -> None:
         # Taken out: Tune keeps every result in memory as long as the sweep lasts.
         record, predictions = result.pop("finished")
-        if self.error is not None or not self._batches.finished(
-            result["place"], result["time_this_iter_s"]
-        ):
-            return
-        try:
-            self._on_finished(record, predictions)
-        except Exception as error:  # noqa: BLE001  Tune would take it for the trial's, and retry
-            self.error = error
+        if self._batches.finished(result["place"], result["time_this_iter_s"]):
+            self._tell(Finished(record, predictions))
 
     def on_trial_error(
         self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **_: Any
@@ -149,123 +121,54 @@ class _Collect(tune.Callback):
         self._batches.lost(trial.config["batch"])
 
 
-class _StopOnError(tune.Stopper):
-    """Ends a sweep early once the driver can take no more records."""
-
-    def __init__(self, collect: _Collect) -> None:
-        self._collect = collect
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {}
-
-    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
-        return False
-
-    def stop_all(self) -> bool:
-        return self._collect.error is not None
-
-
-def run_sweep(
-    plan: Sequence[Trial],
-    on_finished: OnFinished,
-    on_lost: OnLost,
-    *,
-    folder: Path,
-    cache: Path,
-    workers: int | None,
-    device: str,
-    address: str | None,
-) -> None:
+def tune_trials(plan: Sequence[Trial], setting: Setting, tell: Tell) -> None:
     """Run the trials of a plan; returns when all are finished.
 
-    Args:
-        plan: Trials, in the order in which they are started.
-        on_finished: Called in this process with each record and its predictions.
-        on_lost: Called in this process with each trial whose worker died at every start.
-        folder: Scratch folder of the run.
-        cache: Folder of embeddings.
-        workers: Trials at a time, one CPU each; None for as many as a cluster has CPUs.
-        device: A torch device.
-        address: An existing Ray cluster, or None for one of our own on this machine.
-
     Raises:
-        KeyboardInterrupt: On Ctrl-C; what is finished is recorded.
-        InputError: No cluster answers at `address`.
-        Exception: Whatever `on_finished` raised; no trial is handed over after it.
+        InputError: No cluster answers at the address.
+        MachineError: Ray did not start on this machine.
     """
-    trainable = tune.with_parameters(_Worker, plan=tuple(plan), cache=cache, device=device)
+    if setting.address is None:
+        _start(setting.workers, tell)
+    else:
+        _connect(setting.address)
+    signal.signal(signal.SIGTERM, lambda *_: None)  # not Ray's, which prints and exits
     shares = {spec.name: spec.gpus for spec in all_methods().values()}
-    gpus = [shares[trial.method] if device.startswith("cuda") else 0.0 for trial in plan]
-    with _ray(folder, workers, address):
-        cpus = int(ray.cluster_resources().get("CPU", 1))  # type: ignore[no-untyped-call]
-        batches = Batches(plan, gpus, workers or cpus)
-        collect = _Collect(batches, on_finished)
-        tune.Tuner(
-            trainable,
-            tune_config=tune.TuneConfig(
-                search_alg=_Queue(batches, gpus),
-                num_samples=-1,
-                reuse_actors=True,
-                max_concurrent_trials=workers,
-                trial_name_creator=lambda trial: trial.trial_id,
-                trial_dirname_creator=lambda trial: trial.trial_id,
-            ),
-            run_config=tune.RunConfig(
-                name="sweep",
-                storage_path=str(folder),
-                verbose=0,
-                callbacks=[collect],
-                stop=_StopOnError(collect),
-                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
-            ),
-        ).fit()
-        if collect.error is not None:
-            raise collect.error
+    on_gpu = setting.device.startswith("cuda")
+    gpus = [shares[trial.method] if on_gpu else 0.0 for trial in plan]
+    cpus = int(ray.cluster_resources().get("CPU", 1))  # type: ignore[no-untyped-call]
+    batches = Batches(plan, gpus, setting.workers or cpus)
+    tune.Tuner(
+        tune.with_parameters(_Worker, plan=tuple(plan), cache=setting.cache, device=setting.device),
+        tune_config=tune.TuneConfig(
+            search_alg=_Queue(batches, gpus),
+            num_samples=-1,
+            reuse_actors=True,
+            max_concurrent_trials=setting.workers,
+            trial_name_creator=lambda trial: trial.trial_id,
+            trial_dirname_creator=lambda trial: trial.trial_id,
+        ),
+        run_config=tune.RunConfig(
+            name="sweep",
+            storage_path=str(setting.folder),
+            verbose=0,
+            callbacks=[_Collect(batches, tell)],
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+        ),
+    ).fit()
     for place in batches.given_up:
-        on_lost(plan[place])
+        tell(Lost(plan[place]))
 
 
-@contextmanager
-def _ray(folder: Path, workers: int | None, address: str | None) -> Iterator[None]:
-    # Ray puts the driver's working directory first on every worker's sys.path: a stranger's
-    # `tasks/` there would shadow ours. The scratch folder holds no module.
-    before = Path.cwd()
-    os.environ.update(TUNE_SETTINGS)
-    os.chdir(folder)
-    try:
-        if address is None:
-            _start(workers)
-        else:
-            _connect(address)
-        yield
-    finally:
-        _shutdown()
-        os.chdir(before)
-
-
-def _shutdown() -> None:
-    """Shut Ray down; no other thread of this process may free what is Ray's meanwhile.
-
-    Tune leaves object references in cycles. Where a thread's collection of garbage frees one after
-    Ray's own worker has ended, Ray ends the process, exit code 1, with all trials done.
-    """
-    gc.collect()
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        ray.shutdown()
-    finally:
-        if was_enabled:
-            gc.enable()
-
-
-def _start(workers: int | None) -> None:
+def _start(workers: int | None, tell: Tell) -> None:
     """Start Ray on this machine; on a busy one its node may be late for Ray's own patience."""
+    for name in _UNUSED:
+        setattr(Node, name, lambda *_args, **_options: None)
     for number in range(RAY_STARTS):
         try:
             ray.init("local", num_cpus=workers, include_dashboard=False, **_QUIET)
         except Exception as error:
-            _shutdown()
+            ray.shutdown()
             if number == RAY_STARTS - 1:
                 words = str(error).split()
                 raise MachineError(
@@ -273,7 +176,10 @@ def _start(workers: int | None) -> None:
                     f"the same command again later. Ray says: {' '.join(words)[:200]}"
                 ) from error
         else:
-            return
+            break
+    node = psutil.Process()
+    names = ("gcs_server", "raylet")
+    tell(Started({p.name(): p.pid for p in node.children() if p.name() in names}))
 
 
 def _connect(address: str) -> None:

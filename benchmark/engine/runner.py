@@ -12,13 +12,16 @@ import pandas as pd
 from benchmark.engine.cache import EmbeddingCache
 from benchmark.engine.device import bfloat16_cost, check_device
 from benchmark.engine.folds import outer_folds
+from benchmark.engine.interrupt import Interrupted
 from benchmark.engine.machine import usable_cpus
 from benchmark.engine.overrides import configured
 from benchmark.engine.plan import Plan, Request, Trial, longest_first, make_plan
+from benchmark.engine.sweep import Lost, Setting, sweeping
+from benchmark.engine.tracking import Tracker
 from benchmark.records.protocol import Control, Tuning
 from benchmark.records.schema import Predictions, TrialRecord
 from benchmark.records.segments import Stamps
-from benchmark.records.store import Store
+from benchmark.records.store import History, Store
 from methods.base import Budget, MethodSpec
 from methods.registry import registry, select_methods
 from methods.trainer import Precision, TorchConfig
@@ -133,7 +136,7 @@ class Ran:
     request: Request
     plan: Plan
     store: Store
-    interrupted: KeyboardInterrupt | None = None
+    interrupted: Interrupted | None = None
     error: MachineError | None = None
     tracking_uri: str = ""
     tracking_lost: str | None = None
@@ -174,8 +177,8 @@ def run(
 ) -> Ran:
     """Run what is missing and record it.
 
-    An interrupt (KeyboardInterrupt, whatever raises it) or a machine that fails ends the trials;
-    what is finished is recorded, and the same options go on from it.
+    An interrupt (`benchmark.engine.interrupt`) or a machine that fails ends the trials; what is
+    finished is recorded, and the same options go on from it.
 
     Args:
         options: What to run.
@@ -200,7 +203,7 @@ def run(
         if not plan.trials:
             return Ran(request, plan, store)
         trials = longest_first(plan.trials, history.seconds)
-        return _sweep(options, request, plan, trials, store, history.finished, listener)
+        return _sweep(options, request, plan, trials, store, history, listener)
 
 
 def resolve(
@@ -326,60 +329,60 @@ def _sweep(
     plan: Plan,
     trials: Sequence[Trial],
     store: Store,
-    last: str,
+    history: History,
     listener: Listener,
 ) -> Ran:
-    """Run the trials, in their order; records bear later times than `last`."""
-    # Here and not above: Ray and MLflow cost seconds that a run with nothing to do need not pay.
-    from benchmark.engine.sweep import run_sweep  # noqa: PLC0415
-    from benchmark.engine.tracking import Tracker  # noqa: PLC0415
+    """Run the trials, in their order; records bear later times than those before."""
+    # Here and not above: it costs seconds that a run with nothing to do need not pay.
     from benchmark.engine.trial import lost_record  # noqa: PLC0415
 
     uri, artifacts = options.tracking_uri, None
     if uri is None:
         uri = f"sqlite:///{store.folder / 'mlflow.db'}"
         artifacts = (store.folder / "mlartifacts").as_uri()
-    tracker = Tracker(
-        uri,
-        artifacts,
-        {
-            "methods": options.methods,
-            "tasks": options.tasks,
-            "budget": options.budget,
-            "protocol": ", ".join(request.protocols),
-        },
-    )
+    parameters = {
+        "methods": options.methods,
+        "tasks": options.tasks,
+        "budget": options.budget,
+        "protocol": ", ".join(request.protocols),
+    }
     cache = store.folder / "cache"
     EmbeddingCache(cache).sweep_out()
-    writer, stamps = store.writer(), Stamps(last)
+    writer, stamps = store.writer(), Stamps(history.finished)
     cohorts = {cohort.name: cohort for _, cohort in request.cohorts}
-
-    def keep(record: TrialRecord, predictions: list[Predictions]) -> None:
-        record = record.model_copy(update={"finished": stamps.next()})
-        writer.append(record, predictions)
-        tracker.log(record, predictions)
-        listener.finished(record)
-
-    def lost(trial: Trial) -> None:
-        keep(lost_record(trial, cohorts[trial.cohort]), [])
-
-    interrupted: KeyboardInterrupt | None = None
+    workers = options.workers
+    if workers is None and options.address is None:
+        workers = min(usable_cpus(), len(trials))
+    tracker = None
+    interrupted: Interrupted | None = None
     error: MachineError | None = None
-    with tempfile.TemporaryDirectory(prefix="mirror-bench-", ignore_cleanup_errors=True) as scratch:
-        try:
-            run_sweep(
+    try:
+        with (
+            tempfile.TemporaryDirectory(
+                prefix="mirror-bench-", ignore_cleanup_errors=True
+            ) as scratch,
+            sweeping(
                 trials,
-                keep,
-                lost,
-                folder=Path(scratch),
-                cache=cache,
-                workers=options.workers or (None if options.address else usable_cpus()),
-                device=options.device,
-                address=options.address,
-            )
-        except KeyboardInterrupt as stop:
-            interrupted = stop
-        except MachineError as failure:
-            error = failure
-    tracker.close(60 if interrupted is None and error is None else 5)
-    return Ran(request, plan, store, interrupted, error, uri, tracker.lost)
+                Setting(Path(scratch), cache, workers, options.device, options.address),
+            ) as outcomes,
+        ):
+            tracker = Tracker(uri, artifacts, parameters)
+            for outcome in outcomes:
+                if isinstance(outcome, Lost):
+                    record = lost_record(outcome.trial, cohorts[outcome.trial.cohort])
+                    predictions: list[Predictions] = []
+                else:
+                    record, predictions = outcome.record, outcome.predictions
+                record = record.model_copy(update={"finished": stamps.next()})
+                writer.append(record, predictions)
+                tracker.log(record, predictions)
+                listener.finished(record)
+    except Interrupted as stop:
+        interrupted = stop
+    except MachineError as failure:
+        error = failure
+    lost = None
+    if tracker is not None:
+        tracker.close(60 if interrupted is None and error is None else 3)
+        lost = tracker.lost
+    return Ran(request, plan, store, interrupted, error, uri, lost)

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from tasks.seeds import generator
@@ -16,6 +17,7 @@ from tests.helpers.sweeps import (
     N_TRIALS,
     are_gone,
     command,
+    descendants_of,
     ended,
     has_recorded,
     mlflow_server,
@@ -109,21 +111,31 @@ def test_a_full_disk_is_one_line_and_the_same_command_goes_on(
         subprocess.run(["umount", str(results)], check=True)
 
 
-def test_ctrl_c_twice_ends_with_an_account(reference: list[str], tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", ["ctrl-c twice", "SIGTERM", "gcs_server", "raylet"])
+def test_ended_early_the_same_command_goes_on(
+    how: str, reference: list[str], tmp_path: Path
+) -> None:
     run = start(command(tmp_path))
     wait_until(partial(has_recorded, run, tmp_path, 1))
-    workers = workers_of(run.pid)
-    for _ in range(2):
-        run.send_signal(signal.SIGINT)
-        time.sleep(0.2)
+    processes = descendants_of(run.pid)
+    if how == "ctrl-c twice":
+        for _ in range(2):
+            run.send_signal(signal.SIGINT)
+            time.sleep(0.2)
+    elif how == "SIGTERM":
+        run.send_signal(signal.SIGTERM)
+    else:
+        (victim,) = (pid for pid in processes if psutil.Process(pid).name() == how)
+        os.kill(victim, signal.SIGKILL)
     code, out, err = ended(run)
-    assert code == 130, out + err
-    assert "Interrupted. What is finished is recorded; the same command goes on from it." in out
+    assert code == {"ctrl-c twice": 130, "SIGTERM": 143}.get(how, 1), out + err
+    assert "the same command goes on from it" in out + err
     assert "Traceback" not in err
-    assert are_gone(workers)
+    assert are_gone(processes)
     code, out, err = ended(start(command(tmp_path)))
     assert code == 0, out + err
     assert tables(tmp_path) == reference
+    assert set(Counter(recorded(tmp_path)).values()) == {1}
 
 
 def test_two_runs_on_one_folder_compute_every_trial_once(

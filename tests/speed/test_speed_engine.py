@@ -12,9 +12,8 @@ from ray import tune
 
 from benchmark.engine.folds import outer_folds
 from benchmark.engine.plan import Request, make_plan
-from benchmark.engine.sweep import run_sweep
+from benchmark.engine.sweep import Finished, Setting, sweeping
 from benchmark.engine.tracking import Tracker
-from benchmark.records.schema import Predictions, TrialRecord
 from benchmark.records.segments import Stamps
 from benchmark.records.store import Store
 from methods.base import Budget
@@ -52,23 +51,14 @@ def test_orchestration_per_trial(benchmark: BenchmarkFixture, tmp_path: Path) ->
     def sweep() -> None:
         with store.locked(lambda: None):
             writer, stamps = store.writer(), Stamps(store.history().finished)
-        tracker = Tracker(f"sqlite:///{tmp_path}/mlflow.db", (tmp_path / "art").as_uri(), {})
-
-        def finished(record: TrialRecord, predictions: list[Predictions]) -> None:
-            writer.append(record.model_copy(update={"finished": stamps.next()}), predictions)
-            tracker.log(record, predictions)
-            ended.append(watch())
-
-        run_sweep(
-            plan,
-            finished,
-            lambda trial: pytest.fail(f"{trial.key} was lost"),
-            folder=ours,
-            cache=tmp_path / "cache",
-            workers=2,
-            device="cpu",
-            address=None,
-        )
+        with sweeping(plan, Setting(ours, tmp_path / "cache", 2, "cpu", None)) as outcomes:
+            tracker = Tracker(f"sqlite:///{tmp_path}/mlflow.db", (tmp_path / "art").as_uri(), {})
+            for outcome in outcomes:
+                assert isinstance(outcome, Finished)
+                record = outcome.record.model_copy(update={"finished": stamps.next()})
+                writer.append(record, outcome.predictions)
+                tracker.log(record, outcome.predictions)
+                ended.append(watch())
         tracker.close(120)
         assert tracker.lost is None
 
