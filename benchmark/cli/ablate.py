@@ -39,27 +39,27 @@ def ablate(parent: str, metrics: Sequence[str], options: RunOptions, console: Co
     if code > 128:  # interrupted
         return code
     records = Store(options.results).records()
-    asked = records[
+    of_run = records[
         (records["budget"] == options.budget)
         & (records["n_folds"] == options.folds)
         & (records["protocol"] == Protocol.STRICT)
     ]
-    found = deltas(asked, parent, metrics)
-    if not found:
+    differences = deltas(of_run, parent, metrics)
+    if not differences:
         console.print("Nothing to compare.")
         return code or 1
-    show(found, parent, console)
+    show(differences, parent, console)
     folder = options.results / "ablations"
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{parent}.md").write_text(markdown(found, parent), encoding="utf-8")
-    save(ablations(of_deltas(found, parent)), folder, parent)
+    (folder / f"{parent}.md").write_text(markdown(differences, parent), encoding="utf-8")
+    save(ablations(of_deltas(differences, parent)), folder, parent)
     console.print(f"Wrote {folder / parent}.md, .svg and .png", highlight=False)
     return code
 
 
-def show(found: Sequence[Delta], parent: str, console: Console) -> None:
+def show(differences: Sequence[Delta], parent: str, console: Console) -> None:
     """Print a table per task and metric."""
-    for title, group in titled(found):
+    for title, group in titled(differences):
         table = Table(box=None, pad_edge=False, header_style="dim", title_justify="left")
         for name, _ in COLUMNS:
             table.add_column(name, justify="left" if name == "variant" else "right", no_wrap=True)

@@ -1,8 +1,7 @@
 """`mirror-bench embed`: embeddings of a cohort for a user's own use."""
 
+import io
 import json
-import os
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from benchmark.engine.device import check_device
 from benchmark.engine.overrides import configured
 from methods.base import Budget, Context, Method, MethodSpec, Role, UnableError
 from methods.registry import select_methods
+from tasks.atomic import atomic_write
 from tasks.data.cohort import Cohort, VectorModality
 from tasks.data.elimination import TooFewError
 from tasks.data.fold_expression import Expression
@@ -130,26 +130,22 @@ def write_embeddings(
         InputError: The file cannot be written.
     """
     arrays = {"joint": embeddings.joint, "wsi": embeddings.wsi, "rna": embeddings.rna}
+    whole = io.BytesIO()
+    with h5py.File(whole, "w") as file:
+        file["patients"] = np.array(embeddings.patients, dtype=h5py.string_dtype())
+        if genes:
+            file["genes"] = np.array(genes, dtype=h5py.string_dtype())
+        for side, values in arrays.items():
+            if values is not None:
+                file[side] = values
+        file.attrs["method"] = spec.name
+        file.attrs["configuration"] = json.dumps(asdict(spec.config_for(budget)), default=str)
+        file.attrs["cohort"] = cohort.name
+        file.attrs["data"] = cohort.fingerprint()
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+        with atomic_write(path) as out:
+            out.write(whole.getbuffer())
     except OSError as error:
         raise InputError(
             f"{path}: expected a file that can be written, found: {error.strerror}"
         ) from error
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        with h5py.File(temporary, "w") as file:
-            file["patients"] = np.array(embeddings.patients, dtype=h5py.string_dtype())
-            if genes:
-                file["genes"] = np.array(genes, dtype=h5py.string_dtype())
-            for side, values in arrays.items():
-                if values is not None:
-                    file[side] = values
-            file.attrs["method"] = spec.name
-            file.attrs["configuration"] = json.dumps(asdict(spec.config_for(budget)), default=str)
-            file.attrs["cohort"] = cohort.name
-            file.attrs["data"] = cohort.fingerprint()
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

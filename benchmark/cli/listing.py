@@ -30,7 +30,7 @@ def methods() -> list[Row]:
     `parameters` is the number of trainable parameters of the default configuration on bags of
     patches of width `PATCH_WIDTH` and `GENES` genes; None where nothing is trained by gradient.
     """
-    found = registry()
+    registered = registry()
     rows: list[Row] = [
         {
             "name": spec.name,
@@ -49,10 +49,10 @@ def methods() -> list[Row]:
             "available": True,
             "reason": "",
         }
-        for spec in found.methods.values()
+        for spec in registered.methods.values()
     ]
     names = rows[0] if rows else ()
-    for name, reason in found.unavailable.items():
+    for name, reason in registered.unavailable.items():
         absent = {"name": name, "available": False, "reason": reason}
         rows.append({**dict.fromkeys(names), **absent, "summary": f"unavailable: {reason}"})
     return rows

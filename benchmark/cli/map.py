@@ -29,33 +29,34 @@ def draw_map(file: Path, cohort: Path, label: str | None, folder: Path) -> tuple
         InputError: The file is not one of `embed`, or of another cohort, or there is no such label.
     """
     embeddings, method, fingerprint = read_embeddings(file)
-    found = load_cohort(cohort)
-    if fingerprint != found.fingerprint():
+    loaded = load_cohort(cohort)
+    if fingerprint != loaded.fingerprint():
         raise InputError(
             f"{file}: expected embeddings of {cohort} as it is now, found those of other data"
         )
     known = embeddings.known()
     if len(known) < 3:
         raise InputError(f"{file}: expected 3 patients or more to map, found {len(known)}")
-    groups = {"by outcome": _outcomes(found, known)} if not found.labels else {}
-    if found.labels:
-        name = _label(found, label)
-        values = found.labels[name].values
+    if loaded.labels:
+        name = _label(loaded, label)
+        values = loaded.labels[name].values
         groups = {f"by {name}": [values.get(patient) for patient in known]}
+    else:
+        groups = {"by outcome": _outcomes(loaded, known)}
     sites = [parse_barcode(patient, f"{file}: patients").site for patient in known]
     groups["by tissue-source site"] = list(sites)
     projection = principal_axes(embeddings.joint[embeddings.rows(known)])
-    figure = embedding_map(projection, groups, method, found.name)
-    return save(figure, folder, f"map-{found.name.lower()}-{method}")
+    figure = embedding_map(projection, groups, method, loaded.name)
+    return save(figure, folder, f"map-{loaded.name.lower()}-{method}")
 
 
-def _label(cohort: Cohort, asked: str | None) -> str:
+def _label(cohort: Cohort, label: str | None) -> str:
     names = sorted(cohort.labels)
-    if asked is None:
+    if label is None:
         return names[0]
-    if asked not in names:
-        raise InputError(f"--label: expected one of {', '.join(names)}, found {asked!r}")
-    return asked
+    if label not in names:
+        raise InputError(f"--label: expected one of {', '.join(names)}, found {label!r}")
+    return label
 
 
 def _outcomes(cohort: Cohort, patients: tuple[str, ...]) -> list[str | None]:
@@ -64,8 +65,8 @@ def _outcomes(cohort: Cohort, patients: tuple[str, ...]) -> list[str | None]:
         return [None] * len(patients)
     name, endpoint = min(cohort.endpoints.items())
     seen = dict(zip(endpoint.patients, endpoint.event, strict=True))
-    said = {True: f"{name} event", False: f"{name} censored"}
-    return [said[bool(seen[p])] if p in seen else None for p in patients]
+    words = {True: f"{name} event", False: f"{name} censored"}
+    return [words[bool(seen[p])] if p in seen else None for p in patients]
 
 
 def read_embeddings(file: Path) -> tuple[Embeddings, str, str]:

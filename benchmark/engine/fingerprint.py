@@ -51,10 +51,10 @@ def _imports(module: str, ours: Collection[str]) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_bytes())):
         if isinstance(node, ast.ImportFrom):
             name = "." * node.level + (node.module or "")
-            found = importlib.util.resolve_name(name, package)
-            if found.split(".", 1)[0] in ours:
-                yield found
-                yield from _submodules(found, [alias.name for alias in node.names])
+            resolved = importlib.util.resolve_name(name, package)
+            if resolved.split(".", 1)[0] in ours:
+                yield resolved
+                yield from _submodules(resolved, [alias.name for alias in node.names])
         elif isinstance(node, ast.Import):
             names = (alias.name for alias in node.names)
             yield from (name for name in names if name.split(".", 1)[0] in ours)

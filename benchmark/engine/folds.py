@@ -72,12 +72,12 @@ def outer_folds(
         )
     if repeats > 1:
         raise InputError(f"--repeats: expected 1 with the folds of {path}, found {repeats}")
-    found = {cohort.name: splits_from_files(path, cohort) for cohort in cohorts}
+    by_cohort = {cohort.name: splits_from_files(path, cohort) for cohort in cohorts}
     return Folds(
-        {name: FileFolds.of(path.name, files.splits) for name, files in found.items()},
-        {name: files.splits for name, files in found.items()},
-        {name: _folds_of_one_deal(files.splits) for name, files in found.items()},
-        tuple(f"{name}: {note}" for name, files in found.items() for note in files.notes),
+        {name: FileFolds.of(path.name, files.splits) for name, files in by_cohort.items()},
+        {name: files.splits for name, files in by_cohort.items()},
+        {name: _folds_of_one_deal(files.splits) for name, files in by_cohort.items()},
+        tuple(f"{name}: {note}" for name, files in by_cohort.items() for note in files.notes),
     )
 
 

@@ -42,8 +42,8 @@ def first_interrupt_only() -> Iterator[None]:
         raise Interrupted(number)
 
     # Under nohup a closed terminal ends nothing.
-    wanted = [n for n in _SIGNALS if n != signal.SIGHUP or signal.getsignal(n) != signal.SIG_IGN]
-    before = {number: signal.signal(number, stop) for number in wanted}
+    heeded = [n for n in _SIGNALS if n != signal.SIGHUP or signal.getsignal(n) != signal.SIG_IGN]
+    before = {number: signal.signal(number, stop) for number in heeded}
     try:
         yield
     except Exception as error:

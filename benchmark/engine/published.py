@@ -81,11 +81,11 @@ class Refit:
         try:
             _, honest = fit_method(self.spec, self.config, cohort, *self._rest())
             leaky = _as_seen(cohort, (*train, *test))
-            method, found = fit_method(self.spec, self.config, leaky, *self._rest())
+            method, refit = fit_method(self.spec, self.config, leaky, *self._rest())
         except (UnableError, TooFewError, InputError) as error:
             return str(error)
         everyone = Draws(
-            found.embeddings,
+            refit.embeddings,
             _or_why_not(lambda: self._with_dropout(method, leaky))[0],
             _or_why_not(lambda: self._other_patches(method, leaky))[0],
         )

@@ -35,7 +35,7 @@ from tasks.errors import InputError, MachineError
 from tasks.registry import PUBLISHED, select_tasks, under
 
 SLOW_BFLOAT16 = 2.0
-"""Times what float32 takes, from which on a listener is told."""
+"""Times what float32 takes, from which on it is worth a word."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class RunOptions:
     Attributes:
         methods: `all`, or names and globs between commas.
         tasks: `all`, kinds, or KIND/COHORT/LABEL globs between commas.
-        cohorts: Names between commas, or None for all that are found.
+        cohorts: Names between commas, or None for all in `data`.
         data: A folder of cohorts, or None for the embedded ones.
         folds: Number of outer folds.
         repeats: How often the patients are dealt into folds anew.
@@ -124,7 +124,7 @@ class Ran:
     """What came of a run.
 
     Attributes:
-        request: What was asked.
+        request: What was to be run.
         plan: What of it was missing.
         store: Where the records are.
         interrupted: By what the run was ended early, if the user or the system did.
@@ -312,13 +312,11 @@ def _load(options: RunOptions, listener: Listener) -> list[tuple[Path, Cohort]]:
             f"{options.data}: expected cohorts of different names, found {name!r} in {places}"
         )
     if options.cohorts is not None:
-        wanted = {name.strip() for name in options.cohorts.split(",")}
-        there = {cohort.name for _, cohort in loaded}
-        if wanted - there:
-            raise InputError(
-                f"unknown cohort {sorted(wanted - there)[0]!r}; found: {', '.join(sorted(there))}"
-            )
-        loaded = [(folder, cohort) for folder, cohort in loaded if cohort.name in wanted]
+        chosen = {name.strip() for name in options.cohorts.split(",")}
+        known = {cohort.name for _, cohort in loaded}
+        if unknown := sorted(chosen - known):
+            raise InputError(f"unknown cohort {unknown[0]!r}; found: {', '.join(sorted(known))}")
+        loaded = [(folder, cohort) for folder, cohort in loaded if cohort.name in chosen]
     listener.loaded([cohort for _, cohort in loaded])
     return loaded
 
