@@ -14,8 +14,8 @@ from ray._private.node import Node
 from ray.tune.experiment import Trial as TuneTrial
 
 from benchmark.engine.batches import Batches
+from benchmark.engine.messages import Finished, Lost, Message, Setting, Started
 from benchmark.engine.plan import Trial
-from benchmark.engine.sweep import Finished, Lost, Message, Setting, Started
 from benchmark.engine.trial import run_trial
 from methods.registry import all_methods
 from tasks.errors import InputError, MachineError

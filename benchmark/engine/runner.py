@@ -14,9 +14,10 @@ from benchmark.engine.device import bfloat16_cost, check_device
 from benchmark.engine.folds import outer_folds
 from benchmark.engine.interrupt import Interrupted
 from benchmark.engine.machine import usable_cpus
+from benchmark.engine.messages import Lost, Setting
 from benchmark.engine.overrides import configured
 from benchmark.engine.plan import Plan, Request, Trial, longest_first, make_plan
-from benchmark.engine.sweep import Lost, Setting, sweeping
+from benchmark.engine.sweep import sweeping
 from benchmark.engine.tracking import Tracker
 from benchmark.records.protocol import Control, Tuning
 from benchmark.records.schema import Predictions, TrialRecord

@@ -13,15 +13,13 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
 import psutil
 
+from benchmark.engine.messages import Ended, Finished, Lost, Message, Setting, Started
 from benchmark.engine.plan import Trial
-from benchmark.records.schema import Predictions, TrialRecord
 from tasks.errors import InputError, MachineError
 
 _GLANCE = 0.5
@@ -53,57 +51,6 @@ _ALONE = {
     "RAY_prestart_worker_first_driver": "0",
 }
 """For a Ray of our own."""
-
-
-@dataclass(frozen=True)
-class Started:
-    """Ray runs; with these processes on this machine, by name, it lives and dies."""
-
-    processes: dict[str, int]
-
-
-@dataclass(frozen=True)
-class Finished:
-    """A trial has run, and this is what it gave."""
-
-    record: TrialRecord
-    predictions: list[Predictions]
-
-
-@dataclass(frozen=True)
-class Lost:
-    """A trial's worker died at every start."""
-
-    trial: Trial
-
-
-@dataclass(frozen=True)
-class Ended:
-    """There is nothing more to come, because of an error or because all trials are done."""
-
-    error: Exception | None = None
-
-
-Message = Started | Finished | Lost | Ended
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What the driver needs beside the plan.
-
-    Attributes:
-        folder: Scratch folder of the run.
-        cache: Folder of embeddings.
-        workers: Trials at a time, one CPU each; None for as many as a cluster has CPUs.
-        device: A torch device.
-        address: An existing Ray cluster, or None for one of our own on this machine.
-    """
-
-    folder: Path
-    cache: Path
-    workers: int | None
-    device: str
-    address: str | None
 
 
 @contextmanager

@@ -11,8 +11,9 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from ray import tune
 
 from benchmark.engine.folds import outer_folds
+from benchmark.engine.messages import Finished, Setting
 from benchmark.engine.plan import Request, make_plan
-from benchmark.engine.sweep import Finished, Setting, sweeping
+from benchmark.engine.sweep import sweeping
 from benchmark.engine.tracking import Tracker
 from benchmark.records.segments import Stamps
 from benchmark.records.store import Store
