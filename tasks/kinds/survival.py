@@ -29,13 +29,7 @@ from tasks.metrics.time_to_event import (
     time_grid,
     uno_c,
 )
-from tasks.scoring import (
-    UNIT,
-    Followed,
-    concordance,
-    explained,
-    parts,
-)
+from tasks.scoring import UNIT, Followed, concordance, explained, parts
 
 MONTHS = (12, 36, 60)  # of the time-dependent AUC and of the survival probabilities that are kept
 

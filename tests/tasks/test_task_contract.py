@@ -73,6 +73,11 @@ def test_every_registered_class_is_asked_here() -> None:
     assert {type(task) for task in TASKS} >= {*KINDS, *PUBLISHED}
 
 
+def test_where_outcomes_are_asked_for_a_control_can_judge(task: Task) -> None:
+    if task.label in COHORT.endpoints or task.label in COHORT.labels:
+        assert task.metrics[0].chance is not None
+
+
 # What an embedding may say
 
 

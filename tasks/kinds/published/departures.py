@@ -18,13 +18,7 @@ from tasks.data.cohort import BagModality, Cohort, Slide
 from tasks.embeddings import Embeddings
 from tasks.heads.inputs import Matrix
 from tasks.kinds.published.probe import Trained, at_unit_scale
-from tasks.kinds.published.switches import (
-    Setting,
-    Switch,
-    n_slides,
-    scored_epochs,
-    scored_rows,
-)
+from tasks.kinds.published.switches import Setting, Switch, n_slides, scored_epochs, scored_rows
 from tasks.metrics.undefined import Undefined
 from tasks.seeds import generator
 
@@ -102,13 +96,14 @@ class Published(Task[Evidence]):
         """Train on the training patients, honestly and otherwise, and ask of the test patients."""
 
 
+@dataclass(frozen=True)
 class Probes:
     """The probes of a fold, trained when first asked for, on what a setting sees.
 
     Every fit's embeddings are brought to the scale of its own training patients, and draws to that
     of the fit they are of.
 
-    Args:
+    Attributes:
         departures: What was embedded.
         cohort: Whose patients they are; says how many slides each has.
         label: By which genes are selected.
@@ -117,22 +112,13 @@ class Probes:
         learn: Trains probes on features [n, p] of the training patients, one matrix for each draw.
     """
 
-    def __init__(
-        self,
-        departures: Departures,
-        cohort: Cohort,
-        label: str,
-        train: Sequence[str],
-        test: Sequence[str],
-        learn: Callable[[Sequence[Matrix]], Sequence[Trained]],
-    ) -> None:
-        self._departures = departures
-        self._label = label
-        self._train = train
-        self._test = test
-        self._slides = n_slides(cohort, test)
-        self._learn = learn
-        self._trained: dict[tuple[Switch | None, bool], Sequence[Trained]] = {}
+    departures: Departures
+    cohort: Cohort
+    label: str
+    train: Sequence[str]
+    test: Sequence[str]
+    learn: Callable[[Sequence[Matrix]], Sequence[Trained]]
+    _trained: dict[tuple[Switch | None, bool], Sequence[Trained]] = field(default_factory=dict)
 
     def trained(self, on: Setting) -> Sequence[Trained]:
         """The probes of a setting.
@@ -141,12 +127,12 @@ class Probes:
             Undefined: The setting is one switch, for which nothing was embedded.
         """
         which, draws = self._fit(on)
-        dropout = self._draws(on, Switch.DROPOUT_ON, draws.dropout, self._departures.no_dropout)
+        dropout = self._draws(on, Switch.DROPOUT_ON, draws.dropout, self.departures.no_dropout)
         key = (which, bool(dropout))
         if key not in self._trained:
-            X = [_rows(each, self._train) for each in dropout or (draws.still,)]
-            still = _rows(draws.still, self._train)
-            self._trained[key] = self._learn([at_unit_scale(still, each)[1] for each in X])
+            X = [_rows(each, self.train) for each in dropout or (draws.still,)]
+            still = _rows(draws.still, self.train)
+            self._trained[key] = self.learn([at_unit_scale(still, each)[1] for each in X])
         return self._trained[key]
 
     def logits(self, on: Setting) -> list[NDArray[np.float64]]:
@@ -156,9 +142,9 @@ class Probes:
             Undefined: The setting is one switch, for which nothing was embedded.
         """
         _, draws = self._fit(on)
-        patches = self._draws(on, Switch.FRESH_PATCHES, draws.patches, self._departures.no_patches)
-        still = _rows(draws.still, self._train)
-        Z = [at_unit_scale(still, _rows(each, self._test))[1] for each in patches or (draws.still,)]
+        patches = self._draws(on, Switch.FRESH_PATCHES, draws.patches, self.departures.no_patches)
+        still = _rows(draws.still, self.train)
+        Z = [at_unit_scale(still, _rows(each, self.test))[1] for each in patches or (draws.still,)]
         return [probe.logits(*Z) for probe in self.trained(on)]
 
     def scored(self, on: Setting) -> tuple[NDArray[np.intp], list[NDArray[np.float64]]]:
@@ -171,19 +157,19 @@ class Probes:
         Raises:
             Undefined: The setting is one switch, for which there is nothing to score.
         """
-        rows = scored_rows(on, len(self._test), self._slides)
+        rows = scored_rows(on, len(self.test), n_slides(self.cohort, self.test))
         return rows, [logits[scored_epochs(on)][:, rows] for logits in self.logits(on)]
 
     def _fit(self, on: Setting) -> tuple[Switch | None, Draws]:
         which = next((s for s in (Switch.ALL_GENES, Switch.TRAIN_GENES) if s in on), None)
         if which is None:
-            return None, self._departures.own
-        fits = self._departures.genes.get(self._label, "no other genes were selected")
+            return None, self.departures.own
+        fits = self.departures.genes.get(self.label, "no other genes were selected")
         if isinstance(fits, GeneFits):
             return which, fits.everyone if which is Switch.ALL_GENES else fits.train
         if on == {which}:
             raise Undefined(fits)
-        return None, self._departures.own
+        return None, self.departures.own
 
     def _draws(
         self, on: Setting, switch: Switch, draws: tuple[Embeddings, ...], why_not: str
