@@ -4,82 +4,22 @@ Both branches answer the same questions, so that what is built on them has one c
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from methods.encoders.architecture import EncoderArchitecture
 from methods.encoders.expression import VectorEncoder
 from methods.encoders.slide import SlideEncoder
 from methods.objectives.retention import BagRetention, VectorRetention
-from tasks.errors import InputError
 
 
-@dataclass(frozen=True)
-class EncoderArchitecture:
-    """What both encoders are made of; defaults are the published ones.
-
-    Attributes:
-        width: Embedding width; both numbers of heads divide it.
-        slide_heads: Attention heads among the tokens of a bag.
-        vector_heads: Attention heads within a vector.
-        depth: Blocks of the vector encoder.
-        mlp_ratio: Hidden width of a vector block over `width`.
-        slide_dropout: Dropout of the attention among a bag's tokens.
-        vector_dropout: Dropout of vector blocks.
-        exact_attention: Softmax attention among all tokens of a bag, not the Nystrom one.
-        checkpointing: Compute attention layers of bags again in the backward pass: the same losses
-            and gradients in less memory and more time, for small devices.
-    """
-
-    width: int = 768
-    slide_heads: int = 8
-    vector_heads: int = 12
-    depth: int = 2
-    mlp_ratio: float = 4.0
-    slide_dropout: float = 0.1
-    vector_dropout: float = 0.1
-    exact_attention: bool = False
-    checkpointing: bool = False
-
-    def __post_init__(self) -> None:
-        """Refuse a width that the heads do not divide.
-
-        Raises:
-            InputError: It is not a multiple of both numbers of heads.
-        """
-        for name in ("slide_heads", "vector_heads"):
-            heads = getattr(self, name)
-            if self.width % heads:
-                raise InputError(
-                    f"width: a multiple of {name} {heads} expected, {self.width} found"
-                )
-
-    def slide_encoder(self, patch_width: int) -> SlideEncoder:
-        """The encoder of bags."""
-        return SlideEncoder(
-            patch_width,
-            self.width,
-            self.slide_heads,
-            self.slide_dropout,
-            exact=self.exact_attention,
-            checkpointing=self.checkpointing,
-        )
-
-    def vector_encoder(self, features: int) -> VectorEncoder:
-        """The encoder of vectors."""
-        return VectorEncoder(
-            features,
-            self.width,
-            depth=self.depth,
-            heads=self.vector_heads,
-            mlp_ratio=self.mlp_ratio,
-            dropout=self.vector_dropout,
-        )
-
-    def encoder(self, width: int, tokens: int | None) -> SlideEncoder | VectorEncoder:
-        """The encoder of a bag, or of a vector where `tokens` is None."""
-        return self.vector_encoder(width) if tokens is None else self.slide_encoder(width)
+def encoder_of(
+    width: int, tokens: int | None, architecture: EncoderArchitecture
+) -> SlideEncoder | VectorEncoder:
+    """The encoder of bags of patches of this width, or of vectors where `tokens` is None."""
+    kind = VectorEncoder if tokens is None else SlideEncoder
+    return kind(width, architecture)
 
 
 class Branch(nn.Module, ABC):
@@ -147,17 +87,9 @@ class BagBranch(Branch):
         mask_inputs: bool = False,
     ) -> None:
         super().__init__(mask_inputs=mask_inputs)
-        self.encoder = architecture.slide_encoder(patch_width)
-        self.retention = BagRetention(
-            architecture.width,
-            tokens,
-            patch_width if mask_inputs else architecture.width,
-            depth=depth,
-            heads=architecture.slide_heads,
-            dropout=architecture.slide_dropout,
-            exact=architecture.exact_attention,
-            checkpointing=architecture.checkpointing,
-        )
+        self.encoder = SlideEncoder(patch_width, architecture)
+        predicted = patch_width if mask_inputs else architecture.width
+        self.retention = BagRetention(tokens, predicted, depth, architecture)
 
     def summary(self, hidden: Tensor) -> Tensor:
         """The cls token."""
@@ -197,15 +129,9 @@ class VectorBranch(Branch):
         mask_inputs: bool = False,
     ) -> None:
         super().__init__(mask_inputs=mask_inputs)
-        self.encoder = architecture.vector_encoder(features)
-        self.retention = VectorRetention(
-            architecture.width,
-            features if mask_inputs else architecture.width,
-            depth=depth,
-            heads=architecture.vector_heads,
-            mlp_ratio=architecture.mlp_ratio,
-            dropout=architecture.vector_dropout,
-        )
+        self.encoder = VectorEncoder(features, architecture)
+        predicted = features if mask_inputs else architecture.width
+        self.retention = VectorRetention(predicted, depth, architecture)
 
     def summary(self, hidden: Tensor) -> Tensor:
         """The vector itself."""

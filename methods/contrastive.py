@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from torch import nn
 
 from methods.base import LogUniform, MethodSpec
-from methods.branches import EncoderArchitecture
+from methods.branches import encoder_of
+from methods.encoders.architecture import EncoderArchitecture
 from methods.mirror.model import initialise
 from methods.objectives.pairs import CLIP, InfoNCE, PairObjective, SigLIP
 from methods.sizes import BUDGETS, SPACE
@@ -42,8 +43,8 @@ class PairMethod(TorchMethod):
         config, wsi = self.config, shapes["wsi"]
         objective = config.objective()  # the first to draw its weights
         network = TwoTower(
-            config.encoder(wsi.width, bag_tokens(wsi, config)),
-            config.encoder(shapes["rna"].width, None),
+            encoder_of(wsi.width, bag_tokens(wsi, config), config),
+            encoder_of(shapes["rna"].width, None, config),
             objective,
             config.head,
         )

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from methods.base import Choice, MethodSpec
-from methods.branches import BagBranch, Branch, EncoderArchitecture, VectorBranch
+from methods.branches import BagBranch, Branch, VectorBranch
+from methods.encoders.architecture import EncoderArchitecture
 from methods.mirror.model import initialise
 from methods.objectives.retention import choose_masked, masked_error
 from methods.sizes import BUDGETS, SPACE

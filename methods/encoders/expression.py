@@ -4,6 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from methods.encoders.architecture import EPS, EncoderArchitecture
+
 
 class HeadAttention(nn.Module):
     """Attention across the heads of one vector, as MIRROR publishes it.
@@ -36,18 +38,16 @@ class VectorBlock(nn.Module):
     """Pre-norm block of attention across heads and a two-layer perceptron.
 
     Args:
-        width: Width of the vector.
-        heads: Number of heads.
-        hidden: Hidden width of the perceptron.
-        dropout: Dropout of both parts.
-        eps: Of the layer norms.
+        architecture: Its `width`, `vector_heads`, `mlp_ratio` and `vector_dropout`.
     """
 
-    def __init__(self, width: int, heads: int, hidden: int, dropout: float, eps: float) -> None:
+    def __init__(self, architecture: EncoderArchitecture) -> None:
         super().__init__()
-        self.attention_norm = nn.LayerNorm(width, eps)
-        self.attention = HeadAttention(width, heads, dropout)
-        self.mlp_norm = nn.LayerNorm(width, eps)
+        width, dropout = architecture.width, architecture.vector_dropout
+        hidden = int(width * architecture.mlp_ratio)
+        self.attention_norm = nn.LayerNorm(width, EPS)
+        self.attention = HeadAttention(width, architecture.vector_heads, dropout)
+        self.mlp_norm = nn.LayerNorm(width, EPS)
         self.rise = nn.Linear(width, hidden)
         self.fall = nn.Linear(hidden, width)
         self.dropout = nn.Dropout(dropout)
@@ -65,34 +65,18 @@ class VectorEncoder(nn.Module):
 
     Args:
         features: Width of the input, for example the number of genes.
-        width: Width of the embedding.
-        depth: Number of blocks.
-        heads: Heads of a block.
-        mlp_ratio: Hidden width of a block's perceptron over `width`.
-        dropout: Dropout of the blocks.
-        eps: Of the layer norms.
+        architecture: Of its `depth` blocks; its `width` is that of the embedding.
     """
 
-    def __init__(
-        self,
-        features: int,
-        width: int,
-        *,
-        depth: int = 2,
-        heads: int = 12,
-        mlp_ratio: float = 4.0,
-        dropout: float = 0.1,
-        eps: float = 1e-6,
-    ) -> None:
+    def __init__(self, features: int, architecture: EncoderArchitecture) -> None:
         super().__init__()
+        width = architecture.width
         self.rise = nn.Linear(features, 2 * width)
-        self.rise_norm = nn.LayerNorm(2 * width, eps)
+        self.rise_norm = nn.LayerNorm(2 * width, EPS)
         self.fall = nn.Linear(2 * width, width)
         self.position = nn.Parameter(torch.zeros(1, width))
-        self.blocks = nn.Sequential(
-            *(VectorBlock(width, heads, int(width * mlp_ratio), dropout, eps) for _ in range(depth))
-        )
-        self.norm = nn.LayerNorm(width, eps)
+        self.blocks = nn.Sequential(*(VectorBlock(architecture) for _ in range(architecture.depth)))
+        self.norm = nn.LayerNorm(width, EPS)
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, features] -> [B, width]."""

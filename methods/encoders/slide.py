@@ -1,13 +1,13 @@
 """Encoder of bags: a TransMIL variant (Shao et al., NeurIPS 2021) as MIRROR builds it."""
 
 import math
-from functools import partial
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
+from methods.encoders.architecture import EncoderArchitecture
 from methods.encoders.attention.nystrom import NystromAttention, TokenAttention
 from methods.encoders.attention.runs import runs
 from methods.encoders.linear_map import Linear
@@ -17,29 +17,19 @@ class AttentionLayer(nn.Module):
     """x + attention(norm(x)), tokens among each other.
 
     Args:
-        width: Width of a token.
-        heads: Attention heads.
-        dropout: Dropout of the attention's output.
-        exact: Softmax attention among all tokens instead of the Nystrom one.
-        checkpointing: Compute the layer again in the backward pass instead of keeping what that
-            needs: less memory, the same gradients.
+        architecture: Its `width`, `slide_heads`, `slide_dropout`, `exact_attention` and
+            `checkpointing`.
     """
 
-    def __init__(
-        self,
-        width: int,
-        heads: int,
-        dropout: float,
-        *,
-        exact: bool = False,
-        checkpointing: bool = False,
-    ) -> None:
+    def __init__(self, architecture: EncoderArchitecture) -> None:
         super().__init__()
-        self.checkpointing = checkpointing
+        width, heads = architecture.width, architecture.slide_heads
+        dropout = architecture.slide_dropout
+        self.checkpointing = architecture.checkpointing
         self.norm = nn.LayerNorm(width)
         self.attention: TokenAttention = (
             TokenAttention(width, heads, dropout)
-            if exact
+            if architecture.exact_attention
             else NystromAttention(width, width // 2, heads=heads, dropout=dropout)
         )
 
@@ -110,32 +100,17 @@ class SlideEncoder(nn.Module):
 
     Args:
         patch_width: Width of a patch's features.
-        width: Width of a token.
-        heads: Attention heads.
-        dropout: Dropout of the attention's output.
-        exact: Exact attention instead of Nystrom.
-        checkpointing: Compute attention layers again in the backward pass.
+        architecture: Of the attention layers; its `width` is that of a token.
     """
 
-    def __init__(
-        self,
-        patch_width: int,
-        width: int,
-        heads: int = 8,
-        dropout: float = 0.1,
-        *,
-        exact: bool = False,
-        checkpointing: bool = False,
-    ) -> None:
+    def __init__(self, patch_width: int, architecture: EncoderArchitecture) -> None:
         super().__init__()
+        width = architecture.width
         self.patch_embedding = Linear(patch_width, width)
         self.cls_token = nn.Parameter(torch.zeros(1, 1, width))
-        layer = partial(
-            AttentionLayer, width, heads, dropout, exact=exact, checkpointing=checkpointing
-        )
-        self.first = layer()
+        self.first = AttentionLayer(architecture)
         self.position = PositionConvolution(width)
-        self.second = layer()
+        self.second = AttentionLayer(architecture)
         self.norm = nn.LayerNorm(width)
 
     def forward(self, patches: Tensor) -> Tensor:

@@ -12,7 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from methods.branches import BagBranch, Branch, EncoderArchitecture, VectorBranch
+from methods.branches import BagBranch, Branch, VectorBranch
+from methods.encoders.architecture import EncoderArchitecture
 from methods.encoders.expression import VectorBlock
 from methods.mirror import published
 from methods.objectives.alignment import Alignment

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from methods.encoders.architecture import EPS, EncoderArchitecture
 from methods.encoders.expression import VectorBlock
 from methods.encoders.linear_map import Linear
 from methods.encoders.slide import AttentionLayer
@@ -29,38 +30,21 @@ class BagRetention(nn.Module):
     """Decoder of masked patch tokens.
 
     Args:
-        width: Width of a token.
         tokens: Patches in a bag: the position table has one row for each and one for cls.
         output_width: Width of what is predicted per patch.
         depth: Attention layers.
-        heads: Attention heads.
-        dropout: Dropout of the attention's output.
-        exact: Exact attention instead of Nystrom.
-        checkpointing: Compute attention layers again in the backward pass.
+        architecture: Of the layers; its `width` is that of a token.
     """
 
     def __init__(
-        self,
-        width: int,
-        tokens: int,
-        output_width: int,
-        *,
-        depth: int = 1,
-        heads: int = 8,
-        dropout: float = 0.1,
-        exact: bool = False,
-        checkpointing: bool = False,
+        self, tokens: int, output_width: int, depth: int, architecture: EncoderArchitecture
     ) -> None:
         super().__init__()
+        width = architecture.width
         self.embedding = Linear(width, width)
         self.mask_token = nn.Parameter(torch.zeros(1, 1, width))
         self.position = nn.Parameter(torch.zeros(1, 1 + tokens, width))
-        self.blocks = nn.Sequential(
-            *(
-                AttentionLayer(width, heads, dropout, exact=exact, checkpointing=checkpointing)
-                for _ in range(depth)
-            )
-        )
+        self.blocks = nn.Sequential(*(AttentionLayer(architecture) for _ in range(depth)))
         self.norm = nn.LayerNorm(width)
         self.head = Linear(width, output_width)
 
@@ -96,34 +80,19 @@ class VectorRetention(nn.Module):
     """Decoder of masked channels of a vector.
 
     Args:
-        width: Width of the vector.
         output_width: Width of what is predicted.
         depth: Number of blocks.
-        heads: Heads of a block.
-        mlp_ratio: Hidden width of a block's perceptron over `width`.
-        dropout: Dropout of the blocks.
-        eps: Of the layer norms.
+        architecture: Of the blocks; its `width` is that of the vector.
     """
 
-    def __init__(
-        self,
-        width: int,
-        output_width: int,
-        *,
-        depth: int = 1,
-        heads: int = 12,
-        mlp_ratio: float = 4.0,
-        dropout: float = 0.1,
-        eps: float = 1e-6,
-    ) -> None:
+    def __init__(self, output_width: int, depth: int, architecture: EncoderArchitecture) -> None:
         super().__init__()
+        width = architecture.width
         self.embedding = nn.Linear(width, width)
         self.mask_token = nn.Parameter(torch.zeros(1, 1))
         self.position = nn.Parameter(torch.zeros(1, width))
-        self.blocks = nn.Sequential(
-            *(VectorBlock(width, heads, int(width * mlp_ratio), dropout, eps) for _ in range(depth))
-        )
-        self.norm = nn.LayerNorm(width, eps)
+        self.blocks = nn.Sequential(*(VectorBlock(architecture) for _ in range(depth)))
+        self.norm = nn.LayerNorm(width, EPS)
         self.head = nn.Linear(width, output_width)
 
     def forward(self, vector: Tensor, mask: Tensor | None = None) -> Tensor:

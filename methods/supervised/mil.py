@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from methods.base import Budget, Choice, LogUniform, MethodSpec, Role
 from methods.encoders.abmil import GatedAttention
+from methods.encoders.architecture import EncoderArchitecture
 from methods.encoders.linear_map import Linear
 from methods.encoders.slide import SlideEncoder
 from methods.sizes import SMOKE
@@ -62,10 +63,11 @@ class TransMILMethod(SupervisedMethod):
     def encoder(self, shapes: Mapping[str, Shape]) -> nn.Module:
         """The slide encoder that MIRROR took from TransMIL."""
         require_patches(shapes["wsi"], "transmil")
-        config = self.config
-        return SlideToken(
-            SlideEncoder(shapes["wsi"].width, config.width, config.heads, config.dropout)
+        width, heads = self.config.width, self.config.heads
+        architecture = EncoderArchitecture(
+            width, slide_heads=heads, vector_heads=heads, slide_dropout=self.config.dropout
         )
+        return SlideToken(SlideEncoder(shapes["wsi"].width, architecture))
 
 
 SPACE: dict[str, Choice | LogUniform] = {

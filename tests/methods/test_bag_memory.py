@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from methods.branches import EncoderArchitecture
+from methods.encoders.architecture import EncoderArchitecture
 from methods.encoders.attention import runs
 from methods.encoders.slide import SlideEncoder
 
@@ -23,7 +23,7 @@ PATCH_WIDTH = 1536
 def encoder(width: int, *, exact: bool = False) -> SlideEncoder:
     torch.manual_seed(0)
     architecture = EncoderArchitecture(width=width, exact_attention=exact)
-    return architecture.slide_encoder(PATCH_WIDTH).eval()
+    return SlideEncoder(PATCH_WIDTH, architecture).eval()
 
 
 @pytest.mark.parametrize("exact", [False, True])

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from methods.branches import encoder_of
 from methods.mirror.model import MIRROR, MirrorArchitecture
 from methods.objectives.alignment import info_nce, matching_loss
 from methods.objectives.pairs import InfoNCE
@@ -208,7 +209,7 @@ def test_contrastive_losses() -> None:
     same = torch.eye(3, 5)
     assert info_nce(same, 7 * same, 0.1) < 1e-3
     for tokens, shape in KINDS.values():
-        towers = SMALL.encoder(10, tokens), SMALL.encoder(GENES, None)
+        towers = encoder_of(10, tokens, SMALL), encoder_of(GENES, None, SMALL)
         losses = TwoTower(*towers, InfoNCE(0.1)).losses(*pair(shape))
         assert losses["total"] is losses["alignment"]
 
