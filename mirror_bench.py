@@ -249,18 +249,14 @@ def leaderboard(
     Raises:
         InputError: There are no records, or a filter leaves none.
     """
-    from benchmark.analysis.deduplicate import deduplicate
-    from benchmark.analysis.standings import standings
-    from benchmark.cli.main import existing_store
-    from benchmark.show.export import chosen, sheet
+    from benchmark.analysis.board import Board
 
-    records = chosen(
-        existing_store(Path(results)).records(),
+    board = Board.from_folder(Path(results), over_patients=False)
+    return board.chosen(
         None if tasks is None else _listed(tasks),
         None if methods is None else _listed(methods),
         protocol,
-    )
-    return sheet(standings(deduplicate(records)))
+    ).frame()
 
 
 def _path(path: str | Path | None) -> Path | None:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from benchmark.analysis.deduplicate import deduplicate
 from benchmark.analysis.intervals import over_folds
-from benchmark.analysis.standings import CELL, TABLE
+from benchmark.analysis.standings import CELL, TABLE, Measure, measure_of
 from benchmark.analysis.stats import Estimate, holm
 
 # What is kept of the planted factors, each apart: the primary metric is of both private ones.
@@ -21,8 +21,7 @@ class Delta:
     Attributes:
         task: KIND/COHORT/LABEL.
         setting: Protocol, budget and number of folds.
-        metric: Of the task.
-        higher_is_better: Its direction.
+        measure: The metric.
         method: The variant.
         summary: What it changes.
         value: Its mean over folds and seeds.
@@ -35,8 +34,7 @@ class Delta:
 
     task: str
     setting: str
-    metric: str
-    higher_is_better: bool
+    measure: Measure
     method: str
     summary: str
     value: float
@@ -85,8 +83,7 @@ def _table(table: pd.DataFrame, parent: str) -> Iterator[Delta]:
         yield Delta(
             task=str(first["task"]),
             setting=f"{first['protocol']}, budget {first['budget']}, {n_folds} folds",
-            metric=str(first["metric"]),
-            higher_is_better=bool(first["higher_is_better"]),
+            measure=measure_of(first),
             method=str(method),
             summary=str(rows.loc[method, "summary"]),
             value=float(cells[method].mean()),

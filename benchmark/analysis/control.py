@@ -1,47 +1,21 @@
 """Permuted labels: whether every method stays at chance where there is nothing to be found."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from benchmark.analysis.standings import ROLES, Measure, Standing
+import numpy as np
+
+from benchmark.analysis.standings import ROLES, Measure, Row, Standing
 from benchmark.records.protocol import TrialProtocol
 from tasks.base import Protocol
 
-CHANCE, ROOM = 0.5, 0.06
-"""What concordance and areas under ROC curves are at chance, and how far a mean may lie from it."""
+ROOM = 0.06
+"""How far a mean over tasks may lie from chance."""
 
-_AT_HALF = ("harrell_c", "uno_c", "auroc", "auc")
-
-
-Place = tuple[str, Measure, str, str, str]
-"""Task, its first metric, protocol, budget and layout: what tells tables apart."""
-
-
-@dataclass(frozen=True)
-class Checked:
-    """One method where outcomes were dealt anew.
-
-    Attributes:
-        method: Its name.
-        role: What it is in the comparison.
-        scores: Of each task its mean over folds and seeds; nothing where it has none.
-    """
-
-    method: str
-    role: str
-    scores: dict[Place, float]
-
-    @property
-    def mean(self) -> float:
-        """Over the tasks that it has."""
-        return fmean(self.scores.values())
-
-    @property
-    def at_chance(self) -> bool:
-        """Whether that mean is as near to chance as it should be."""
-        return abs(self.mean - CHANCE) <= ROOM
+WITHOUT_OUTCOMES = ("retrieval", "retention")
+"""Kinds of task that no outcome enters: permuting outcomes changes nothing there."""
 
 
 def is_control(table: Standing) -> bool:
@@ -53,22 +27,103 @@ def is_control(table: Standing) -> bool:
     return protocol.protocol is Protocol.STRICT and protocol.control is not None
 
 
-def at_half(table: Standing) -> bool:
-    """Whether chance is 0.5 in its first metric."""
-    return any(name in table.primary.name for name in _AT_HALF)
+@dataclass(frozen=True)
+class Judged:
+    """A task whose outcomes were dealt anew, and the metric that is looked at.
+
+    Attributes:
+        table: The task.
+        measure: The first of its metrics that has a chance; the first of all where none has.
+        judges: Whether methods are judged by it: its chance is known, and outcomes enter it.
+    """
+
+    table: Standing
+    measure: Measure
+    judges: bool
+
+    def score(self, row: Row) -> float:
+        """The mean of the metric over folds and seeds; NaN where there is none."""
+        if self.measure == self.table.primary:
+            return row.score.mean
+        return row.others[self.table.others.index(self.measure)][0]
 
 
-def checked(tables: Sequence[Standing]) -> tuple[Checked, ...]:
-    """Every method over the tasks whose chance is known, by role and name."""
-    scores: dict[tuple[str, str], dict[Place, float]] = defaultdict(dict)
-    for table in tables:
-        for row in table.rows:
-            if at_half(table) and row.cells:
-                scores[row.role, row.method][place(table)] = row.score.mean
-    found = (Checked(method, role, of_task) for (role, method), of_task in scores.items())
-    return tuple(sorted(found, key=lambda c: (ROLES.index(c.role), c.method)))
+@dataclass(frozen=True)
+class MethodCheck:
+    """One method where outcomes were dealt anew.
+
+    Attributes:
+        method: Its name.
+        role: What it is in the comparison.
+        scores: Its score on each task of the check; NaN where it has none.
+        means: By chance, that mean.
+        tasks: Judging tasks that it has.
+    """
+
+    method: str
+    role: str
+    scores: tuple[float, ...]
+    means: tuple[tuple[float, float], ...]
+    tasks: int
+
+    @property
+    def at_chance(self) -> bool:
+        """Whether every mean is as near to chance as it should be."""
+        return all(abs(mean - chance) <= ROOM for chance, mean in self.means)
 
 
-def place(table: Standing) -> Place:
-    """The task with what tells its tables apart."""
-    return table.task, table.primary, table.protocol, table.budget, table.layout
+@dataclass(frozen=True)
+class ControlCheck:
+    """What the tasks with permuted outcomes show.
+
+    Attributes:
+        tasks: In the order of the tables.
+        methods: By role and name.
+    """
+
+    tasks: tuple[Judged, ...]
+    methods: tuple[MethodCheck, ...]
+
+    @property
+    def judging(self) -> tuple[Judged, ...]:
+        """The tasks that say something."""
+        return tuple(task for task in self.tasks if task.judges)
+
+    @property
+    def judged(self) -> tuple[MethodCheck, ...]:
+        """The methods that they say it of."""
+        return tuple(row for row in self.methods if row.means)
+
+
+def check_control(tables: Iterable[Standing]) -> ControlCheck | None:
+    """Judge every method on the tasks whose outcomes were permuted; None if there are none."""
+    tasks = tuple(_judged(table) for table in tables if is_control(table))
+    if not tasks:
+        return None
+    roles: dict[str, str] = {}
+    scores: dict[str, list[float]] = defaultdict(lambda: [np.nan] * len(tasks))
+    for i, task in enumerate(tasks):
+        for row in task.table.rows:
+            roles[row.method] = row.role
+            scores[row.method][i] = task.score(row)
+    named = sorted(roles.items(), key=lambda item: (ROLES.index(item[1]), item[0]))
+    methods = (_checked(method, role, scores[method], tasks) for method, role in named)
+    return ControlCheck(tasks, tuple(methods))
+
+
+def _judged(table: Standing) -> Judged:
+    measures = (table.primary, *table.others)
+    known = next((measure for measure in measures if measure.chance is not None), None)
+    judges = known is not None and table.kind not in WITHOUT_OUTCOMES
+    return Judged(table, known if judges and known else table.primary, judges)
+
+
+def _checked(
+    method: str, role: str, scores: Sequence[float], tasks: Sequence[Judged]
+) -> MethodCheck:
+    of_chance: dict[float, list[float]] = defaultdict(list)
+    for task, score in zip(tasks, scores, strict=True):
+        if task.judges and task.measure.chance is not None and not np.isnan(score):
+            of_chance[task.measure.chance].append(score)
+    means = tuple((chance, fmean(values)) for chance, values in sorted(of_chance.items()))
+    return MethodCheck(method, role, tuple(scores), means, sum(map(len, of_chance.values())))

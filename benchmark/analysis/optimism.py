@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from benchmark.analysis.intervals import over_folds
-from benchmark.analysis.standings import CELL, REFERENCE, ROLES, Measure
+from benchmark.analysis.standings import CELL, REFERENCE, ROLES, Measure, measure_of
 from benchmark.analysis.stats import Estimate
 from benchmark.records.protocol import TrialProtocol
 from tasks.base import Protocol
@@ -117,7 +117,7 @@ def _table(table: pd.DataFrame) -> Iterator[Optimism]:
             variant=str(first["variant"]),
             budget=str(first["budget"]),
             n_folds=n_folds,
-            measure=Measure(metric, bool(first["higher_is_better"])),
+            measure=measure_of(first),
             method=str(method),
             folds=cells.index.get_level_values("fold").nunique(),
             seeds=cells.index.get_level_values("seed").nunique(),

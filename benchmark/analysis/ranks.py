@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,9 +83,8 @@ def score_matrix(tables: Sequence[Standing]) -> tuple[list[str], NDArray[np.floa
     methods = sorted({row.method for t in tables for row in t.rows if row.role == RANKED})
     scores = np.full((len(tables), len(methods)), np.nan)
     for i, table in enumerate(tables):
-        sign = 1.0 if table.primary.higher_is_better else -1.0
         for row in table.ranked:
-            scores[i, methods.index(row.method)] = sign * row.score.mean
+            scores[i, methods.index(row.method)] = table.primary.sign * row.score.mean
     return methods, scores
 
 
@@ -195,10 +195,101 @@ def _placed(table: Standing, method: str) -> float:
     row = next((r for r in table.rows if r.method == method and r.cells == table.cells), None)
     if row is None or not table.ranked:
         return np.nan
-    sign = 1.0 if table.primary.higher_is_better else -1.0
+    sign = table.primary.sign
     ahead = np.array([sign * (ranked.score.mean - row.score.mean) for ranked in table.ranked])
     return 1.0 + float((ahead > 0.0).sum()) + float((ahead == 0.0).sum()) / 2.0
 
 
 def _best_first(rows: Iterable[Ranking]) -> tuple[Ranking, ...]:
     return tuple(sorted(rows, key=lambda r: (np.isnan(r.overall.rank), r.overall.rank, r.method)))
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Whether the ranked methods of a comparison differ over its tasks at all.
+
+    Attributes:
+        p: Of Friedman's test that they do not.
+        apart: The critical difference of mean ranks, by Nemenyi's test.
+        methods: How many have every task, which the tests are of.
+        absent: How many lack one.
+    """
+
+    p: float
+    apart: float
+    methods: int
+    absent: int
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Methods over several tasks: tables of one sort of cohorts, protocol, budget and folds.
+
+    Attributes:
+        planted: Whether the cohorts are planted ones.
+        protocol: Of every table.
+        budget: Likewise.
+        n_folds: Likewise.
+        tables: A task each, by name.
+    """
+
+    planted: bool
+    protocol: str
+    budget: str
+    n_folds: int
+    tables: tuple[Standing, ...]
+
+    @property
+    def compared(self) -> tuple[Standing, ...]:
+        """The tables with two methods to rank or more."""
+        return tuple(table for table in self.tables if len(table.ranked) > 1)
+
+    @cached_property
+    def rankings(self) -> tuple[Ranking, ...]:
+        """How the ranked fare, best first."""
+        return rankings(self.compared)
+
+    @cached_property
+    def placements(self) -> tuple[Ranking, ...]:
+        """The ranks that the others would have."""
+        return placements(self.compared)
+
+    @cached_property
+    def difference(self) -> Difference | None:
+        """The test over tasks; None with fewer than two methods that have every task."""
+        methods, scores = score_matrix(self.compared)
+        whole = scores[:, ~np.isnan(scores).any(axis=0)]
+        if whole.shape[1] < 2:
+            return None
+        test = friedman(whole)
+        apart = critical_difference(whole.shape[1], test.n_tasks)
+        return Difference(test.p, apart, whole.shape[1], len(methods) - whole.shape[1])
+
+    def above_the_best(self, role: str) -> int | None:
+        """Tasks in which a complete method of a role beats every ranked one; None without any."""
+        if not any(row.role == role for table in self.compared for row in table.rows):
+            return None
+        return sum(_beats(table, role) for table in self.compared)
+
+
+def _beats(table: Standing, role: str) -> bool:
+    best, sign = table.best, table.primary.sign
+    return best is not None and any(
+        sign * row.score.mean > sign * best.score.mean
+        for row in table.rows
+        if row.role == role and row.cells == table.cells
+    )
+
+
+def comparisons(tables: Iterable[Standing]) -> tuple[Comparison, ...]:
+    """The tables that belong together: real cohorts first, `strict` first."""
+    groups: dict[tuple[bool, bool, str, str, int], list[Standing]] = {}
+    for t in tables:
+        place = (t.planted, t.protocol != "strict", t.protocol, t.budget, t.n_folds)
+        groups.setdefault(place, []).append(t)
+    return tuple(
+        Comparison(
+            planted, protocol, budget, n_folds, tuple(sorted(group, key=lambda table: table.task))
+        )
+        for (planted, _, protocol, budget, n_folds), group in sorted(groups.items())
+    )

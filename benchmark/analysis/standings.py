@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,9 +19,6 @@ ALPHA = 0.05
 
 FEWEST_TASKS = 6
 """Of fewer the signed-rank test cannot reach p < 0.05, whatever the differences."""
-
-EMBEDDED = "planted by mirror-bench"
-"""How the source of planted cohorts begins."""
 
 RANKED = "self-supervised"
 """The role of the methods that are compared with each other; the others stand apart, unranked."""
@@ -43,10 +41,24 @@ _NO_ESTIMATE = Estimate(np.nan, np.nan, np.nan, np.nan)
 
 @dataclass(frozen=True)
 class Measure:
-    """A metric of a task and its direction."""
+    """A metric of a task.
+
+    Attributes:
+        name: Unique within the task.
+        higher_is_better: Its direction.
+        chance: What who knows nothing scores on average; None where that depends on the fold.
+        bounds: The least and the greatest value there can be; infinite where there is none.
+    """
 
     name: str
     higher_is_better: bool
+    chance: float | None = None
+    bounds: tuple[float, float] = (-np.inf, np.inf)
+
+    @property
+    def sign(self) -> float:
+        """What a value is multiplied by, for more to be better."""
+        return 1.0 if self.higher_is_better else -1.0
 
 
 @dataclass(frozen=True)
@@ -101,6 +113,7 @@ class Standing:
         cohort: Its cohort.
         protocol: How patients were split and what the fits saw.
         budget: How much computation a method may spend.
+        planted: Whether the cohort is a planted one, which says nothing about cancer.
         source: Where the cohort's data come from.
         licence: Of those data.
         notes: What the cohort left out, a line each.
@@ -119,6 +132,7 @@ class Standing:
     cohort: str
     protocol: str
     budget: str
+    planted: bool
     source: str
     licence: str
     notes: tuple[str, ...]
@@ -136,11 +150,6 @@ class Standing:
     def kind(self) -> str:
         """The kind of its task."""
         return self.task.split("/", maxsplit=1)[0]
-
-    @property
-    def embedded(self) -> bool:
-        """Whether its cohort is one of the planted ones, which say nothing about cancer."""
-        return self.source.startswith(EMBEDDED)
 
     @property
     def cells(self) -> int:
@@ -172,9 +181,14 @@ class Standing:
         return next(iter(self.ranked), None)
 
     @property
-    def has_reference(self) -> bool:
-        """Whether the reference method is among the rows."""
-        return any(row.method == REFERENCE for row in self.rows)
+    def reference(self) -> Row | None:
+        """The row of the reference method, if it is there."""
+        return next((row for row in self.rows if row.method == REFERENCE), None)
+
+    @property
+    def key(self) -> tuple[str, str, str, int]:
+        """What tells it from other tables, in the order of `TABLE`."""
+        return self.task, self.protocol, self.budget, self.n_folds
 
 
 def standings(records: pd.DataFrame, intervals: Intervals | None = None) -> tuple[Standing, ...]:
@@ -199,10 +213,7 @@ def _place(table: Standing) -> tuple[str | bool, ...]:
 def _standing(table: pd.DataFrame, intervals: Intervals) -> Standing:
     first = table.iloc[0]
     metrics = table.drop_duplicates("metric").sort_values("position", kind="stable")
-    measures = {
-        name: Measure(name, bool(higher))
-        for name, higher in zip(metrics["metric"], metrics["higher_is_better"], strict=True)
-    }
+    measures = {str(row.metric): measure_of(row) for row in metrics.itertuples()}
     (primary,) = metrics.loc[metrics["primary"], "metric"]
     others = tuple(name for name in measures if name != primary)
     cells = _Cells(table, (primary, *others))
@@ -217,6 +228,7 @@ def _standing(table: pd.DataFrame, intervals: Intervals) -> Standing:
         cohort=str(first["cohort"]),
         protocol=str(first["protocol"]),
         budget=str(first["budget"]),
+        planted=bool(first["planted"]),
         source=str(first["source"]),
         licence=str(first["licence"]),
         notes=tuple(line for line in str(first["notes"]).split("\n") if line),
@@ -232,6 +244,17 @@ def _standing(table: pd.DataFrame, intervals: Intervals) -> Standing:
         primary=measures[primary],
         others=tuple(measures[name] for name in others),
         rows=_rows(table, cells, measures[primary], n_folds, intervals),
+    )
+
+
+def measure_of(row: Any) -> Measure:
+    """The metric of a row of records."""
+    low, high = (float(x) for x in (row.low, row.high))
+    return Measure(
+        str(row.metric),
+        bool(row.higher_is_better),
+        None if np.isnan(row.chance) else float(row.chance),
+        (-np.inf if np.isnan(low) else low, np.inf if np.isnan(high) else high),
     )
 
 
@@ -302,14 +325,13 @@ def _rows(
     )
     first = table.iloc[0]
     place = (str(first["task"]), str(first["protocol"]), str(first["budget"]), n_folds)
-    sign = 1.0 if primary.higher_is_better else -1.0
     whole = TrialProtocol.parse(place[1]).n_splits(n_folds) * len(cells.seeds)
     order = sorted(
         range(len(cells.methods)),
         key=lambda i: (
             ROLES.index(roles[cells.methods[i]]),
             counts[0, i] < whole,
-            np.nan_to_num(-sign * means[0, i], nan=np.inf),
+            np.nan_to_num(-primary.sign * means[0, i], nan=np.inf),
             cells.methods[i],
         ),
     )

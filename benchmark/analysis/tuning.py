@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,9 @@ import pandas as pd
 from benchmark.analysis.intervals import over_folds
 from benchmark.analysis.stats import Estimate
 from benchmark.records.schema import SearchRecord, TrialRecord
-from methods.base import MethodSpec
+
+if TYPE_CHECKING:  # the leaderboard needs no method
+    from methods.base import MethodSpec
 
 FEWEST = 8
 """Judged configurations below which nothing is said of importance."""
@@ -83,7 +85,9 @@ class Searched:
     seconds: float
 
 
-def searched(trials: Iterable[TrialRecord], specs: Mapping[str, MethodSpec]) -> Iterator[Searched]:
+def searched(
+    trials: Iterable[TrialRecord], specs: Mapping[str, "MethodSpec"]
+) -> Iterator[Searched]:
     """Gather the searches of trials.
 
     Args:
@@ -125,7 +129,7 @@ def _points(search: SearchRecord) -> list[tuple[dict[str, Any], float]]:
 
 
 def _importance(
-    points: Sequence[tuple[dict[str, Any], float]], spec: MethodSpec
+    points: Sequence[tuple[dict[str, Any], float]], spec: "MethodSpec"
 ) -> dict[str, float]:
     # Here and not above: Optuna costs a second that who asks of gains alone need not pay.
     import optuna  # noqa: PLC0415

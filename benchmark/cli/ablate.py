@@ -4,15 +4,17 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 
 from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
-from benchmark.analysis.ablations import Delta, deltas
-from benchmark.analysis.standings import ALPHA
+from benchmark.analysis.ablations import deltas
 from benchmark.cli.run import run
 from benchmark.engine.runner import RunOptions
 from benchmark.records.store import Store
-from benchmark.show.ablation_tables import COLUMNS, markdown, titled
+from benchmark.show import columns
+from benchmark.show.escape import plain
 from benchmark.show.figures import ablations, of_deltas, save
+from benchmark.show.leaderboard import ablation_page
+from benchmark.show.terminal import grid
 from methods.registry import variants
 from tasks.base import Protocol
 from tasks.errors import InputError
@@ -48,23 +50,14 @@ def ablate(parent: str, metrics: Sequence[str], options: RunOptions, console: Co
     if not differences:
         console.print("Nothing to compare.")
         return code or 1
-    show(differences, parent, console)
+    tables = columns.ablations(differences)
+    for table in tables:
+        title = Text(plain(table.caption), style="bold").append(f"  (Δ to {parent})", "not bold")
+        console.print("\n", title, sep="")
+        console.print(grid(table))
     folder = options.results / "ablations"
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{parent}.md").write_text(markdown(differences, parent), encoding="utf-8")
+    (folder / f"{parent}.md").write_text(ablation_page(tables, parent), encoding="utf-8")
     save(ablations(of_deltas(differences, parent)), folder, parent)
     console.print(f"Wrote {folder / parent}.md, .svg and .png", highlight=False)
     return code
-
-
-def show(differences: Sequence[Delta], parent: str, console: Console) -> None:
-    """Print a table per task and metric."""
-    for title, group in titled(differences):
-        table = Table(box=None, pad_edge=False, header_style="dim", title_justify="left")
-        for name, _ in COLUMNS:
-            table.add_column(name, justify="left" if name == "variant" else "right", no_wrap=True)
-        for delta in group:
-            clear = delta.difference.p < ALPHA
-            table.add_row(*(c(delta) for _, c in COLUMNS), style="bold" if clear else "")
-        console.print(f"\n[bold]{title}[/bold]  (Δ to {parent})", highlight=False)
-        console.print(table)

@@ -11,9 +11,7 @@ from typing import Annotated
 
 import typer
 
-from benchmark.analysis.deduplicate import deduplicate
-from benchmark.analysis.intervals import patient_intervals
-from benchmark.analysis.standings import standings
+from benchmark.analysis.board import Board
 from benchmark.cli.console import open_console as _console
 from benchmark.cli.data import data_app
 from benchmark.engine.interrupt import Interrupted
@@ -21,7 +19,8 @@ from benchmark.records.frames import TIDY
 from benchmark.records.protocol import Control, Pruner, Tuning
 from benchmark.records.store import Store
 from benchmark.show import files as board_files
-from benchmark.show.export import chosen, latex, sheet
+from benchmark.show.escape import csv_frame
+from benchmark.show.export import latex, sheet
 from benchmark.show.leaderboard import render
 from methods.base import Budget
 from tasks.base import Protocol
@@ -322,37 +321,33 @@ def leaderboard(
         raise InputError(
             f"{asked[0]}: expected the whole board in markdown, found a selection of it"
         )
-    store = existing_store(results)
-    records = chosen(store.records(), tasks, methods, protocol)
-    if form is not Form.MARKDOWN:
-        tables = standings(deduplicate(records))
-        typer.echo(
-            latex(tables) if form is Form.LATEX else sheet(tables).to_csv(index=False), nl=False
-        )
+    markdown = form is Form.MARKDOWN
+    board = Board.from_folder(results, over_patients=markdown).chosen(tasks, methods, protocol)
+    if not markdown:
+        typer.echo(latex(board) if form is Form.LATEX else sheet(board), nl=False)
         return
     folder = results / "tables"
-    intervals = patient_intervals(store.predictions())
-    board = render(records, intervals, board_files.link(folder, output))
+    pages = render(board, board_files.link(folder, output))
     if selected:
-        typer.echo(board.whole, nl=False)
+        typer.echo(pages.whole, nl=False)
         return
     if check:
-        wrong = board_files.differing(board, output, folder, results / "figures")
+        wrong = board_files.differing(pages, output, folder, results / "figures")
         for path in wrong:
             typer.echo(f"{path} is not what the records of {results} give", err=True)
         if wrong:
             raise typer.Exit(1)
         typer.echo(f"{output} and {folder} are what the records of {results} give")
         return
-    board_files.write(board, output, folder)
-    typer.echo(f"wrote {output} and {len(board.tables)} pages of tables in {folder}")
+    board_files.write(pages, output, folder)
+    typer.echo(f"wrote {output} and {len(pages.tables)} pages of tables in {folder}")
     if excerpt is not None:
-        board_files.excerpt(board, excerpt)
+        board_files.excerpt(pages, excerpt)
         typer.echo(f"wrote the overview into {excerpt}")
     if figures:
         from benchmark.show.figures.board import draw  # noqa: PLC0415
 
-        drawn = draw(board, records, intervals, results / "figures")
+        drawn = draw(board, pages.source, results / "figures")
         typer.echo(f"wrote {len(drawn)} files in {results / 'figures'}")
 
 
@@ -398,7 +393,7 @@ def results_table(
     """The records, a row per (trial, task, metric), on standard output."""
     if context.invoked_subcommand is None:
         _check_format(form)
-        existing_store(results).records()[list(TIDY)].to_csv(sys.stdout, index=False)
+        csv_frame(existing_store(results).records()[list(TIDY)]).to_csv(sys.stdout, index=False)
 
 
 @results_app.command("merge")
@@ -432,7 +427,7 @@ def repair_results(results: ResultsOption = Path("results")) -> None:
 def predictions_table(results: ResultsOption = Path("results"), form: FormatOption = "csv") -> None:
     """The test predictions, a row per (trial, task, patient), on standard output."""
     _check_format(form)
-    existing_store(results).predictions().to_csv(sys.stdout, index=False)
+    csv_frame(existing_store(results).predictions()).to_csv(sys.stdout, index=False)
 
 
 _FAILING_MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EIO}

@@ -10,6 +10,7 @@ import pandas as pd
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from benchmark.analysis.board import Board
 from benchmark.analysis.tuning import gains, searched
 from benchmark.engine import runner
 from benchmark.engine.interrupt import Interrupted, first_interrupt_only
@@ -144,7 +145,7 @@ def _account(ran: Ran, console: Console) -> int:
         )
     if ran.request.tuning is not None:
         _show_searches(ran, ran.request.tuning, console)
-    show(ran.records, console)
+    show(Board(ran.records), console)
     if ran.superseded:
         console.print(
             f"{len(ran.superseded)} trials asked for were recorded before, but their methods, data "

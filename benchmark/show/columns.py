@@ -1,14 +1,50 @@
-"""What a table of the leaderboard says of a method: its columns, declared."""
+"""What the tables of the leaderboard say, wherever they are shown: their columns, declared once."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 import numpy as np
 
-from benchmark.analysis.standings import REFERENCE, Measure, Row, Standing
+from benchmark.analysis.ablations import Delta
+from benchmark.analysis.control import ControlCheck, Judged, MethodCheck
+from benchmark.analysis.missing import Missing
+from benchmark.analysis.optimism import Optimism
+from benchmark.analysis.ranks import Comparison, Mean, Ranking
+from benchmark.analysis.standings import ALPHA, RANKED, REFERENCE, Measure, Row, Standing
 from benchmark.analysis.stats import Estimate
-from benchmark.show.markdown import NONE, escape, grid, interval, number, p_value
+from benchmark.show.numbers import (
+    NONE,
+    interval,
+    number,
+    p_value,
+    seconds,
+    signed,
+    size,
+    whole,
+    with_interval,
+)
+from benchmark.show.page_names import method_page, task_page
+from benchmark.show.tables import (
+    BROWSER,
+    MARKDOWN,
+    Column,
+    Name,
+    Strip,
+    Strong,
+    Table,
+    Text,
+    View,
+    choice,
+    grouped,
+    measured,
+    methods,
+    names,
+    numeric,
+    span,
+    table,
+)
+from tasks.kinds.published.switches import HONEST, Switch
 
 ROLE_TITLES = {
     "self-supervised": "Self-supervised methods",
@@ -17,143 +53,24 @@ ROLE_TITLES = {
     "supervised": "Supervised references: trained on the training patients' labels, not ranked",
 }
 
+STRIP_WIDTH, _STRIP_MARGIN = 160, 6
+"""Of a drawn interval, in its units."""
 
-@dataclass(frozen=True)
-class Column:
-    """A column of a table, as an entry.
+_FEW = 5
+"""Methods that are named one by one, however many others there are."""
 
-    Attributes:
-        header: What stands above it.
-        cell: The text of a row.
-        shown: Whether a table has it.
-        right: Whether it is aligned to the right.
-    """
-
-    header: str
-    cell: Callable[[Standing, Row], str]
-    shown: Callable[[Standing], bool] = lambda table: True  # noqa: ARG005
-    right: bool = True
+_MARKS = {"●": ("● best", 0.0), "=": ("= tied", 1.0), "": ("", 2.0)}
+_STYLES = {"●": "best", "=": "tied", "": ""}
 
 
-def score(row: Row) -> str:
-    """Mean ± standard deviation."""
-    spread = "" if np.isnan(row.spread) else f" ± {number(row.spread)}"
-    return number(row.score.mean) + spread
-
-
-def mark(table: Standing, row: Row) -> str:
-    """● the best, = tied with it, ⚠ incomplete with its count, or nothing."""
-    if row.cells < table.cells:
-        return f"⚠ {row.cells}/{table.cells}"
-    if row is table.best:
-        return "●"
-    return "=" if row.tied else ""
-
-
-def seconds(x: float) -> str:
-    """Seconds of a fit, one digit below ten."""
-    return number(x, 1 if x < 10 else 0)
-
-
-def size(parameters: int | None) -> str:
-    """A number of parameters, as 950, 12 k or 3.4 M."""
-    if parameters is None:
-        return NONE
-    if parameters < 1_000:
-        return str(parameters)
-    return f"{parameters / 1e3:.0f} k" if parameters < 1_000_000 else f"{parameters / 1e6:.1f} M"
+def short_title(role: str) -> str:
+    """The title of a role without its explanation."""
+    return ROLE_TITLES[role].split(":")[0]
 
 
 def directed(measure: Measure) -> str:
     """A metric's name and its direction."""
     return f"{measure.name} {'↑' if measure.higher_is_better else '↓'}"
-
-
-def has_reference(table: Standing) -> bool:
-    """Whether there is a method to compare with."""
-    return table.has_reference
-
-
-def has_patients(table: Standing) -> bool:
-    """Whether any row has an interval over patients."""
-    return any(not np.isnan(row.patients).any() for row in table.rows)
-
-
-_BEFORE = (
-    Column("", mark, right=False),
-    Column("method", lambda _, row: f"`{row.method}`", right=False),
-    Column("family", lambda _, row: escape(row.family), right=False),
-)
-_SCORE = (
-    Column("95 % interval", lambda _, row: interval(row.score.low, row.score.high)),
-    Column("over patients", lambda _, row: interval(*row.patients), has_patients),
-    Column(
-        f"Δ to {REFERENCE}",
-        lambda _, row: number(row.difference.mean, sign=True),
-        has_reference,
-    ),
-    Column(
-        "of Δ",
-        lambda _, row: interval(row.difference.low, row.difference.high, sign=True),
-        has_reference,
-    ),
-    Column("p", lambda _, row: p_value(row.difference.p), has_reference),
-    Column("could show", lambda _, row: number(row.smallest), has_reference),
-)
-_AFTER = (
-    Column("fit, s", lambda _, row: seconds(row.seconds)),
-    Column("parameters", lambda _, row: size(row.parameters)),
-)
-_COSTS = (
-    Column("GFLOP/step", lambda _, row: NONE if row.flops is None else number(row.flops / 1e9, 2)),
-    Column("memory, MB", lambda _, row: number(row.memory, 0)),
-)
-
-
-_BRIEF = (
-    Column("95 % interval", lambda _, row: interval(row.score.low, row.score.high)),
-    Column(
-        f"Δ to {REFERENCE} (95 %)",
-        lambda _, row: difference(row.difference),
-        has_reference,
-    ),
-    Column("p", lambda _, row: p_value(row.difference.p), has_reference),
-)
-
-
-def difference(found: Estimate) -> str:
-    """A difference with its interval."""
-    span = "" if np.isnan(found.low) else f" ({interval(found.low, found.high, sign=True)})"
-    return number(found.mean, sign=True) + span
-
-
-def brief(table: Standing) -> tuple[Column, ...]:
-    """The columns of the front page: a table at a glance."""
-    primary = Column(f"{directed(table.primary)} ± sd", lambda _, row: score(row))
-    every = (*_BEFORE[:2], primary, *_BRIEF, *_AFTER)
-    return tuple(column for column in every if column.shown(table))
-
-
-def columns(table: Standing) -> tuple[Column, ...]:
-    """The columns by which a table compares."""
-    primary = Column(f"{directed(table.primary)} ± sd", lambda _, row: score(row))
-    every = (*_BEFORE, primary, *_SCORE, *_AFTER)
-    return tuple(column for column in every if column.shown(table))
-
-
-def details(table: Standing) -> tuple[Column, ...]:
-    """The columns of what else was measured: a table's other metrics, and further costs."""
-    others = tuple(_other(i, measure) for i, measure in enumerate(table.others))
-    return (_BEFORE[1], *others, *_COSTS)
-
-
-def _other(i: int, measure: Measure) -> Column:
-    def cell(table: Standing, row: Row) -> str:
-        mean, cells = row.others[i]
-        partial = 0 < cells < row.cells
-        return f"{number(mean)} ({cells}/{table.cells})" if partial else number(mean)
-
-    return Column(directed(measure), cell)
 
 
 def conditions(table: Standing) -> str:
@@ -167,15 +84,427 @@ def conditions(table: Standing) -> str:
     )
 
 
-def rows_table(table: Standing, shown: Sequence[Column], rows: Sequence[Row]) -> str:
-    """Rows of a table as markdown, a heading before each role where there are several."""
-    several = len({row.role for row in rows}) > 1
-    cells: list[tuple[str, ...]] = []
-    for role, group in groupby(rows, key=lambda row: row.role):
-        if several:
-            title = f"*{ROLE_TITLES[role].split(':')[0]}*"
-            names = [title if column.header == "method" else "" for column in shown]
-            cells.append(tuple(names))
-        cells += [tuple(column.cell(table, row) for column in shown) for row in group]
-    header = tuple(column.header for column in shown)
-    return grid(header, cells, tuple(column.right for column in shown))
+def page_of(table: Standing) -> str:
+    """Where a table is in the browser, relative to the root of the report."""
+    return task_page(*table.key)
+
+
+# The methods on one task.
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A row with its table."""
+
+    table: Standing
+    row: Row
+
+    @property
+    def mark(self) -> str:
+        """● the best, = tied with it, ⚠ incomplete with its count, or nothing."""
+        if self.row.cells < self.table.cells:
+            return f"⚠ {self.row.cells}/{self.table.cells}"
+        if self.row is self.table.best:
+            return "●"
+        return "=" if self.row.tied else ""
+
+    @property
+    def style(self) -> str:
+        """How the row stands out."""
+        return _STYLES.get(self.mark, "incomplete")
+
+
+def score(row: Row) -> str:
+    """Mean ± standard deviation."""
+    spread = "" if np.isnan(row.spread) else f" ± {number(row.spread)}"
+    return number(row.score.mean) + spread
+
+
+def strip(entry: Entry) -> Strip | None:
+    """The score and its interval, to one scale for all rows of a table; None without a score."""
+    rows = entry.table.rows
+    ends = np.array([(r.score.low, r.score.mean, r.score.high) for r in rows])
+    if np.isnan(entry.row.score.mean):
+        return None
+    low = np.nanmin(ends)
+    extent = (np.nanmax(ends) - low) or 1.0
+
+    def place(x: float) -> float | None:
+        if np.isnan(x):
+            return None
+        share = float((x - low) / extent)
+        return round(_STRIP_MARGIN + share * (STRIP_WIDTH - 2 * _STRIP_MARGIN), 1)
+
+    found, reference = entry.row.score, entry.table.reference
+    return Strip(
+        place(found.low),
+        place(found.high),
+        place(found.mean) or 0.0,
+        place(reference.score.mean) if reference else None,
+    )
+
+
+def _other(i: int, measure: Measure) -> Column[Entry]:
+    def text(entry: Entry) -> str:
+        mean, cells = entry.row.others[i]
+        partial = 0 < cells < entry.row.cells
+        return f"{number(mean)} ({cells}/{entry.table.cells})" if partial else number(mean)
+
+    views = View.DETAILS | View.OTHERS | View.TERMINAL
+    higher = measure.higher_is_better
+    return measured(directed(measure), text, lambda e: e.row.others[i][0], views, descending=higher)
+
+
+def _primary(header: str, *, descending: bool = False) -> Column[Entry]:
+    return measured(
+        header, lambda e: score(e.row), lambda e: e.row.score.mean, _MAIN, descending=descending
+    )
+
+
+_MAIN = ~(View.DETAILS | View.OTHERS)
+_ONE, _EVERY = View.METHOD, View.PAGE | View.METHOD
+_COMPARED = _EVERY | View.FULL | View.TERMINAL | View.LATEX
+_COST, _RESOURCE = View.FRONT | View.FULL | View.PAGE, View.DETAILS | View.PAGE
+
+_PLACE: tuple[Column[Entry], ...] = (
+    Column("task", lambda e: e.table.task, kind="name", views=_ONE,
+           link=lambda e: page_of(e.table)),
+    choice("protocol", lambda e: e.table.protocol, _ONE),
+    choice("budget", lambda e: e.table.budget, _ONE),
+)  # fmt: skip
+_BEFORE: tuple[Column[Entry], ...] = (
+    Column("", lambda e: e.mark, views=_MAIN & ~BROWSER),
+    Column("mark", lambda e: _MARKS.get(e.mark, (e.mark, 3.0))[0],
+           lambda e: _MARKS.get(e.mark, (e.mark, 3.0))[1], views=_EVERY),
+    methods(lambda e: e.row.method, views=~_ONE),
+    choice("family", lambda e: e.row.family, View.FULL),
+    choice("metric", lambda e: directed(e.table.primary), _ONE),
+)  # fmt: skip
+_SCORE: tuple[Column[Entry], ...] = (
+    Column("score and interval", lambda _: "", kind="drawing", views=View.PAGE, strip=strip),
+    span("95 % interval", lambda e: (e.row.score.low, e.row.score.high), _MAIN),
+)
+_PATIENTS: Column[Entry] = span("over patients", lambda e: e.row.patients, _EVERY | View.FULL)
+_DIFFERENCE: tuple[Column[Entry], ...] = (
+    numeric(f"Δ to {REFERENCE}", lambda e: e.row.difference.mean, signed, _COMPARED),
+    span("of Δ", lambda e: (e.row.difference.low, e.row.difference.high), _COMPARED, sign=True,
+         heard="95 % interval of Δ"),
+    measured(f"Δ to {REFERENCE} (95 %)", lambda e: with_interval(e.row.difference, sign=True),
+             lambda e: e.row.difference.mean, View.FRONT),
+    numeric("p", lambda e: e.row.difference.p, p_value, _MAIN, heard="p of Δ"),
+    numeric("could show", lambda e: e.row.smallest, views=View.FULL),
+)  # fmt: skip
+_CELLS: Column[Entry] = measured(
+    "folds x seeds", lambda e: f"{e.row.cells}/{e.table.cells}", lambda e: e.row.cells, _EVERY
+)
+_SORT: tuple[Column[Entry], ...] = (
+    choice("role", lambda e: e.row.role, View.PAGE),
+    choice("family", lambda e: e.row.family, View.PAGE),
+)
+_COSTS: tuple[Column[Entry], ...] = (
+    numeric("fit, s", lambda e: e.row.seconds, seconds, _COST),
+    numeric("parameters", lambda e: e.row.parameters, size, _COST),
+    numeric("GFLOP/step", lambda e: e.row.flops, lambda x: number(x / 1e9, 2), _RESOURCE),
+    numeric("memory, MB", lambda e: e.row.memory, lambda x: number(x, 0), _RESOURCE),
+)
+
+
+def scores(of: Standing, rows: Sequence[Row] | None = None, caption: str = "") -> Table[Entry]:
+    """The methods on one task, in groups by role.
+
+    Args:
+        of: The task.
+        rows: Those to show; default all.
+        caption: What the table is of.
+    """
+    shown = of.rows if rows is None else rows
+    patients = any(not np.isnan(row.patients).any() for row in of.rows)
+    higher = of.primary.higher_is_better
+    columns = (
+        *_BEFORE,
+        _primary(f"{directed(of.primary)} ± sd", descending=higher),
+        *_SCORE,
+        *((_PATIENTS,) if patients else ()),
+        *(_DIFFERENCE if of.reference else ()),
+        _CELLS,
+        *_SORT,
+        *(_other(i, measure) for i, measure in enumerate(of.others)),
+        *_COSTS,
+    )
+    groups = grouped([Entry(of, row) for row in shown], lambda e: e.row.role, short_title)
+    return Table(f"{caption}: {conditions(of)}", columns, groups, lambda e: e.style)
+
+
+def over_tasks(method: str, entries: Sequence[Entry]) -> Table[Entry]:
+    """One method on every task; their metrics differ."""
+    columns = (
+        *_PLACE,
+        *_BEFORE,
+        _primary("score ± sd"),
+        *_SCORE,
+        _PATIENTS,
+        *_DIFFERENCE,
+        _CELLS,
+    )
+    return table(f"Scores of {method} on every task", columns, entries, lambda e: e.style)
+
+
+def _mean_rank(mean: Mean) -> str:
+    low, high = mean.interval
+    # A rank below 1 there is not: the interval ends where ranks do.
+    ends = "" if np.isnan(low) else f" ({interval(max(low, 1.0), high, digits=1)})"
+    return number(mean.rank, 1) + ends
+
+
+_NOWHERE = Mean(np.nan, (np.nan, np.nan))
+
+
+def _ranks(header: str, mean: Callable[[Ranking], Mean]) -> Column[Ranking]:
+    return measured(header, lambda row: _mean_rank(mean(row)), lambda row: mean(row).rank)
+
+
+def ranking(of: Comparison, caption: str) -> Table[Ranking]:
+    """How methods fare over the tasks of a comparison; who is not ranked stands apart."""
+    n = len(of.compared)
+    kinds = tuple(dict.fromkeys(kind for row in of.rankings for kind, _ in row.kinds))
+
+    def of_kind(kind: str) -> Column[Ranking]:
+        return _ranks(kind, lambda row: dict(row.kinds).get(kind, _NOWHERE))
+
+    columns: tuple[Column[Ranking], ...] = (
+        choice("groups", lambda row: row.group or (NONE if row.role == RANKED else "")),
+        methods(lambda row: row.method),
+        _ranks("mean rank (95 %)", lambda row: row.overall),
+        *(of_kind(kind) for kind in kinds if len(kinds) > 1),
+        measured("tasks", lambda row: f"{row.tasks}/{n}", lambda row: row.tasks),
+        numeric("wins", lambda row: row.wins, whole, descending=True),
+        measured(
+            "best or tied",
+            lambda row: f"{row.best}/{row.tasks}" if row.role == RANKED else NONE,
+            lambda row: row.best,
+            descending=True,
+        ),
+        numeric(f"p against {REFERENCE}", lambda row: row.p, p_value),
+    )
+
+    def title(role: str) -> str:
+        return "" if role == RANKED else f"{short_title(role)}: the ranks that they would have"
+
+    return Table(
+        caption, columns, grouped((*of.rankings, *of.placements), lambda row: row.role, title)
+    )
+
+
+def _tied(of: Standing) -> Text:
+    best = of.best
+    others = [row for row in of.ranked if row is not best]
+    tied, apart = ([r.method for r in others if r.tied is same] for same in (True, False))
+    if best is None or not others:
+        return NONE
+    if not apart:
+        return f"all {len(others)} others" if len(others) > 1 else names([others[0].method])
+    if not tied:
+        return "nobody"
+    few = f"{len(tied)} of {len(others)}: "
+    if len(tied) <= len(apart):
+        return [few, *names(tied)]
+    return [f"{few}all but ", *names(apart)]
+
+
+def _best_of(of: Standing, role: str) -> Text:
+    """The first complete row of a role; rows are ordered best first."""
+    rows = (row for row in of.rows if row.role == role and row.cells == of.cells)
+    row = next(rows, None)
+    return NONE if row is None else (Name(row.method), f" {number(row.score.mean)}")
+
+
+def _score_of(row: Row | None) -> str:
+    return NONE if row is None else with_interval(row.score)
+
+
+_TASKS: tuple[Column[Standing], ...] = (
+    Column("task", lambda t: f"{t.task}{' ⚠ circular' if t.circular else ''}", kind="name",
+           link=page_of),
+    numeric("patients", lambda t: t.n_patients[1], whole),
+    numeric("events", lambda t: t.n_events, whole),
+    measured("folds x seeds", lambda t: f"{t.n_splits} x {len(t.seeds)}", lambda t: t.cells,
+             BROWSER),
+    choice("metric", lambda t: directed(t.primary)),
+    Column("best", lambda t: (Name(t.best.method),) if t.best else NONE,
+           link=lambda t: method_page(t.best.method) if t.best else ""),
+    Column("score (95 %)", lambda t: _score_of(t.best)),
+    Column("cannot be told apart from the best", _tied),
+    Column(Name(REFERENCE), lambda t: _score_of(t.reference), views=MARKDOWN),
+    Column("best floor or control", lambda t: _best_of(t, "control"), views=MARKDOWN),
+    Column("best supervised", lambda t: _best_of(t, "supervised"), views=MARKDOWN),
+)  # fmt: skip
+
+
+def tasks(of: Comparison, caption: str) -> Table[Standing]:
+    """Who is best on each task, who cannot be told apart from it, what floors reach."""
+    return table(caption, _TASKS, of.tables)
+
+
+def _lacking(found: Missing) -> Text:
+    """The methods, or the few of those that were run that they are not."""
+    if len(found.methods) <= max(_FEW, len(found.others)):
+        return names(found.methods)
+    but = [" but ", *names(found.others)] if found.others else []
+    return [f"all {len(found.methods)} methods", *but]
+
+
+_MISSING: tuple[Column[Missing], ...] = (
+    choice("status", lambda m: m.status),
+    Column("methods", _lacking, kind="name"),
+    choice("protocol", lambda m: m.protocol),
+    choice("budget", lambda m: m.budget),
+    numeric("folds x seeds", lambda m: m.cells, whole, descending=True),
+    Column("what", lambda m: ", ".join(m.metrics) or "every metric"),
+    Column("tasks", lambda m: ", ".join(m.tasks)),
+    Column("reason", lambda m: m.reason),
+)
+
+
+def missing(found: Sequence[Missing]) -> Table[Missing]:
+    """What is not in the tables, and why."""
+    return table("What is missing, and why", _MISSING, found)
+
+
+_DELTAS: tuple[Column[Delta], ...] = (
+    Column("variant", lambda d: d.method, kind="name", link=lambda d: method_page(d.method)),
+    numeric("score", lambda d: d.value, descending=True),
+    numeric("Δ", lambda d: d.difference.mean, signed, descending=True),
+    span("95 %", lambda d: (d.difference.low, d.difference.high), sign=True,
+         heard="95 % interval"),
+    numeric("p", lambda d: d.difference.p, p_value),
+    measured("folds x seeds", lambda d: f"{d.folds} x {d.seeds}", lambda d: d.folds * d.seeds),
+    numeric("patients", lambda d: d.n_patients, whole, descending=True),
+    Column("what it is", lambda d: d.summary, views=~View.TERMINAL),
+)  # fmt: skip
+
+
+def ablations(found: Sequence[Delta]) -> tuple[Table[Delta], ...]:
+    """A table per task, metric and setting."""
+
+    def title(d: Delta) -> str:
+        return f"{d.task} · {directed(d.measure)} · {d.setting}"
+
+    def style(d: Delta) -> str:
+        return "best" if d.difference.p < ALPHA else ""
+
+    return tuple(
+        table(caption, _DELTAS, rows, style) for caption, rows in groupby(found, key=title)
+    )
+
+
+_EVALUATIONS: tuple[Column[Optimism], ...] = (
+    numeric("strict", lambda row: row.strict, descending=True),
+    numeric(HONEST, lambda row: row.honest, descending=True),
+    numeric("paper", lambda row: row.paper, descending=True),
+)
+_OF_GAP: tuple[Column[Optimism], ...] = (
+    numeric("p", lambda row: row.gap.p, p_value),
+    measured("folds x seeds", lambda row: f"{row.folds} x {row.seeds}",
+             lambda row: row.folds * row.seeds),
+)  # fmt: skip
+
+
+def _added(header: str, estimate: Callable[[Optimism], Estimate | None]) -> Column[Optimism]:
+    def text(row: Optimism) -> str:
+        found = estimate(row)
+        return NONE if found is None else with_interval(found, sign=True)
+
+    def mean(row: Optimism) -> float | None:
+        return None if (found := estimate(row)) is None else found.mean
+
+    return measured(header, text, mean, descending=True)
+
+
+def optimism(found: Sequence[Optimism]) -> tuple[Table[Optimism], ...]:
+    """The published evaluation switch by switch, a table a task and variant."""
+
+    def title(row: Optimism) -> str:
+        place = " · ".join(filter(None, (row.task, row.variant, row.measure.name)))
+        return f"{place} · budget {row.budget}, {row.n_folds} folds"
+
+    return tuple(_of_task(caption, tuple(rows)) for caption, rows in groupby(found, key=title))
+
+
+def _of_task(title: str, rows: Sequence[Optimism]) -> Table[Optimism]:
+    def alone(switch: Switch) -> Column[Optimism]:
+        return _added(str(switch), lambda row: dict(row.switches).get(switch))
+
+    switches = [switch for switch in Switch if any(switch in dict(row.switches) for row in rows)]
+    gap = _added("gap", lambda row: row.gap)
+    p, cells = _OF_GAP
+    columns: tuple[Column[Optimism], ...] = (
+        methods(lambda row: row.method),
+        *_EVALUATIONS,
+        _added("paper - strict", lambda row: row.to_strict),
+        replace(gap, text=lambda row: (Strong(gap.words(row)),)),
+        p,
+        *map(alone, switches),
+        cells,
+    )
+    return table(title, columns, rows)
+
+
+_BRIEF_OPTIMISM: tuple[Column[Optimism], ...] = (
+    Column("task", lambda row: " · ".join(filter(None, (row.task, row.variant))), kind="name"),
+    Column("metric", lambda row: row.measure.name),
+    *_EVALUATIONS,
+    _added("gap (95 %)", lambda row: row.gap),
+    *_OF_GAP,
+)
+
+
+def optimism_in_brief(found: Sequence[Optimism]) -> Table[Optimism]:
+    """The gap of the reference method on each task."""
+    rows = [row for row in found if row.method == REFERENCE]
+    return table("Optimism gap", _BRIEF_OPTIMISM, rows)
+
+
+def control(check: ControlCheck) -> Table[MethodCheck]:
+    """Every method's mean over the judging tasks, and its score on every task of the check."""
+    chances = sorted({chance for row in check.methods for chance, _ in row.means})
+
+    def mean(chance: float) -> Column[MethodCheck]:
+        header = "mean" if len(chances) == 1 else f"mean where chance is {chance:g}"
+        return numeric(header, lambda row: dict(row.means).get(chance, np.nan))
+
+    def on_task(i: int, task: Judged) -> Column[MethodCheck]:
+        of = task.table
+        setting = f"{of.protocol}, {of.budget}, {of.layout}"
+        header = f"{of.task} {directed(task.measure)} ({setting})"
+        return numeric(header, lambda row: row.scores[i])
+
+    columns: tuple[Column[MethodCheck], ...] = (
+        Column("", lambda row: "" if row.at_chance else "⚠", views=MARKDOWN),
+        methods(lambda row: row.method),
+        choice("role", lambda row: row.role, BROWSER),
+        choice("check", _verdict_of, BROWSER),
+        *map(mean, chances),
+        *(on_task(i, task) for i, task in enumerate(check.tasks)),
+    )
+    return table("Scores where outcomes were dealt anew", columns, check.methods)
+
+
+def _verdict_of(row: MethodCheck) -> str:
+    if not row.means:
+        return "not judged"
+    return "at chance" if row.at_chance else "⚠ not at chance"
+
+
+def cohorts(tables: Sequence[Standing]) -> Table[Standing]:
+    """Where cohorts come from, with the most patients of each that any task tests."""
+    most: dict[str, int] = {}
+    for of in tables:
+        most[of.cohort] = max(most.get(of.cohort, 0), of.n_patients[1])
+    first = {of.cohort: of for of in reversed(tables)}
+    columns: tuple[Column[Standing], ...] = (
+        Column("cohort", lambda t: t.cohort, kind="name"),
+        numeric("patients tested, at most", lambda t: most[t.cohort], whole),
+        Column("source", lambda t: t.source),
+        Column("licence", lambda t: t.licence),
+    )
+    return table("Cohorts", columns, [first[name] for name in sorted(first)])

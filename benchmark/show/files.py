@@ -1,13 +1,12 @@
 """The files of the leaderboard on the disk: written, or compared with what they should be."""
 
 import os
-import re
 from pathlib import Path
 
+from benchmark.show.drawn import saved_figures
 from benchmark.show.leaderboard import Leaderboard
+from tasks.atomic import atomic_write
 from tasks.errors import InputError
-
-_SOURCE = re.compile(r"leaderboard [0-9a-f]{16}")
 
 
 def link(folder: Path, output: Path) -> str:
@@ -33,7 +32,7 @@ def write(board: Leaderboard, output: Path, folder: Path) -> None:
         for path in _stale(board, folder):
             path.unlink()
         for path, text in _files(board, output, folder).items():
-            path.write_text(text, encoding="utf-8")
+            _write(path, text)
     except OSError as error:
         raise InputError(
             f"{error.filename or output}: expected a file that can be written, found:"
@@ -49,14 +48,11 @@ def excerpt(board: Leaderboard, path: Path) -> None:
     """
     begin, end = "<!-- leaderboard -->\n", "<!-- /leaderboard -->"
     try:
-        text = path.read_text(encoding="utf-8")
-        if begin not in text or end not in text.partition(begin)[2]:
+        before, mark, rest = path.read_text(encoding="utf-8").partition(begin)
+        _, closing, after = rest.partition(end)
+        if not mark or not closing:
             raise InputError(f"{path}: expected the lines {begin.strip()} and {end}, found none")
-        shown = board.front.partition("\n### Over tasks")[2].partition("\n\n")[2]
-        before, _, rest = text.partition(begin)
-        after = rest.partition(end)[2]
-        shown = shown.partition("**Task by task**")[0].strip()
-        path.write_text(f"{before}{begin}\n{shown}\n\n{end}{after}", encoding="utf-8")
+        _write(path, f"{before}{begin}\n{board.overview}\n\n{end}{after}")
     except OSError as error:
         raise InputError(
             f"{path}: expected a page that can be written, found: {error.strerror}"
@@ -82,8 +78,12 @@ def drawn_by(figures: Path) -> dict[Path, str]:
 
     Others, for example maps of embeddings, say nothing of the kind.
     """
-    found = {p: _SOURCE.search(p.read_text(encoding="utf-8")) for p in figures.glob("*.svg")}
-    return {path: match.group() for path, match in sorted(found.items()) if match}
+    return {one.path: one.source for one in saved_figures(figures) if one.source}
+
+
+def _write(path: Path, text: str) -> None:
+    with atomic_write(path) as file:
+        file.write(text.encode())
 
 
 def _files(board: Leaderboard, output: Path, folder: Path) -> dict[Path, str]:

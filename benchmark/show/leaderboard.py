@@ -1,34 +1,31 @@
-"""The leaderboard: a pure function from records to markdown, deterministic to the byte."""
+"""The leaderboard: a pure function from a board to Markdown, deterministic to the byte."""
 
 import hashlib
 import re
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-import pandas as pd
-
-from benchmark.analysis import control as control_check
-from benchmark.analysis.ablations import deltas
-from benchmark.analysis.deduplicate import deduplicate
-from benchmark.analysis.intervals import RESAMPLES, Intervals
-from benchmark.analysis.missing import Missing, missing_scores, of_comparisons
-from benchmark.analysis.standings import FEWEST_TASKS, REFERENCE, Standing, standings
-from benchmark.show import control_table
-from benchmark.show.ablation_tables import markdown
-from benchmark.show.columns import brief, columns, conditions, details, rows_table
-from benchmark.show.markdown import escape, grid
-from benchmark.show.optimism_tables import optimism_brief, optimism_section
-from benchmark.show.overview import overview, task_lines
+from benchmark.analysis.board import Board
+from benchmark.analysis.control import is_control
+from benchmark.analysis.intervals import RESAMPLES
+from benchmark.analysis.ranks import Comparison
+from benchmark.analysis.standings import FEWEST_TASKS, REFERENCE, Standing
+from benchmark.show import columns
+from benchmark.show.escape import html
+from benchmark.show.escape import markdown as escape
+from benchmark.show.escape import markdown_code as code
+from benchmark.show.markdown import bullets, grid, inline
+from benchmark.show.overview import overview
+from benchmark.show.page_names import slug
+from benchmark.show.sentences import OPTIMISM_EXPLAINED, ablations_explained, control_verdict
+from benchmark.show.tables import T, Table, View
+from tasks.kinds.published.switches import HONEST
 
 FRONT_TASKS = 80
 """Tasks whose tables stand on the front page; of more, a browser of code shows a part of it."""
 
 STRICT = "strict"
-
-_FEW = 5
-"""Methods that are named one by one, however many others there are."""
 
 _PREAMBLE = f"""\
 # Leaderboard
@@ -79,10 +76,12 @@ class Leaderboard:
     Attributes:
         front: The page that is read first.
         tables: By file name, what the front page links to.
+        overview: Of the front page, what the first cohorts show over tasks: for other pages.
     """
 
     front: str
     tables: Mapping[str, str]
+    overview: str = ""
 
     @property
     def whole(self) -> str:
@@ -95,59 +94,57 @@ class Leaderboard:
         return f"leaderboard {hashlib.sha256(self.whole.encode()).hexdigest()[:16]}"
 
 
-def render(
-    records: pd.DataFrame, intervals: Intervals | None = None, folder: str = "results/tables"
-) -> Leaderboard:
+def render(board: Board, folder: str = "results/tables") -> Leaderboard:
     """Write the leaderboard.
 
     Args:
-        records: A row per (trial, task, metric), in any order.
-        intervals: Over patients, if their predictions are at hand.
+        board: What was recorded.
         folder: Where the tables will be, as the front page links to them.
 
     Returns:
         Markdown; it depends on what was recorded alone.
     """
-    if records.empty:
+    if board.records.empty:
         return Leaderboard(f"{_PREAMBLE}\nThere are no records.\n", {})
-    scores = deduplicate(records)
-    tables = standings(scores, intervals)
-    controls = [table for table in tables if control_check.is_control(table)]
+    tables = [table for table in board.standings if not is_control(table)]
     main = [table for table in tables if table.protocol == STRICT]
-    others = [table for table in tables if table not in main and table not in controls]
+    others = [table for table in tables if table.protocol != STRICT]
+    strict = [one for one in board.comparisons if one.protocol == STRICT]
     pages = {
-        **_pages(main, _of_kind),
-        **_pages(others, _of_setting),
-        **_control_page(controls),
-        **_ablation_pages(scores),
-        **_page("optimism-gap", "Optimism gap", optimism_section(scores)),
+        **_pages(main, _of_kind, ()),
+        **_pages(others, _of_setting, board.comparisons),
+        **_control_page(board),
+        **_ablation_pages(board),
+        **_optimism_page(board),
     }
     front = [_PREAMBLE]
     glance = len(main) <= FRONT_TASKS
-    for title, embedded in (("Real cohorts", False), ("Planted cohorts", True)):
-        chosen = [table for table in main if table.embedded is embedded]
-        front += _section(title, chosen, folder, at_a_glance=glance)
-    if controls:
+    for planted, of_sort in groupby(strict, key=lambda one: one.planted):
+        title = "Planted cohorts" if planted else "Real cohorts"
+        front += _section(title, tuple(of_sort), folder, at_a_glance=glance)
+    if board.control is not None:
         front += [
             "## Control check: permuted labels\n",
-            control_table.verdict(controls),
+            f"{inline(control_verdict(board.control))}\n",
             f"[Every method and task]({folder}/permuted-labels.md)\n",
         ]
-    front += optimism_brief(scores, f"{folder}/optimism-gap.md")
-    front += _elsewhere(pages, others, folder)
-    missing = missing_scores(scores, tables)
-    front += _foot(missing, tables, folder)
-    pages |= _page("missing", "What is missing, and why", _gap_table(missing, tables))
-    return Leaderboard("\n".join(front), dict(sorted(pages.items())))
+    front += _optimism_in_brief(board, f"{folder}/optimism-gap.md")
+    front += _elsewhere(board, others, folder)
+    front += _foot(board, folder)
+    if board.missing:
+        missing = grid(columns.missing(board.missing), View.FULL)
+        pages |= _page("missing", "What is missing, and why", [missing])
+    first = "\n".join(overview(strict[0])).strip() if strict else ""
+    return Leaderboard("\n".join(front), dict(sorted(pages.items())), first)
 
 
 def _page(name: str, title: str, text: Sequence[str]) -> dict[str, str]:
-    return {f"{name}.md": "\n".join([f"# {title}\n", *text])} if text else {}
+    return {f"{name}.md": "\n".join([f"# {title}\n", *text])}
 
 
 def _of_kind(table: Standing) -> tuple[str, str]:
     name = table.kind if table.budget == "default" else f"{table.kind}-{table.budget}"
-    return name, f"{table.kind}: protocol {table.protocol}, budget {table.budget}"
+    return slug(name), f"{table.kind}: protocol {table.protocol}, budget {table.budget}"
 
 
 def _of_setting(table: Standing) -> tuple[str, str]:
@@ -156,84 +153,95 @@ def _of_setting(table: Standing) -> tuple[str, str]:
 
 
 def _pages(
-    tables: Sequence[Standing], place: Callable[[Standing], tuple[str, str]]
+    tables: Sequence[Standing],
+    place: Callable[[Standing], tuple[str, str]],
+    over_tasks: Sequence[Comparison],
 ) -> dict[str, str]:
-    """Every table in full, those of one place on one page."""
-    found: dict[str, str] = {}
+    """Every table in full, those of one place on one page, under what they show together."""
+    pages: dict[str, str] = {}
     for (name, title), group in groupby(sorted(tables, key=place), key=place):
-        on_page = tuple(group)
-        text = [] if on_page[0].protocol == STRICT else _apart(on_page)
-        for table in on_page:
+        text: list[str] = []
+        for one in over_tasks:
+            if one.protocol != STRICT and place(one.tables[0]) == (name, title):
+                cohorts = "planted" if one.planted else "real"
+                text.append(f"## Over tasks: {cohorts} cohorts, {one.n_folds} folds\n")
+                text += _over_tasks(one)
+        for table in group:
             text += _full(table)
-        found |= _page(name, title, text)
-    return found
+        pages |= _page(name, escape(title), text)
+    return pages
 
 
-def _control_page(tables: Sequence[Standing]) -> dict[str, str]:
-    if not tables:
+def _control_page(board: Board) -> dict[str, str]:
+    if board.control is None:
         return {}
-    text = [control_table.verdict(tables), control_table.check_table(tables)]
+    text = [f"{inline(control_verdict(board.control))}\n"]
+    text.append(grid(columns.control(board.control), View.FULL))
     return _page("permuted-labels", "Control check: permuted labels", text)
 
 
-def _ablation_pages(scores: pd.DataFrame) -> dict[str, str]:
-    strict = scores[scores["protocol"] == STRICT]
-    parents = strict.loc[strict["role"] == "ablation", "parent"].dropna()
+def _ablation_pages(board: Board) -> dict[str, str]:
     return {
-        f"ablations-{parent}.md": markdown(found, parent)
-        for parent in sorted(parents.unique())
-        if (found := deltas(strict, parent))
+        f"{slug(f'ablations-{parent}')}.md": ablation_page(columns.ablations(found), parent)
+        for parent, found in board.ablations.items()
     }
 
 
+def ablation_page(tables: Sequence[Table[T]], parent: str) -> str:
+    """The ablations of one method, deterministic to the byte."""
+    text = [f"# Ablations of {code(parent)}\n", f"{inline(ablations_explained(parent))}\n"]
+    return "\n".join([*text, *_titled(tables)])
+
+
+def _titled(tables: Sequence[Table[T]]) -> list[str]:
+    """Tables, each under its caption."""
+    return [
+        text
+        for table in tables
+        for text in (f"## {escape(table.caption)}\n", grid(table, View.FULL))
+    ]
+
+
+def _optimism_page(board: Board) -> dict[str, str]:
+    if not board.optimism:
+        return {}
+    text = [f"{inline(OPTIMISM_EXPLAINED)}\n", *_titled(columns.optimism(board.optimism))]
+    return _page("optimism-gap", "Optimism gap", text)
+
+
+def _optimism_in_brief(board: Board, link: str) -> list[str]:
+    brief = columns.optimism_in_brief(board.optimism)
+    if not any(brief.rows):
+        return []
+    return [
+        "## Optimism gap\n",
+        f"What the published way of evaluating adds to the score of `{REFERENCE}`: the same"
+        f" embeddings and folds, the same probe, evaluated as published (paper) and honestly"
+        f" ({HONEST}). [Every method, switch by switch]({link})\n",
+        grid(brief, View.FRONT),
+    ]
+
+
 def _section(
-    title: str, tables: Sequence[Standing], folder: str, *, at_a_glance: bool
+    title: str, of_sort: Sequence[Comparison], folder: str, *, at_a_glance: bool
 ) -> list[str]:
     """Cohorts of one sort: where they come from, the methods over all tasks, and every task."""
-    if not tables:
-        return []
-    text = [f"## {title}\n", _cohorts(tables)]
-    by_budget = sorted(tables, key=lambda table: (table.budget, table.n_folds, table.task))
-    for (budget, n_folds), group in groupby(by_budget, key=lambda t: (t.budget, t.n_folds)):
-        chosen = tuple(group)
-        text.append(f"### Over tasks: protocol {STRICT}, budget {budget}, {n_folds} folds\n")
-        text += _over_tasks(chosen)
-        links = {table.kind: f"{folder}/{_of_kind(table)[0]}.md" for table in chosen}
-        named = ", ".join(f"[{kind}]({link})" for kind, link in links.items())
+    every = [table for one in of_sort for table in one.tables]
+    text = [f"## {title}\n", grid(columns.cohorts(every), View.FRONT)]
+    for one in of_sort:
+        setting = f"protocol {STRICT}, budget {one.budget}, {one.n_folds} folds"
+        text.append(f"### Over tasks: {setting}\n")
+        text += _over_tasks(one)
+        links = {table.kind: f"{folder}/{_of_kind(table)[0]}.md" for table in one.tables}
+        named = ", ".join(f"[{escape(kind)}]({link})" for kind, link in links.items())
         text.append(f"Every table in full, with other metrics and costs: {named}.\n")
         if at_a_glance:
-            text += [_at_a_glance(table) for table in chosen]
+            text += [_at_a_glance(table) for table in one.tables]
     return text
 
 
-def _apart(tables: Sequence[Standing]) -> list[str]:
-    """The methods over all tasks: real and planted cohorts, and other folds, do not mix."""
-    text: list[str] = []
-    for (embedded, folds), group in groupby(sorted(tables, key=_sort), key=_sort):
-        cohorts = "planted" if embedded else "real"
-        text += [f"## Over tasks: {cohorts} cohorts, {folds} folds\n", *_over_tasks(tuple(group))]
-    return text
-
-
-def _sort(table: Standing) -> tuple[bool, int]:
-    return table.embedded, table.n_folds
-
-
-def _over_tasks(tables: Sequence[Standing]) -> list[str]:
-    return [*overview(tables), "**Task by task**\n", task_lines(tables)]
-
-
-def _cohorts(tables: Sequence[Standing]) -> str:
-    most = {t.cohort: 0 for t in tables}
-    for table in tables:
-        most[table.cohort] = max(most[table.cohort], table.n_patients[1])
-    first = {table.cohort: table for table in reversed(tables)}
-    cells = (
-        (name, f"{most[name]:,}", escape(first[name].source), escape(first[name].licence))
-        for name in sorted(first)
-    )
-    header = ("cohort", "patients tested, at most", "source", "licence")
-    return grid(header, cells, (False, True, False, False))
+def _over_tasks(of: Comparison) -> list[str]:
+    return [*overview(of), "**Task by task**\n", grid(columns.tasks(of, ""), View.FULL)]
 
 
 def _at_a_glance(table: Standing) -> str:
@@ -243,90 +251,63 @@ def _at_a_glance(table: Standing) -> str:
     best = f": best {table.best.method}, {tied} of {len(table.ranked)} tied" if table.best else ""
     return "\n".join(
         [
-            f"<details><summary>{table.task}{best}</summary>\n",
-            f"{conditions(table)}\n",
+            f"<details><summary>{html(f'{table.task}{best}')}</summary>\n",
+            f"{escape(columns.conditions(table))}\n",
             *_warnings(table),
-            rows_table(table, brief(table), rows),
+            grid(columns.scores(table, rows), View.FRONT),
             "</details>\n",
         ]
     )
 
 
 def _full(table: Standing) -> list[str]:
+    scores = columns.scores(table)
+    conditions = columns.conditions(table)
     return [
-        f"## {table.task}\n",
-        f"{conditions(table)}. Source: {escape(table.source)}. Licence: {escape(table.licence)}.\n",
+        f"## {escape(table.task)}\n",
+        f"{escape(conditions)}. Source: {escape(table.source)}."
+        f" Licence: {escape(table.licence)}.\n",
         *_warnings(table),
-        rows_table(table, columns(table), table.rows),
+        grid(scores, View.FULL),
         "<details><summary>Other metrics and costs</summary>\n",
-        rows_table(table, details(table), table.rows),
+        grid(scores, View.DETAILS),
         "</details>\n",
-        *(["".join(f"- {escape(note)}\n" for note in table.notes)] if table.notes else []),
+        *([bullets(table.notes)] if table.notes else []),
     ]
 
 
 def _warnings(table: Standing) -> list[str]:
     if not table.circular:
         return []
+    side = code(table.circular)
     return [
-        f"⚠ **Circular**: the label was called from `{table.circular}`; a method that sees"
-        f" `{table.circular}` is tested on its own input.\n"
+        f"⚠ **Circular**: the label was called from {side}; a method that sees {side} is tested on"
+        " its own input.\n"
     ]
 
 
-def _elsewhere(pages: Mapping[str, str], others: Sequence[Standing], folder: str) -> list[str]:
+def _elsewhere(board: Board, others: Sequence[Standing], folder: str) -> list[str]:
     """Links to what the front page does not show."""
-    names = {_of_setting(table) for table in others}
-    links = [f"- [{title}]({folder}/{name}.md)\n" for name, title in sorted(names)]
+    links = [
+        f"- [{escape(title)}]({folder}/{name}.md)\n"
+        for name, title in sorted({_of_setting(table) for table in others})
+    ]
     links += [
-        f"- [{name.removesuffix('.md').replace('-', ' of ', 1)}]({folder}/{name}): what each part"
-        " is worth, on every task, with its interval\n"
-        for name in pages
-        if name.startswith("ablations-")
+        f"- [ablations of {escape(parent)}]({folder}/{slug(f'ablations-{parent}')}.md): what each"
+        " part is worth, on every task, with its interval\n"
+        for parent in board.ablations
     ]
     return ["## Other protocols, ablations\n", "".join(links)] if links else []
 
 
-def _foot(missing: Sequence[Missing], tables: Sequence[Standing], folder: str) -> list[str]:
+def _foot(board: Board, folder: str) -> list[str]:
     """Whole scores that are not there; single metrics and ablations stand on their page."""
-    shown = of_comparisons(missing, tables)
-    text = ["## What is missing, and why\n", *(_gap_table(shown, tables) or ["Nothing.\n"])]
-    if len(shown) < len(missing):
+    shown = board.missing_comparisons
+    text = ["## What is missing, and why\n"]
+    text.append(grid(columns.missing(shown), View.FRONT) if shown else "Nothing.\n")
+    if more := len(board.missing) - len(shown):
         text.append(
-            f"{len(missing) - len(shown)} more reasons concern single metrics or ablations:"
+            f"{more} more reasons concern single metrics or ablations:"
             f" [all that is missing]({folder}/missing.md)\n"
         )
     return text
-
-
-def _gap_table(missing: Sequence[Missing], tables: Sequence[Standing]) -> list[str]:
-    if not missing:
-        return []
-    run: dict[tuple[str, str], set[str]] = defaultdict(set)
-    for table in tables:
-        run[table.protocol, table.budget] |= {row.method for row in table.rows}
-    header = ("status", "methods", "protocol", "budget", "folds x seeds", "what", "tasks", "reason")
-    cells = (
-        (
-            gap.status,
-            _named(gap.methods, run[gap.protocol, gap.budget]),
-            gap.protocol,
-            gap.budget,
-            str(gap.cells),
-            gap.metrics or "every metric",
-            ", ".join(gap.tasks),
-            escape(gap.reason),
-        )
-        for gap in missing
-    )
-    right = tuple(name == "folds x seeds" for name in header)
-    return [grid(header, cells, right)]
-
-
-def _named(methods: Sequence[str], run: Set[str]) -> str:
-    """The methods, or the few of those that were run that they are not."""
-    others = sorted(run - set(methods))
-    if len(methods) <= max(_FEW, len(others)):
-        return ", ".join(f"`{method}`" for method in methods)
-    but = f" but {', '.join(f'`{method}`' for method in others)}" if others else ""
-    return f"all {len(methods)} methods{but}"

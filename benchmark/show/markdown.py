@@ -1,37 +1,48 @@
-"""Numbers and tables as markdown, deterministic to the byte."""
+"""Tables and texts as Markdown, deterministic to the byte."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-import numpy as np
-
-NONE = "-"
-"""What stands for a number that is not there."""
-
-
-def number(x: float, digits: int = 3, *, sign: bool = False) -> str:
-    """A number of fixed digits without a minus before zero; a dash for NaN."""
-    if np.isnan(x):
-        return NONE
-    text = f"{x:+.{digits}f}" if sign else f"{x:.{digits}f}"
-    return text.lstrip("+-") if float(text) == 0.0 else text
+from benchmark.show.escape import markdown as escape
+from benchmark.show.escape import markdown_code
+from benchmark.show.tables import Column, Name, Strong, T, Table, View
 
 
-def interval(low: float, high: float, *, sign: bool = False) -> str:
-    """`low to high`, or a dash where there is none."""
-    return NONE if np.isnan(low) else f"{number(low, sign=sign)} to {number(high, sign=sign)}"
+def inline(parts: Iterable[str]) -> str:
+    """Parts of a text in one line, names as code."""
+    return "".join(map(_part, parts))
 
 
-def p_value(p: float) -> str:
-    """Three digits, or that it is less than can be shown with them."""
-    return "<0.001" if p < 0.001 else number(p)
+def _part(part: str) -> str:
+    if isinstance(part, Name):
+        return markdown_code(part)
+    if isinstance(part, Strong):
+        return f"**{escape(part)}**"
+    # With the spaces at its ends, which part it from its neighbours.
+    start = " " if part.startswith(" ") else ""
+    end = " " if part.endswith(" ") and part.strip() else ""
+    return f"{start}{escape(part)}{end}"
 
 
-def escape(text: str) -> str:
-    """Text that stays in its cell, whatever a reason or a note contains."""
-    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
+def grid(table: Table[T], view: View) -> str:
+    """A table; titles of groups stand in the column that names the rows."""
+    columns = table.seen(view).columns
+    rule = ("---:" if column.right else ":---" for column in columns)
+    lines = [tuple(inline([column.header]) for column in columns), tuple(rule)]
+    for group in table.groups:
+        if group.title:
+            title = f"*{escape(group.title)}*"
+            lines.append(tuple(title if column.kind == "name" else "" for column in columns))
+        lines += [tuple(_cell(column, row) for column in columns) for row in group.rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def grid(header: tuple[str, ...], rows: Iterable[tuple[str, ...]], right: tuple[bool, ...]) -> str:
-    """A table; `right` says which columns are aligned to the right."""
-    rule = ("---:" if to_the_right else ":---" for to_the_right in right)
-    return "".join(f"| {' | '.join(row)} |\n" for row in (header, rule, *rows))
+def _cell(column: Column[T], row: T) -> str:
+    # Numbers are texts of ours, and stay what they are.
+    parts = column.parts(row)
+    own = column.right and not any(isinstance(part, (Name, Strong)) for part in parts)
+    return "".join(parts) if own else inline(parts)
+
+
+def bullets(texts: Sequence[str]) -> str:
+    """A list of texts."""
+    return "".join(f"- {escape(text)}\n" for text in texts)

@@ -1,9 +1,99 @@
-"""What tuning found, in lines for the terminal."""
+"""What was found, in sentences; parts of them are names, which every place marks in its way."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 
+from benchmark.analysis.control import ROOM, ControlCheck, Judged, MethodCheck
 from benchmark.analysis.tuning import Gain, Searched
-from benchmark.show.markdown import interval, number
+from benchmark.show.numbers import count, interval, number
+from benchmark.show.tables import Name, Strong, marked
+from tasks.kinds.published.switches import HONEST, Switch
+
+_FEW = 5
+"""Tasks that are named one by one."""
+
+OPTIMISM_EXPLAINED = marked(
+    f"""What protocol `paper` reports on the folds of `strict`. `{HONEST}` is the same published
+    probe, on the embeddings of `strict`, with every departure from an honest evaluation switched
+    off; the **gap** is `paper` less `{HONEST}`, so that it is the evaluation's alone, and each
+    switch stands with what it adds by itself: they overlap, and need not sum to the gap. The
+    switches from `{Switch.ALL_GENES}` to `{Switch.DROPOUT_ON}` have embeddings of their own.
+    `{Switch.ALL_GENES}` selects genes by a label, as published, on the test patients too, and is
+    counted from `{Switch.TRAIN_GENES}`, the same recipe on the training patients: which is no
+    departure, but tells even a self-supervised method labels. `{Switch.BEST_EPOCH}` also holds
+    what an honest choice of the epoch would gain where the last one has overfitted; `paper` less
+    `strict`, whose head is tuned inside the training patients, does not, but has the change of the
+    head in it. Under permuted labels nothing can be gained honestly: what is above 0.5 there is
+    made by the evaluation. ( ): 95 % intervals over folds, by the corrected resampled t; p is of
+    the gap, not adjusted."""
+)
+
+
+def ablations_explained(parent: str) -> tuple[str, ...]:
+    """How to read the differences of variants."""
+    return (
+        "Δ is the variant minus ",
+        Name(parent),
+        " on the same folds and seeds; its interval and p are those of the corrected resampled"
+        " t-test (Nadeau and Bengio, 2003) over folds, p adjusted by Holm over the variants of a"
+        " table. An interval that holds zero says that the part's worth was not shown here, not"
+        " that it has none.",
+    )
+
+
+def control_verdict(check: ControlCheck) -> tuple[str, ...]:
+    """The control check in one paragraph: what was judged, by which metric, who lies outside."""
+    judging, rows = check.judging, check.judged
+    unjudged = [task for task in check.tasks if not task.judges]
+    begin = f"Outcomes were dealt anew among the patients of {count(len(check.tasks), 'task')}"
+    if not rows:
+        why = "no outcome enters them, no chance of their metrics is known, or no score is there"
+        return (f"{begin}, and no method was judged: {why} ({_listed(check.tasks)}).",)
+    outside = [row for row in rows if not row.at_chance]
+    chances = sorted({chance for row in rows for chance, _ in row.means})
+    where = (
+        f"{chances[0]:g} ± {ROOM}"
+        if len(chances) == 1
+        else f"± {ROOM} of chance ({', '.join(f'{chance:g}' for chance in chances)})"
+    )
+    parts = [
+        f"{begin}; nothing can be found honestly. Means of ",
+        Strong(f"{len(rows) - len(outside)} of {count(len(rows), 'method')}"),
+        f" lie within {where}; ",
+        *(_outside(outside) if outside else ["none lies outside"]),
+        ". Judged by ",
+    ]
+    for i, (metric, tasks) in enumerate(_by_metric(judging)):
+        parts += ["; " if i else "", Name(metric), f": {_listed(tasks)}"]
+    if unjudged:
+        parts.append(
+            f". Not judged, as no outcome enters or chance is not known: {_listed(unjudged)}"
+        )
+    return (*parts, ".")
+
+
+def _outside(rows: Sequence[MethodCheck]) -> Iterator[str]:
+    yield "outside: "
+    for i, row in enumerate(rows):
+        yield ", " if i else ""
+        yield Name(row.method)
+        means = " and ".join(number(mean) for _, mean in row.means)
+        yield f" {means} ({count(row.tasks, 'task')})"
+
+
+def _by_metric(tasks: Sequence[Judged]) -> Iterator[tuple[str, list[Judged]]]:
+    ordered = sorted(tasks, key=lambda task: task.measure.name)
+    for name, group in groupby(ordered, key=lambda task: task.measure.name):
+        yield name, list(group)
+
+
+def _listed(tasks: Sequence[Judged]) -> str:
+    """The tasks by name if they are few, else how many of each kind."""
+    named = sorted({task.table.task for task in tasks})
+    if len(named) <= _FEW:
+        return ", ".join(named)
+    kinds = [name.split("/")[0] for name in named]
+    return ", ".join(f"{kinds.count(kind)} of {kind}" for kind in dict.fromkeys(kinds))
 
 
 def gain_sentence(gain: Gain) -> str:

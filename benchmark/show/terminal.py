@@ -1,126 +1,104 @@
 """The leaderboard on the terminal: the same standings, within 100 columns."""
 
-from collections.abc import Callable
-from itertools import groupby
-
-import pandas as pd
+from rich.cells import cell_len
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+from rich.table import Table as Grid
 from rich.text import Text
 
-from benchmark.analysis.deduplicate import deduplicate
-from benchmark.analysis.missing import missing_scores, of_comparisons
-from benchmark.analysis.standings import REFERENCE, Measure, Row, Standing, standings
-from benchmark.show.columns import conditions, directed, mark, score
-from benchmark.show.markdown import interval, number, p_value
+from benchmark.analysis.board import Board
+from benchmark.analysis.standings import REFERENCE
+from benchmark.show import columns
+from benchmark.show.escape import plain
+from benchmark.show.sentences import control_verdict
+from benchmark.show.tables import T, Table, View
 
 WIDTH = 100
 """Columns that the tables are made for; a narrower terminal shows fewer of the other metrics."""
 
-_SHORT = {
-    "self-supervised": "self-supervised",
-    "ablation": "ablations",
-    "control": "floors, controls",
-    "supervised": "supervised",
-}
-_STYLE = {"●": "bold green", "=": "green"}
+_GAP = 2
+_MARKS = {"best": "bold green", "tied": "green", "incomplete": "yellow"}
 
 
-def show(records: pd.DataFrame, console: Console) -> None:
+def show(board: Board, console: Console) -> None:
     """Print a table per task, then what is missing and why.
 
     Args:
-        records: A row per (trial, task, metric), in any order.
+        board: What was recorded.
         console: Where to.
     """
-    if records.empty:
+    if board.records.empty:
         console.print("There are no records.")
         return
-    scores = deduplicate(records)
-    tables = standings(scores)
     width = min(console.width, WIDTH)
+
+    def line(text: str, style: str = "") -> None:
+        console.print(Text(plain(text), style=style), width=width)
+
     source = ""
-    for table in tables:
+    for table in board.standings:
         console.print()
         if table.source != source:
             source = table.source
-            heading = Text(f"{source} · licence: {table.licence}", style="bold underline")
-            console.print(heading, width=width)
+            line(f"{source} · licence: {table.licence}", "bold underline")
             console.print()
-        console.print(Text(table.task, style="bold"))
-        console.print(Text(conditions(table), style="dim"))
+        line(table.task, "bold")
+        line(columns.conditions(table), "dim")
         if table.circular:
-            warning = f"circular: the label was called from {table.circular}"
-            console.print(Text(f"⚠ {warning}", style="yellow"))
-        console.print(_fit(table, console, width), width=width)
+            line(f"⚠ circular: the label was called from {table.circular}", "yellow")
+        others = [columns.directed(measure) for measure in table.others]
+        console.print(grid(columns.scores(table), width, others), width=width)
     console.print()
     console.print(
         f"● best  [green]=[/] cannot be told apart from it (p ≥ 0.05)  ⚠ folds or seeds missing"
-        f"  Δ difference to {REFERENCE}\n± standard deviation over folds and seeds  [ ] 95 %"
-        " interval, corrected for folds that share patients",
+        f"  Δ difference to {REFERENCE}\n± standard deviation over folds and seeds  95 % intervals"
+        " are corrected for folds that share patients",
         style="dim",
         width=width,
         highlight=False,
     )
-    found = missing_scores(scores, tables)
-    told = of_comparisons(found, tables)
-    for gap in told:
-        what = gap.metrics or "every metric"
-        line = (
-            f"{gap.status}: {', '.join(gap.methods)} on {', '.join(gap.tasks)},"
-            f" {gap.cells} folds x seeds, {what} ({gap.protocol}, {gap.budget}): {gap.reason}"
+    if board.control is not None:
+        line("".join(control_verdict(board.control)))
+    for found in board.missing_comparisons:
+        what = ", ".join(found.metrics) or "every metric"
+        line(
+            f"⚠ {found.status}: {', '.join(found.methods)} on {', '.join(found.tasks)},"
+            f" {found.cells} folds x seeds, {what} ({found.protocol}, {found.budget}):"
+            f" {found.reason}"
         )
-        console.print(f"[yellow]⚠[/] {escape(line)}", width=width, highlight=False)
-    if len(told) < len(found):
-        console.print(
-            f"{len(found) - len(told)} more reasons concern single metrics or ablations:"
+    if more := len(board.missing) - len(board.missing_comparisons):
+        line(
+            f"{more} more reasons concern single metrics or ablations:"
             " `mirror-bench leaderboard` writes them all into tables/missing.md",
-            style="dim",
-            width=width,
-            highlight=False,
+            "dim",
         )
 
 
-def _fit(table: Standing, console: Console, width: int) -> Table:
-    """The table with as many of the other metrics as there is room for."""
-    for kept in range(len(table.others), 0, -1):
-        drawn = _draw(table, kept)
-        if console.measure(drawn, options=console.options.update(width=1000)).maximum <= width:
-            return drawn
-    return _draw(table, 0)
+def grid(table: Table[T], width: int = WIDTH, others: list[str] | None = None) -> Grid:
+    """A table for the terminal.
 
-
-def _draw(table: Standing, kept: int) -> Table:
-    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    shown: list[tuple[str, Callable[[Row], str]]] = [
-        (f"{directed(table.primary)} ± sd", score),
-        ("[95 %]", lambda row: interval(row.score.low, row.score.high)),
-    ]
-    if table.has_reference:
-        shown += [
-            (f"Δ to {REFERENCE}", lambda row: number(row.difference.mean, sign=True)),
-            (
-                "[95 %]",
-                lambda row: interval(row.difference.low, row.difference.high, sign=True),
-            ),
-            ("p", lambda row: p_value(row.difference.p)),
-        ]
-    shown += [_mean(i, measure) for i, measure in enumerate(table.others[:kept])]
-    grid.add_column("", no_wrap=True)
-    grid.add_column("method", no_wrap=True)
-    for header, _ in shown:
-        grid.add_column(escape(header), justify="right", no_wrap=True)
-    for role, rows in groupby(table.rows, key=lambda row: row.role):
-        group = tuple(rows)
-        if len(group) < len(table.rows):
-            grid.add_row("", Text(_SHORT[role], style="italic dim"))
-        for row in group:
-            sign = mark(table, row)
-            style = _STYLE.get(sign, "yellow" if sign else "")
-            grid.add_row(sign, row.method, *(cell(row) for _, cell in shown), style=style)
-    return grid
-
-
-def _mean(i: int, measure: Measure) -> tuple[str, Callable[[Row], str]]:
-    return directed(measure), lambda row: number(row.others[i][0])
+    Args:
+        table: What to draw.
+        width: That it may take.
+        others: Headers of columns that give way to it, the last first.
+    """
+    shown = list(table.seen(View.TERMINAL).columns)
+    texts = {column.header: [plain(column.words(row)) for row in table.rows] for column in shown}
+    widths = {
+        header: max(map(cell_len, (header, *cells))) + _GAP for header, cells in texts.items()
+    }
+    for header in reversed(others or []):
+        if sum(widths[column.header] for column in shown) - _GAP > width:
+            shown = [column for column in shown if column.header != header]
+    drawn = Grid(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="dim")
+    for column in shown:
+        title = Text(plain(column.header))
+        drawn.add_column(title, justify="right" if column.right else "left", no_wrap=True)
+    at = 0
+    for group in table.groups:
+        if group.title:
+            drawn.add_row("", Text(plain(group.title.split(",")[0]), style="italic dim"))
+        for row in group.rows:
+            cells = (Text(texts[column.header][at]) for column in shown)
+            drawn.add_row(*cells, style=_MARKS.get(table.style(row), ""))
+            at += 1
+    return drawn

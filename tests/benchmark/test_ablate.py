@@ -11,7 +11,8 @@ from scipy import stats
 from benchmark.analysis.ablations import FACTORS, deltas
 from benchmark.cli.ablate import ablate
 from benchmark.engine.runner import RunOptions
-from benchmark.show.ablation_tables import markdown
+from benchmark.show import columns
+from benchmark.show.leaderboard import ablation_page
 from methods.base import Budget
 from tasks.errors import InputError
 from tasks.registry import METRICS
@@ -67,7 +68,7 @@ def test_a_missing_fold_is_missing_on_both_sides() -> None:
 
 
 def test_the_table_names_every_variant_with_its_interval_and_n() -> None:
-    text = markdown(deltas(frame(), "mirror"), "mirror")
+    text = ablation_page(columns.ablations(deltas(frame(), "mirror")), "mirror")
     assert "survival/PLANTED/os · harrell_c ↑" in text
     row = next(line for line in text.splitlines() if line.startswith("| mirror-less"))
     assert "| 4 x 2 | 160 |" in row
@@ -82,6 +83,7 @@ def test_the_page_has_every_planted_factor_and_no_other_metric_beside_the_primar
     frames = [
         frame().assign(task=task, metric=name, primary=name == metrics[0]) for name in metrics
     ]
-    page = markdown(deltas(pd.concat(frames, ignore_index=True), "mirror"), "mirror")
+    found = deltas(pd.concat(frames, ignore_index=True), "mirror")
+    page = ablation_page(columns.ablations(found), "mirror")
     titled = [line.split(" · ")[1].split()[0] for line in page.splitlines() if "## " in line]
     assert sorted(titled) == sorted(metrics[:-1])

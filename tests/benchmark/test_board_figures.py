@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmark.analysis.intervals import patient_intervals
+from benchmark.analysis.board import Board
 from benchmark.show import files as board_files
 from benchmark.show.figures.board import draw
 from benchmark.show.leaderboard import Leaderboard, render
@@ -28,28 +28,29 @@ def several() -> pd.DataFrame:
 def test_figures_are_drawn_checked_and_taken_away(tmp_path: Path) -> None:
     store = write_store(tmp_path / "results", several())
     folder, figures = tmp_path / "results" / "tables", tmp_path / "figures"
-    frame, intervals = store.records(), patient_intervals(store.predictions())
-    board = render(frame, intervals)
-    written = {path.name for path in draw(board, frame, intervals, figures)}
+    recorded = Board.of(store)
+    board = render(recorded)
+    written = {path.name for path in draw(recorded, board.source, figures)}
     assert {"ablations-mirror.svg", "forest-survival-tcga-x-os.svg", "ranks-planted.png"} <= written
     before = {path.name: path.read_bytes() for path in figures.iterdir()}
-    draw(board, frame.sample(frac=1.0, random_state=0), intervals, figures)
+    shuffled = recorded.records.sample(frac=1.0, random_state=0)
+    draw(Board(shuffled, store.predictions), board.source, figures)
     assert {path.name: path.read_bytes() for path in figures.iterdir()} == before
 
     output = tmp_path / "leaderboard.md"
     board_files.write(board, output, folder)
     assert board_files.differing(board, output, folder, figures) == []
     (figures / "map-of-mine.svg").write_text("<svg/>")
-    less = frame[frame["cohort"] != "TCGA-X"]
-    other = render(less, intervals)
+    less = Board(recorded.records[recorded.records["cohort"] != "TCGA-X"], store.predictions)
+    other = render(less)
     board_files.write(other, output, folder)
     assert figures / "ranks-planted.svg" in board_files.differing(other, output, folder, figures)
-    draw(other, less, intervals, figures)
+    draw(less, other.source, figures)
     assert board_files.differing(other, output, folder, figures) == []
     assert not (figures / "forest-survival-tcga-x-os.png").exists()
     assert (figures / "map-of-mine.svg").exists()
 
 
 def test_a_leaderboard_says_what_it_is_by_what_it_says() -> None:
-    board = render(fake())
+    board = render(Board(fake()))
     assert board.source != Leaderboard(board.front + " ", board.tables).source

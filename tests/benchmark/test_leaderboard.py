@@ -9,14 +9,16 @@ import pytest
 from scipy import stats
 from sksurv.metrics import concordance_index_censored
 
+from benchmark.analysis.board import Board
 from benchmark.analysis.deduplicate import deduplicate
 from benchmark.analysis.intervals import patient_intervals
 from benchmark.analysis.missing import missing_scores
 from benchmark.analysis.ranks import rankings
 from benchmark.analysis.standings import Standing, standings
-from benchmark.show.columns import columns, size
+from benchmark.show.columns import scores
 from benchmark.show.leaderboard import render
-from benchmark.show.markdown import number, p_value
+from benchmark.show.numbers import number, p_value, size
+from benchmark.show.tables import View
 from tests.helpers.frames import SCHEMA, fake, lose, records, rendered
 
 BUDGET = "default"
@@ -143,8 +145,11 @@ def test_difference_is_over_shared_folds_only() -> None:
 def test_without_the_reference_there_is_no_difference_column() -> None:
     with_it = only(records({"mirror": [FOLDS], "pca": [FOLDS]}))
     without = only(records({"pca": [FOLDS]}))
-    headers = {c.header for c in columns(with_it)} - {c.header for c in columns(without)}
-    assert headers == {"Δ to mirror", "of Δ", "p", "could show"}
+    one, other = (
+        {column.header for column in scores(table).seen(View.FULL).columns}
+        for table in (with_it, without)
+    )
+    assert one - other == {"Δ to mirror", "of Δ", "p", "could show"}
 
 
 def test_protocols_budgets_and_folds_never_share_a_table() -> None:
@@ -165,7 +170,7 @@ def test_protocols_budgets_and_folds_never_share_a_table() -> None:
 
 
 def test_planted_cohorts_stand_apart_and_sources_are_named() -> None:
-    front = render(fake()).front
+    front = render(Board(fake())).front
     parts = front.split("\n## ")
     titles = [part.splitlines()[0] for part in parts[1:]]
     assert titles == ["Real cohorts", "Planted cohorts", "What is missing, and why"]
@@ -297,7 +302,7 @@ def test_what_could_have_been_shown_is_the_power_of_the_corrected_test() -> None
 def test_a_reason_cannot_break_the_table() -> None:
     frame = records({"mirror": [FOLDS]})
     lose(frame, frame["fold"] == 1, "failed", "bad | cell\nand <b>html</b>")
-    assert "| bad \\| cell and &lt;b>html&lt;/b> |" in rendered(frame)
+    assert "| bad \\| cell and &lt;b&gt;html&lt;/b&gt; |" in rendered(frame)
 
 
 def predictions(n_seeds: int) -> pd.DataFrame:
@@ -371,4 +376,4 @@ def test_numbers() -> None:
     assert number(0.0123, sign=True) == "+0.012"
     assert number(np.nan) == "-"
     assert p_value(0.0004) == "<0.001"
-    assert [size(n) for n in (None, 950, 12_000, 3_400_000)] == ["-", "950", "12 k", "3.4 M"]
+    assert [size(n) for n in (950, 12_000, 3_400_000)] == ["950", "12 k", "3.4 M"]

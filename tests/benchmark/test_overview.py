@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 import scikit_posthocs
 
-from benchmark.analysis.control import checked
+from benchmark.analysis.board import Board
+from benchmark.analysis.control import check_control
 from benchmark.analysis.deduplicate import deduplicate
 from benchmark.analysis.ranks import letters, placements, rankings
 from benchmark.analysis.standings import standings
@@ -62,7 +63,7 @@ def test_what_is_not_ranked_has_the_rank_that_it_would_have_and_moves_nobody() -
     (floor,) = placements(tables)
     assert (floor.method, floor.overall.rank, floor.wins) == ("floor", 2.0, 0)
     assert [r.overall.rank for r in rankings(tables)] == [1.0, 2.0]
-    front = render(several()).front
+    front = render(Board(several())).front
     assert "| `floor` | 2.0 (2.0 to 2.0) | 2.0 (2.0 to 2.0) | 2.0 (2.0 to 2.0) | 7/7 |" in front
     assert "A floor or control scores above every ranked method in 0 of 7 tasks." in front
 
@@ -74,7 +75,7 @@ def test_front_page_says_in_words_who_cannot_be_told_apart() -> None:
                 task=f"survival/C{i}/os")
         for i, row in enumerate(clear())
     ]  # fmt: skip
-    front = render(pd.concat(frames)).front
+    front = render(Board(pd.concat(frames))).front
     groups = letters(names, clear())
     first = [m for m in names if "a" in groups[m]]
     assert f"**Over tasks, {len(first)} of 6 cannot be told apart from the best mean rank" in front
@@ -84,7 +85,7 @@ def test_front_page_says_in_words_who_cannot_be_told_apart() -> None:
 
 def test_tasks_with_one_method_to_rank_count_for_nothing() -> None:
     lonely = records({"mirror": [FOLDS]}, task="retention/C/x")
-    front = render(pd.concat([several(), lonely])).front
+    front = render(Board(pd.concat([several(), lonely]))).front
     assert "**7 tasks, 2 ranked methods.**" in front
     assert "Not counted, with fewer than two methods to rank: 1." in front
 
@@ -102,8 +103,10 @@ def permuted(scores: dict[str, list[float]]) -> pd.DataFrame:
 def test_permuted_labels_are_a_check_on_any_folds() -> None:
     frame = permuted({"mirror": [0.55, 0.45], "pca": [0.50, 0.52]})
     again = frame.assign(protocol="strict+site-folds+permuted-labels")
-    assert {len(one.scores) for one in checked(standings(pd.concat([frame, again])))} == {4}
-    board = render(again)
+    check = check_control(standings(pd.concat([frame, again])))
+    assert check is not None
+    assert {one.tasks for one in check.judged} == {4}
+    board = render(Board(again))
     assert "Means of **2 of 2 methods** lie within 0.5 ± 0.06" in board.front
     assert "mean rank" not in board.whole.split("How to read the numbers")[1].split("</details>")[1]
 
@@ -112,18 +115,20 @@ def test_other_folds_and_planted_cohorts_are_tables_over_tasks_of_their_own() ->
     five = several().assign(protocol="strict+site-folds")
     three = five.assign(n_folds=3)[five["fold"] < 3]
     three["trial"] += "/3"
-    page = render(pd.concat([five, three])).tables["strict-site-folds-default.md"]
+    page = render(Board(pd.concat([five, three]))).tables["strict-site-folds-default.md"]
     assert page.count("**7 tasks, 2 ranked methods.**") == 2
     assert "folds\n" in page
 
 
 def test_permuted_labels_are_a_check_and_no_ranking() -> None:
     frame = permuted({"mirror": [0.55, 0.45], "leaky": [0.60, 0.54], "low": [0.40, 0.44]})
-    found = {c.method: c for c in checked(standings(deduplicate(frame)))}
+    control = Board(frame).control
+    assert control is not None
+    found = {c.method: c for c in control.judged}
     assert {m: c.at_chance for m, c in found.items()} == {
         "mirror": True, "leaky": False, "low": False
     }  # fmt: skip
-    board = render(frame)
+    board = render(Board(frame))
     assert "Means of **1 of 3 methods** lie within 0.5 ± 0.06" in board.front
     assert "outside: `leaky` 0.570 (2 tasks), `low` 0.420 (2 tasks)." in board.front
     assert "mean rank" not in board.whole.split("How to read the numbers")[1].split("</details>")[1]
@@ -133,7 +138,7 @@ def test_permuted_labels_are_a_check_and_no_ranking() -> None:
 def test_a_large_front_page_leaves_the_tables_to_their_pages() -> None:
     one = {"mirror": [FOLDS], "pca": [FOLDS]}
     frames = [records(one, task=f"survival/C{i:03d}/os") for i in range(FRONT_TASKS + 1)]
-    few, many = (render(pd.concat(some)) for some in (frames[:-1], frames))
+    few, many = (render(Board(pd.concat(some))) for some in (frames[:-1], frames))
     assert "<summary>survival/C000/os: best" in few.front
     assert "<summary>survival" not in many.front
     assert "| survival/C080/os |" in many.front
@@ -141,7 +146,7 @@ def test_a_large_front_page_leaves_the_tables_to_their_pages() -> None:
 
 
 def test_links_lead_to_the_pages() -> None:
-    board = render(fake(), folder="some/where")
+    board = render(Board(fake()), folder="some/where")
     linked = {part.split(")")[0] for part in board.front.split("](some/where/")[1:]}
     assert linked <= set(board.tables)
     assert set(board.tables) - linked == set()
@@ -149,7 +154,7 @@ def test_links_lead_to_the_pages() -> None:
 
 def test_every_file_is_checked_and_earlier_ones_go(tmp_path: Path) -> None:
     output, folder = tmp_path / "leaderboard.md", tmp_path / "results" / "tables"
-    board = render(fake(), folder=board_files.link(folder, output))
+    board = render(Board(fake()), folder=board_files.link(folder, output))
     assert "](results/tables/survival.md)" in board.front
     folder.mkdir(parents=True)
     (folder / "old.md").write_text("earlier")
@@ -170,7 +175,7 @@ def test_every_file_is_checked_and_earlier_ones_go(tmp_path: Path) -> None:
 def test_overview_goes_into_a_page_between_its_marks(tmp_path: Path) -> None:
     page = tmp_path / "README.md"
     page.write_text("before\n<!-- leaderboard -->\nold\n<!-- /leaderboard -->\nafter\n")
-    board = render(several())
+    board = render(Board(several()))
     board_files.excerpt(board, page)
     once = page.read_text()
     board_files.excerpt(board, page)
@@ -187,4 +192,7 @@ def test_overview_goes_into_a_page_between_its_marks(tmp_path: Path) -> None:
 @pytest.mark.parametrize("row", range(0, 30, 7))
 def test_deleting_a_record_changes_the_pages(row: int) -> None:
     frame = several(2)
-    assert render(frame.drop(index=frame.index[row % len(frame)])).whole != render(frame).whole
+    assert (
+        render(Board(frame.drop(index=frame.index[row % len(frame)]))).whole
+        != render(Board(frame)).whole
+    )

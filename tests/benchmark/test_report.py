@@ -21,18 +21,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from benchmark.analysis.board import Board
 from benchmark.analysis.deduplicate import deduplicate
 from benchmark.analysis.intervals import patient_intervals
-from benchmark.analysis.standings import Standing, standings
+from benchmark.analysis.ranks import Comparison
+from benchmark.analysis.standings import standings
 from benchmark.cli.main import app, main
 from benchmark.records.store import Store
-from benchmark.show.columns import ROLE_TITLES
-from benchmark.show.html import MANIFEST, drawings, folder, pages, write_report
-from benchmark.show.html.grid import valued
-from benchmark.show.html.page_names import method_data, method_page, slug, task_page
+from benchmark.show.columns import STRIP_WIDTH, Entry, page_of, short_title, strip
+from benchmark.show.html import MANIFEST, drawings, pages, write_report
 from benchmark.show.html.serve import server
-from benchmark.show.html.strip import WIDTH, scale
-from benchmark.show.html.trials import EPOCHS, PATIENTS, command, curve, predicted, trials
+from benchmark.show.html.trials import EPOCHS, PATIENTS, command, curve, predicted, recorded_trials
+from benchmark.show.page_names import method_data, method_page, slug, task_page
+from benchmark.show.tables import numeric
 from tasks.errors import InputError
 from tests.helpers.frames import SCHEMA, fake, records, rendered
 from tests.helpers.stores import CONFIG, write_store
@@ -152,7 +153,7 @@ def test_nothing_names_another_host(report: Path) -> None:
 def test_task_page_says_what_the_leaderboard_says(report: Path, store: Store) -> None:
     text = rendered(store.records(), store.predictions())
     for table in standings(deduplicate(store.records())):
-        shown = read(report, pages.page_of(table)).tables[0]
+        shown = read(report, page_of(table)).tables[0]
         header, rows = shown[0][0], [row for body in shown[1:] for row in body if len(row) > 1]
         section = text.split(f"\n## {table.task}\n")[1].split("\n## ")[0]
         assert [row[header.index("method")] for row in rows] == [r.method for r in table.rows]
@@ -180,10 +181,11 @@ def test_mean_is_that_of_the_records(report: Path) -> None:
 
 
 def test_ranks_are_drawn_where_the_tasks_are_enough(tmp_path: Path) -> None:
-    def tables(n: int, **methods: float) -> tuple[Standing, ...]:
+    def tables(n: int, **methods: float) -> Comparison:
         values = {name: [[score, score + 0.01]] for name, score in methods.items()}
         frames = (records(values, task=f"survival/{i}/os") for i in range(n))
-        return standings(deduplicate(pd.concat(frames)))
+        (found,) = Board(pd.concat(frames)).comparisons
+        return found
 
     # Of three methods Nemenyi's critical difference is 1.35 over six tasks, the fewest.
     assert drawings.over_tasks(tables(5, mirror=0.6, pca=0.5, cca=0.4), tmp_path) is None
@@ -231,7 +233,7 @@ def test_roles_stand_apart(tmp_path: Path) -> None:
     write_report(write_store(tmp_path / "results", frame), tmp_path / "page")
     table = read(tmp_path / "page", task_page("survival/PLANTED/os", "strict", "default", 3))
     _, *bodies = table.tables[0]
-    assert [body[0] for body in bodies] == [[ROLE_TITLES[role]] for role in roles.values()]
+    assert [body[0] for body in bodies] == [[short_title(role)] for role in roles.values()]
     assert [body[1][1] for body in bodies] == list(roles)
 
 
@@ -325,7 +327,7 @@ def test_command_is_one_that_the_program_takes(tmp_path: Path) -> None:
     frame = records(
         {"mirror": [[0.6, 0.7]]}, source="my lab", protocol="strict+folds-of-my.csv-0a1b2c-n2"
     )
-    (one, _) = trials(write_store(tmp_path, frame).results())["mirror"]
+    (one, _) = recorded_trials(write_store(tmp_path, frame).results())["mirror"]
     text = command(one)
     words = "--results RESULTS --data FOLDER-OF-COHORTS --split SPLIT-FILE"
     assert text == f"mirror-bench rerun {one.key} {words}"
@@ -335,7 +337,7 @@ def test_command_is_one_that_the_program_takes(tmp_path: Path) -> None:
 
 
 def test_command_needs_no_quotes(tmp_path: Path, store: Store) -> None:
-    plain = trials(store.results())["pca"][0]
+    plain = recorded_trials(store.results())["pca"][0]
     assert command(plain) == f"mirror-bench rerun {plain.key} --results RESULTS"
     frame = records({"pca": [[0.6]]}, source="planted by mirror-bench (synthetic)")
     with pytest.raises(ValidationError):
@@ -346,8 +348,8 @@ def test_tasks_of_a_trial_stay_together(tmp_path: Path) -> None:
     frame = fake()
     brca = write_store(tmp_path, frame[frame["cohort"] == "TCGA-BRCA"])
     pairs = brca.results()
-    found = trials(reversed(pairs))
-    assert found == trials(pairs)
+    found = recorded_trials(reversed(pairs))
+    assert found == recorded_trials(pairs)
     assert sum(len(own) for own in found.values()) == len(pairs) / 2 == 4 * 15
     for own in found.values():
         assert {tuple(task.task for task in trial.tasks) for trial in own} == {
@@ -357,22 +359,22 @@ def test_tasks_of_a_trial_stay_together(tmp_path: Path) -> None:
 
 def test_drawn_intervals_share_one_scale() -> None:
     table = standings(deduplicate(fake()))[0]
-    draw = scale(table)
-    drawn = [(row, strip) for row in table.rows if (strip := draw(row)) is not None]
+    drawn = [(row, at) for row in table.rows if (at := strip(Entry(table, row))) is not None]
     assert len(drawn) == len(table.rows)
-    reference = next(strip.mean for row, strip in drawn if row.method == "mirror")
-    for row, strip in drawn:
-        assert strip.low is not None
-        assert strip.high is not None
-        assert 0 < strip.low < strip.mean < strip.high < WIDTH
-        assert strip.reference == reference
+    reference = next(at.mean for row, at in drawn if row.method == "mirror")
+    for row, at in drawn:
+        assert at.low is not None
+        assert at.high is not None
+        assert 0 < at.low < at.mean < at.high < STRIP_WIDTH
+        assert at.reference == reference
         share = (row.score.mean - row.score.low) / (row.score.high - row.score.low)
-        assert (strip.mean - strip.low) / (strip.high - strip.low) == pytest.approx(share, abs=0.02)
+        assert (at.mean - at.low) / (at.high - at.low) == pytest.approx(share, abs=0.02)
 
 
 def test_what_has_no_value_sorts_by_nothing() -> None:
-    assert valued("-", float("nan")).value is None
-    assert valued("0.333", 1 / 3).value == 0.333333333
+    column = numeric("", lambda x: x)
+    assert column.value(float("nan")) is None
+    assert column.value(1 / 3) == 0.333333333
 
 
 @pytest.mark.usefixtures("without_figures")
@@ -513,7 +515,7 @@ def test_thousand_trials_within_twenty_seconds(
     assert len({line.trial for line, _ in store.results()}) == 1020
     # The bootstrap is that of `leaderboard`, and is not what the page adds to it.
     intervals = patient_intervals(store.predictions())
-    monkeypatch.setattr(folder, "patient_intervals", lambda _: intervals)
+    monkeypatch.setattr(Board, "intervals", intervals)
     start = time.process_time()
     write_report(store, tmp_path / "page")
     assert time.process_time() - start < 20

@@ -8,8 +8,8 @@ from urllib.parse import unquote
 import pytest
 
 from benchmark.show.html import write_report
-from benchmark.show.html.page_names import method_page, task_page
 from benchmark.show.html.serve import server
+from benchmark.show.page_names import method_page, task_page
 from tests.benchmark.test_report import HOSTILE, LUAD
 from tests.helpers.browser import ENTER, SPACE, TAB, Browser, absent, browser
 from tests.helpers.frames import fake, records

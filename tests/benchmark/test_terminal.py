@@ -7,13 +7,14 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
+from benchmark.analysis.board import Board
 from benchmark.show.terminal import show
 from tests.helpers.frames import SCHEMA, fake, records
 
 
 def shown(frame: pd.DataFrame, width: int = 100) -> str:
     out = io.StringIO()
-    show(frame, Console(file=out, width=width))
+    show(Board(frame), Console(file=out, width=width))
     return out.getvalue()
 
 

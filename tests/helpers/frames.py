@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmark.analysis.intervals import patient_intervals
+from benchmark.analysis.board import Board
 from benchmark.records.migration import measure
 from benchmark.show.leaderboard import render
 from tasks.seeds import generator
@@ -133,5 +133,4 @@ def _fake() -> pd.DataFrame:
 
 def rendered(frame: pd.DataFrame, predictions: pd.DataFrame | None = None) -> str:
     """Everything that the leaderboard says, its front page and all tables."""
-    intervals = None if predictions is None else patient_intervals(predictions)
-    return render(frame, intervals).whole
+    return render(Board(frame, None if predictions is None else lambda: predictions)).whole

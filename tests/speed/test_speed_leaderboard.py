@@ -21,12 +21,13 @@ COHORTS, LABELS, METHODS, FOLDS, SEEDS, METRICS = 11, 5, 25, 5, 3, 10
 _AGGREGATE = """\
 import json, resource, sys, time
 from pathlib import Path
+from benchmark.analysis.board import Board
 from benchmark.show.leaderboard import render
 from benchmark.records.store import Store
 start, cpu = time.perf_counter(), time.process_time()
 records = Store(Path(sys.argv[1])).records()
 read = time.perf_counter() - start
-board = render(records)
+board = render(Board(records))
 print(json.dumps({
     "rows": len(records), "read": read, "seconds": time.perf_counter() - start,
     "cpu": time.process_time() - cpu,

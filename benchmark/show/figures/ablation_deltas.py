@@ -12,8 +12,9 @@ from benchmark.analysis.ablations import Delta
 from benchmark.analysis.standings import Measure
 from benchmark.analysis.stats import Estimate
 from benchmark.show.columns import directed
+from benchmark.show.escape import plain
 from benchmark.show.figures.look import BLUE, MUTED, canvas, caption, head, look, named
-from benchmark.show.markdown import number
+from benchmark.show.numbers import number
 
 _ROW_INCHES = 0.2
 _COLUMNS = 2
@@ -42,13 +43,13 @@ class Ablation:
 
 def of_deltas(found: Sequence[Delta], parent: str) -> list[Ablation]:
     """What the figure draws: a panel a task, or one for each metric of a task that has several."""
-    metrics = Counter(task for task, _ in {(delta.task, delta.metric) for delta in found})
+    metrics = Counter(task for task, _ in {(delta.task, delta.measure) for delta in found})
     return [
         Ablation(
-            delta.task if metrics[delta.task] == 1 else f"{delta.task}\n{delta.metric}",
+            delta.task if metrics[delta.task] == 1 else f"{delta.task}\n{delta.measure.name}",
             parent,
             delta.method,
-            Measure(delta.metric, delta.higher_is_better),
+            delta.measure,
             delta.folds * delta.seeds,
             delta.difference,
         )
@@ -109,7 +110,7 @@ def _panel(panel: Axes, task: str, shown: Sequence[Ablation | None]) -> None:
         told = found.low > 0.0 or found.high < 0.0
         panel.plot(found.mean, y, "o", color=BLUE, ms=5, mew=1.1, mfc=BLUE if told else "white")
     measure = next(delta.measure for delta in shown if delta is not None)
-    panel.set_title(task, loc="left")
+    panel.set_title("\n".join(map(plain, task.split("\n"))), loc="left")
     panel.set_xlabel(f"difference in {directed(measure)}")
     panel.set_ylim(len(shown) - 0.4, -0.6)
     panel.tick_params(axis="y", length=0)

@@ -2,16 +2,13 @@
 
 import re
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
 
-import pandas as pd
 from matplotlib.figure import Figure
 
-from benchmark.analysis.ablations import deltas
-from benchmark.analysis.deduplicate import deduplicate
-from benchmark.analysis.intervals import Intervals
-from benchmark.analysis.optimism import optimism as optimism_of
-from benchmark.analysis.standings import standings
+from benchmark.analysis.board import Board
+from benchmark.show.drawn import saved_figures
 from benchmark.show.figures import (
     ablations,
     diagram_of_many,
@@ -22,21 +19,16 @@ from benchmark.show.figures import (
     save,
     tradeoffs,
 )
-from benchmark.show.files import drawn_by
-from benchmark.show.leaderboard import STRICT, Leaderboard
 
 _FORESTS = "survival/*/os"
 
 
-def draw(
-    board: Leaderboard, records: pd.DataFrame, intervals: Intervals, folder: Path
-) -> list[Path]:
+def draw(board: Board, source: str, folder: Path) -> list[Path]:
     """Write the figures as SVG and PNG.
 
     Args:
-        board: What `render` made of the records.
-        records: A row per (trial, task, metric).
-        intervals: Over patients.
+        board: What was recorded.
+        source: What they say that they were drawn from.
         folder: Made if it is not there; figures that an earlier call left and this one does not
             draw go.
 
@@ -45,41 +37,34 @@ def draw(
     """
     folder.mkdir(parents=True, exist_ok=True)
     written = [
-        path
-        for name, figure in _figures(records, intervals)
-        for path in save(figure, folder, name, board.source)
+        path for name, figure in _figures(board) for path in save(figure, folder, name, source)
     ]
-    for path in drawn_by(folder):
-        if path not in written:
-            path.unlink()
-            path.with_suffix(".png").unlink(missing_ok=True)
+    for one in saved_figures(folder):
+        if one.source and one.path not in written:
+            one.path.unlink()
+            one.path.with_suffix(".png").unlink()
     return written
 
 
-def _figures(records: pd.DataFrame, intervals: Intervals) -> Iterator[tuple[str, Figure]]:
-    scores = deduplicate(records)
-    tables = standings(scores, intervals)
-    strict = [table for table in tables if table.protocol == STRICT]
-    for title, embedded in (("real", False), ("planted", True)):
-        chosen = [table for table in strict if table.embedded is embedded]
-        for setting in sorted({(table.budget, table.n_folds) for table in chosen}):
-            same = [table for table in chosen if (table.budget, table.n_folds) == setting]
-            if diagram := diagram_of_many(same):
-                yield _name("ranks", title, *setting), diagram
+def _figures(board: Board) -> Iterator[tuple[str, Figure]]:
+    for one in board.comparisons:
+        if one.protocol == "strict" and (diagram := diagram_of_many(one.tables)):
+            sort = "planted" if one.planted else "real"
+            yield _name("ranks", sort, one.budget, one.n_folds), diagram
+    strict = [table for table in board.standings if table.protocol == "strict"]
     for table in strict:
-        if Path(table.task).match(_FORESTS) and not table.embedded:
+        if fnmatchcase(table.task, _FORESTS) and not table.planted:
             yield _name("forest", table.task, table.budget, table.n_folds), forest(table)
-    for one in tradeoffs(strict):
-        yield _name(one.tasks.split(" ")[0], *one.setting[1:]), retention(one)
-    if gap := optimism_of(scores):
-        yield "optimism-gap", optimism(gap)
-    parents = scores.loc[scores["role"] == "ablation", "parent"].dropna()
-    for parent in sorted(parents.unique()):
-        if found := deltas(scores[scores["protocol"] == STRICT], parent):
-            yield _name("ablations", parent), ablations(of_deltas(found, parent))
+    for traded in tradeoffs(strict):
+        table = traded.table
+        yield _name(table.task, table.budget, table.n_folds), retention(traded)
+    if board.optimism:
+        yield "optimism-gap", optimism(board.optimism)
+    for parent, found in board.ablations.items():
+        yield _name("ablations", parent), ablations(of_deltas(found, parent))
 
 
 def _name(*parts: str | int) -> str:
     """A file name; the default budget and five folds go without saying."""
-    said = [str(part).lower() for part in parts if part not in ("default", 5)]
-    return re.sub(r"[^a-z0-9]+", "-", "-".join(said)).strip("-")
+    words = [str(part).lower() for part in parts if part not in ("default", 5)]
+    return re.sub(r"[^a-z0-9]+", "-", "-".join(words)).strip("-")

@@ -60,11 +60,10 @@ def compute(table: Standing) -> Figure:
     rows = [row for row in complete if not np.isnan([row.score.mean, row.seconds]).any()]
     figure = canvas(max(3.4, _FRAME_INCHES + LABEL_INCHES * len(rows)))
     axes = figure.subplots()
-    sign = 1.0 if table.primary.higher_is_better else -1.0
     cost = np.array([max(row.seconds, _SHORTEST) for row in rows])
     score = np.array([row.score.mean for row in rows])
     ranked = np.flatnonzero([row.role == RANKED for row in rows])
-    front = ranked[pareto_front(cost[ranked], sign * score[ranked])]
+    front = ranked[pareto_front(cost[ranked], table.primary.sign * score[ranked])]
     on_front = set(front.tolist())
     for i, row in enumerate(rows):
         _point(axes, float(cost[i]), row, table.primary, on_front=i in on_front)

@@ -23,7 +23,7 @@ from benchmark.show.figures.look import (
     named,
     stated,
 )
-from benchmark.show.markdown import number
+from benchmark.show.numbers import number
 
 _TRUSTED_TASKS = 10
 """Below, Demsar (2006) warns, the tests over tasks say little."""

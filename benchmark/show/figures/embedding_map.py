@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
+from benchmark.show.escape import plain
 from benchmark.show.figures.look import PALE, canvas, caption, head, look
 
 _MOST = 8
@@ -73,7 +74,7 @@ def embedding_map(
     panels = figure.subplots(1, len(groups), sharex=True, sharey=True, squeeze=False)[0]
     for panel, (title, of_patient) in zip(panels, groups.items(), strict=True):
         _panel(panel, projection.points, [group or _UNKNOWN for group in of_patient])
-        panel.set_title(title, loc="left")
+        panel.set_title(plain(title), loc="left")
         panel.set_xlabel(f"principal axis 1 ({100 * projection.shares[0]:.0f} % of variance)")
     panels[0].set_ylabel(f"principal axis 2 ({100 * projection.shares[1]:.0f} % of variance)")
     head(figure, f"Embeddings of {cohort} by {method}")
@@ -102,7 +103,7 @@ def _panel(panel: Axes, points: NDArray[np.float64], groups: Sequence[str]) -> N
         n_groups = f"{len(largest) - _MOST} others" if name == _OTHERS else name
         panel.plot(
             at[:, 0], at[:, 1], marker, color=color, ms=3.5, mew=0, alpha=0.75, ls="none",
-            label=f"{n_groups} ({len(at):,})",
+            label=f"{plain(n_groups)} ({len(at):,})",
         )  # fmt: skip
     panel.legend(
         loc="upper left", bbox_to_anchor=(0.0, -0.16), ncols=2, markerscale=1.6, handletextpad=0.2,

@@ -11,8 +11,8 @@ from matplotlib.lines import Line2D
 from benchmark.analysis.standings import ALPHA, RANKED, REFERENCE, Measure, Row, Standing
 from benchmark.show.columns import conditions, directed
 from benchmark.show.figures.look import BLUE, MUTED, ORANGE, canvas, caption, head, look, named
-from benchmark.show.figures.scale import ends, interval_line
-from benchmark.show.markdown import interval, number
+from benchmark.show.figures.scale import interval_line
+from benchmark.show.numbers import interval, number
 
 _ROW_INCHES = 0.19
 
@@ -160,7 +160,7 @@ _CUT = " Arrows: the interval passes the end of the metric's scale."
 
 def _passes(table: Standing) -> bool:
     """Whether an interval is cut."""
-    least, most = ends(table.primary)
+    least, most = table.primary.bounds
     return any(row.score.low < least or row.score.high > most for row in table.rows)
 
 

@@ -13,7 +13,9 @@ from matplotlib.figure import Figure
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from benchmark.show.markdown import p_value
+from benchmark.show.drawn import DPI
+from benchmark.show.escape import plain
+from benchmark.show.numbers import p_value
 from tasks.base import Protocol
 
 WIDTH = 6.5
@@ -26,7 +28,7 @@ BLUE, ORANGE, GREEN, VERMILION = (sns.color_palette("colorblind").as_hex()[i] fo
 """Of seaborn's colour-blind palette; a second sign (marker, dash, fill) always says the same."""
 
 _NAME_CHARACTERS, _TITLE_CHARACTERS, _CAPTION_CHARACTERS = 35, 70, 118
-_PNG_DPI, _PNG_COLORS = 150, 128
+_PNG_COLORS = 128
 _LAYOUTS = 4
 
 _PLACES = re.compile(r' (?:d|transform|points|x|y|x1|y1|x2|y2|cx|cy|r|width|height)="[^"]*"')
@@ -59,6 +61,8 @@ def look() -> Iterator[None]:
         "xtick.major.size": 3,
         "xtick.major.width": 0.8,
         "svg.hashsalt": "mirror-bench",
+        # A dollar in a name begins no formula.
+        "text.parse_math": False,
         # Text stays text: to be searched and read aloud, and a quarter of the size of outlines.
         "svg.fonttype": "none",
     }
@@ -81,12 +85,13 @@ def title_of(figure: Figure) -> str:
 def head(figure: Figure, title: str, protocol: str = Protocol.STRICT) -> None:
     """The title, in the upper left corner; it names a protocol that is not the strict one."""
     title = title if protocol == Protocol.STRICT else f"{title} · protocol {protocol}"
-    wrapped = textwrap.fill(title, _TITLE_CHARACTERS)
+    wrapped = textwrap.fill(plain(title), _TITLE_CHARACTERS)
     figure.suptitle(wrapped, x=0.01, ha="left", fontweight="bold")
 
 
 def caption(figure: Figure, text: str) -> None:
     """What a reader needs to read the figure without the page around it, along the foot."""
+    text = plain(text)
     for sign in "≥<=":
         text = text.replace(f" {sign} ", f"\N{NO-BREAK SPACE}{sign}\N{NO-BREAK SPACE}")
     wrapped = textwrap.fill(text, _CAPTION_CHARACTERS)
@@ -103,6 +108,7 @@ def lay_out(figure: Figure) -> None:
 
 def named(method: str) -> str:
     """A method's name, its middle left out where it would take the figure's width."""
+    method = plain(method)
     if len(method) <= _NAME_CHARACTERS:
         return method
     half = (_NAME_CHARACTERS - 1) // 2
@@ -156,7 +162,7 @@ def save(figure: Figure, folder: Path, name: str, source: str = "") -> tuple[Pat
     vector.write_text(svg(figure, source), encoding="utf-8")
     buffer = BytesIO()
     with look():
-        figure.savefig(buffer, format="png", dpi=_PNG_DPI)
+        figure.savefig(buffer, format="png", dpi=DPI)
     title, text = title_of(figure), caption_of(figure)
     information = PngInfo()
     for key, value in {"Title": title, "Description": text, "Source": source}.items():

@@ -10,6 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from benchmark.analysis.optimism import Optimism
 from benchmark.show.columns import directed
+from benchmark.show.escape import plain
 from benchmark.show.figures.look import (
     BLUE,
     GREEN,
@@ -21,13 +22,11 @@ from benchmark.show.figures.look import (
     caption,
     head,
     look,
+    named,
 )
 from tasks.kinds.published.switches import HONEST, Switch
 
 _ROW_INCHES, _LEGEND_INCHES, _LEGEND_COLUMNS = 0.3, 0.2, 7
-
-_CHANCE = 0.5
-"""Of concordance and of areas under ROC curves, the scores of protocol `paper`."""
 
 _SIGNS = {
     Switch.BEST_EPOCH: ("P", VERMILION),
@@ -78,7 +77,7 @@ def optimism(found: Sequence[Optimism]) -> Figure:
         _gaps(right, rows)
         # May reach over the right panel, which has no title.
         place = (task, variant, f"budget {budget}", f"{n_folds} folds")
-        left.set_title(" · ".join(filter(None, place)), loc="left")
+        left.set_title(plain(" · ".join(filter(None, place))), loc="left")
     for panels in (lefts, rights):
         _share(panels, list(groups.values()))
     _legend(signs, [*lefts, *rights], names)
@@ -101,8 +100,9 @@ def _scores(panel: Axes, rows: Sequence[Optimism]) -> None:
         panel.plot(row.strict, y, "|", color=MUTED, ms=11, mew=1.6, label="strict")
         panel.plot(row.honest, y, "o", color=BLUE, mfc="white", ms=5, mew=1.1, label=HONEST)
         panel.plot(row.paper, y, "o", color=VERMILION, ms=5, mew=1.1, label="paper")
-    panel.axvline(_CHANCE, color=MUTED, lw=0.8, ls=":", zorder=0)
-    panel.set_yticks(range(len(rows)), [row.method for row in rows])
+    if (chance := rows[0].measure.chance) is not None:
+        panel.axvline(chance, color=MUTED, lw=0.8, ls=":", zorder=0)
+    panel.set_yticks(range(len(rows)), [named(row.method) for row in rows])
     panel.set_xlabel(f"{directed(rows[0].measure)}, mean over folds and seeds")
     panel.margins(x=0.08)
     _plain(panel, len(rows))

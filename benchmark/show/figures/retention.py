@@ -42,15 +42,15 @@ class Tradeoff:
     """Retention and alignment on one cohort.
 
     Attributes:
-        tasks: The task, or both.
-        setting: Protocol, budget and number of folds.
+        table: The task of retention.
+        alignment: The task of alignment, if it is another one.
         private: Measure of retention.
         shared: Measure of alignment.
         rows: The methods that have both in every fold and seed.
     """
 
-    tasks: str
-    setting: tuple[str, str, int]
+    table: Standing
+    alignment: str | None
     private: Measure
     shared: Measure
     rows: tuple[Kept, ...]
@@ -70,11 +70,11 @@ def tradeoffs(tables: Iterable[Standing]) -> tuple[Tradeoff, ...]:
         if table.primary.name == _TRUE_KEPT and _TRUE_SHARED in others:
             i = others.index(_TRUE_SHARED)
             pairs = [(row, _mean(row.others[i][0])) for row in _complete(table)]
-            found.append(_tradeoff(table, table.task, table.others[i], pairs))
+            found.append(_tradeoff(table, None, table.others[i], pairs))
         elif table.primary.name == _KEPT and (other := retrieval.get(_setting(table))):
             scores = {row.method: row.score for row in _complete(other)}
             pairs = [(r, scores[r.method]) for r in _complete(table) if r.method in scores]
-            found.append(_tradeoff(table, f"{table.task} and {other.task}", other.primary, pairs))
+            found.append(_tradeoff(table, other.task, other.primary, pairs))
     return tuple(one for one in found if len(one.rows) > 1)
 
 
@@ -91,16 +91,14 @@ def _mean(x: float) -> Estimate:
 
 
 def _tradeoff(
-    table: Standing, task: str, shared: Measure, pairs: list[tuple[Row, Estimate]]
+    table: Standing, alignment: str | None, shared: Measure, pairs: list[tuple[Row, Estimate]]
 ) -> Tradeoff:
     rows = tuple(
         Kept(row.method, row.role, row.score, other)
         for row, other in pairs
         if not np.isnan([row.score.mean, other.mean]).any()
     )
-    return Tradeoff(
-        task, (table.protocol, table.budget, table.n_folds), table.primary, shared, rows
-    )
+    return Tradeoff(table, alignment, table.primary, shared, rows)
 
 
 @look()
@@ -125,11 +123,12 @@ def retention(tradeoff: Tradeoff) -> Figure:
     gap = LABEL_INCHES / (figure.get_figheight() - _FRAME_INCHES)
     bold = {i for i, row in enumerate(rows) if row.method in (REFERENCE, UNTRAINED)}
     name_column(axes, [row.method for row in rows], x, y, gap, bold)
-    protocol, budget, folds = tradeoff.setting
-    head(figure, f"Retention against alignment: {tradeoff.tasks.split('/')[1]}", protocol)
+    table = tradeoff.table
+    tasks = " and ".join(filter(None, (table.task, tradeoff.alignment)))
+    head(figure, f"Retention against alignment: {table.cohort}", table.protocol)
     caption(
         figure,
-        f"{tradeoff.tasks} · protocol {protocol} · budget {budget} · {folds} folds."
+        f"{tasks} · protocol {table.protocol} · budget {table.budget} · {table.n_folds} folds."
         " Further up, an embedding keeps more of what only one modality shows; further right, more"
         " of what both show. Filled: self-supervised; squares: floors, controls and supervised"
         " references; triangles: ablations. Lines: 95 % intervals over folds, where compared."

@@ -5,16 +5,6 @@ from matplotlib.axes import Axes
 
 from benchmark.analysis.standings import Measure
 
-_UNIT = ("harrell_c", "uno_c", "auc", "auroc", "recall", "mrr", "accuracy", "f1")
-"""What the names of metrics from 0 to 1 contain."""
-
-
-def ends(measure: Measure) -> tuple[float, float]:
-    """The ends of a metric's scale, infinite where there is none."""
-    if "r2" in measure.name:
-        return -np.inf, 1.0
-    return (0.0, 1.0) if any(name in measure.name for name in _UNIT) else (-np.inf, np.inf)
-
 
 def interval_line(
     axes: Axes,
@@ -42,7 +32,7 @@ def interval_line(
     """
     if np.isnan(low):
         return False
-    least, most = ends(measure)
+    least, most = measure.bounds
     span, place = [max(low, least), min(high, most)], [at, at]
     axes.plot(*((place, span) if vertical else (span, place)), **look)  # type: ignore[arg-type]
     markers = ("v", "^") if vertical else ("<", ">")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
+from benchmark.analysis.ranks import Comparison
 from benchmark.analysis.standings import REFERENCE, TABLE, Standing
 from benchmark.show.figures import (
     Tradeoff,
@@ -20,7 +21,7 @@ from benchmark.show.figures import (
     title_of,
 )
 from benchmark.show.figures.look import svg
-from benchmark.show.html.page_names import slug
+from benchmark.show.page_names import slug
 
 _RISKS = ["risk", "time_months", "event"]
 
@@ -60,7 +61,7 @@ def of_task(
         predictions: From `survival_predictions`.
         root: The report's folder.
     """
-    place = (table.task, table.protocol, table.budget, table.n_folds)
+    place = table.key
     found = []
     if any(row.cells for row in table.rows):
         found.append(save_drawing(forest(table), root, slug("forest", *place)))
@@ -68,7 +69,7 @@ def of_task(
     found += [
         save_drawing(retention(one), root, slug("retention", *place))
         for one in kept
-        if (one.tasks.split(" ")[0], *one.setting) == place
+        if one.table.key == place
     ]
     best = table.best.method if table.best else None
     for method in dict.fromkeys((best, REFERENCE)):
@@ -88,15 +89,16 @@ def survival_predictions(predictions: pd.DataFrame) -> dict[tuple[object, ...], 
     return {tuple(key): rows for key, rows in scored.groupby([*TABLE, "method"])}
 
 
-def over_tasks(tables: Sequence[Standing], root: Path, *place: str) -> Drawing | None:
-    """The critical-difference diagram of tables of one protocol and budget, if there can be one.
+def over_tasks(of: Comparison, root: Path) -> Drawing | None:
+    """The critical-difference diagram of a comparison, if there can be one.
 
     Args:
-        tables: A task each.
+        of: Methods over tasks.
         root: The report's folder.
-        place: What tells this diagram from others.
     """
-    figure = diagram_of_many(tables)
+    figure = diagram_of_many(of.tables)
+    cohorts = "Planted cohorts" if of.planted else "Real cohorts"
+    place = (cohorts, of.protocol, of.budget, of.n_folds)
     return None if figure is None else save_drawing(figure, root, slug("ranks", *place))
 
 

@@ -3,25 +3,18 @@
 import json
 import shutil
 import tempfile
-from collections.abc import Sequence
 from importlib.resources import as_file, files
 from pathlib import Path
 
-import pandas as pd
-
-from benchmark.analysis.control import is_control
-from benchmark.analysis.deduplicate import deduplicate
-from benchmark.analysis.intervals import patient_intervals
-from benchmark.analysis.missing import missing_scores, of_comparisons
-from benchmark.analysis.ranks import rankings
-from benchmark.analysis.standings import Standing, standings
+from benchmark.analysis.board import Board
 from benchmark.records.store import Store
+from benchmark.show.columns import page_of
 from benchmark.show.figures import tradeoffs
 from benchmark.show.html import drawings
-from benchmark.show.html.findings import findings
-from benchmark.show.html.page_names import method_data, method_page
-from benchmark.show.html.pages import Pages, Section, Setting, page_of
-from benchmark.show.html.trials import Trial, data, predicted, trials
+from benchmark.show.html.pages import Pages, everything_missing
+from benchmark.show.html.topics import topics
+from benchmark.show.html.trials import data, predicted, recorded_trials
+from benchmark.show.page_names import method_data, method_page
 from tasks.errors import InputError
 
 MANIFEST = "files.txt"
@@ -79,70 +72,34 @@ def _paths(folder: Path) -> list[str]:
 
 
 def _fill(root: Path, store: Store) -> None:
-    records, predictions, by_method = store.records(), store.predictions(), trials(store.results())
-    scores = deduplicate(records)
-    tables = standings(scores, patient_intervals(predictions)) if len(records) else ()
-    missing = missing_scores(scores, tables)
+    board, by_method = Board.of(store), recorded_trials(store.results())
     pages = Pages()
     for name in ("data", "methods", "tasks"):
         (root / name).mkdir()
     with as_file(files("benchmark.show.html") / "assets") as assets:
         shutil.copytree(assets, root / "assets")
-    further = findings(scores, tables, store.folder / "figures", root)
-    for finding in further:
-        _write(root, finding.path, pages.finding(finding))
-    _write(root, "missing.html", pages.missing(missing))
-    sections, lost = _sections(tables, root), of_comparisons(missing, tables)
-    more = len(missing) - len(lost)
-    _write(root, "index.html", pages.index(sections, further, by_method, lost, more))
-    risks, kept = drawings.survival_predictions(predictions), tradeoffs(tables)
-    for table in tables:
+    further = topics(board, store.folder / "figures", root)
+    for topic in (*further, everything_missing(board)):
+        _write(root, topic.path, pages.topic(topic))
+    ranks = {
+        one: drawing
+        for one in board.comparisons
+        if (drawing := drawings.over_tasks(one, root)) is not None
+    }
+    _write(root, "index.html", pages.index(board, ranks, further, by_method))
+    risks = drawings.survival_predictions(board.predictions)
+    kept = tradeoffs(board.standings)
+    for table in board.standings:
         figures = drawings.of_task(table, kept, risks, root)
-        _write(root, page_of(table), pages.task(table, figures, missing))
-    _write_methods(root, pages, by_method, tables, predictions)
-    _write(root, MANIFEST, "".join(f"{path}\n" for path in _paths(root)))
-
-
-def _write_methods(
-    root: Path,
-    pages: Pages,
-    by_method: dict[str, tuple[Trial, ...]],
-    tables: Sequence[Standing],
-    predictions: pd.DataFrame,
-) -> None:
-    first = predicted(predictions)
-    where = {(t.task, t.protocol, t.budget, t.n_folds): page_of(t) for t in tables}
+        _write(root, page_of(table), pages.task(table, figures, board.missing))
+    first = predicted(board.predictions)
+    where = {table.key: page_of(table) for table in board.standings}
     for method, own in by_method.items():
-        _write(root, method_page(method), pages.method(method, own, tables))
+        _write(root, method_page(method), pages.method(method, own, board.standings))
         text = json.dumps(data(own, first, where), allow_nan=False, separators=(",", ":"))
         # A script, as pages on the disk may not read other files. ASCII: nothing in it can end it.
         _write(root, method_data(method), f"mirrorBench.load({text});\n")
-
-
-def _sections(tables: Sequence[Standing], root: Path) -> list[Section]:
-    """Real cohorts, then planted ones; permuted labels are a check, which has a page of its own."""
-    found = []
-    for title, embedded in (("Real cohorts", False), ("Planted cohorts", True)):
-        section = [t for t in tables if t.embedded is embedded and not is_control(t)]
-        settings = sorted(
-            {(table.protocol, table.budget, table.n_folds) for table in section},
-            key=lambda setting: (setting[0] != "strict", setting),
-        )
-        if section:
-            cohorts = sorted({(table.cohort, table.source, table.licence) for table in section})
-            of_settings = (_setting(title, section, *setting, root) for setting in settings)
-            found.append(Section(title, tuple(cohorts), tuple(of_settings)))
-    return found
-
-
-def _setting(
-    title: str, section: Sequence[Standing], protocol: str, budget: str, n_folds: int, root: Path
-) -> Setting:
-    place = (protocol, budget, n_folds)
-    chosen = tuple(t for t in section if (t.protocol, t.budget, t.n_folds) == place)
-    drawing = drawings.over_tasks(chosen, root, title, protocol, budget, str(n_folds))
-    compared = [table for table in chosen if len(table.ranked) > 1]
-    return Setting(protocol, budget, n_folds, chosen, rankings(compared), drawing)
+    _write(root, MANIFEST, "".join(f"{path}\n" for path in _paths(root)))
 
 
 def _write(root: Path, path: str, text: str) -> None:

@@ -1,68 +1,68 @@
-"""The pages: from standings, gaps and trials to HTML."""
+"""The pages: from the board and its trials to HTML."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Any
 
-import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
+from benchmark.analysis.board import Board
 from benchmark.analysis.intervals import RESAMPLES
 from benchmark.analysis.missing import Missing
-from benchmark.analysis.ranks import Ranking, placements
-from benchmark.analysis.standings import FEWEST_TASKS, REFERENCE, Row, Standing
-from benchmark.show.columns import ROLE_TITLES, conditions, seconds
-from benchmark.show.html.cells import Column, columns, linked, other_metrics, over_tasks, style
+from benchmark.analysis.ranks import Comparison
+from benchmark.analysis.standings import FEWEST_TASKS, REFERENCE, Standing
+from benchmark.show import columns
+from benchmark.show.columns import Entry
+from benchmark.show.escape import plain
 from benchmark.show.html.drawings import Drawing
-from benchmark.show.html.findings import Finding, Part
-from benchmark.show.html.grid import Cell, Grid, Group, Header, Line, said, valued
-from benchmark.show.html.page_names import method_data, method_page, task_page
-from benchmark.show.html.trials import Trial
-from benchmark.show.markdown import NONE, number, p_value
+from benchmark.show.html.trials import RecordedTrial
+from benchmark.show.numbers import count, seconds, whole
+from benchmark.show.page_names import method_data, method_page
+from benchmark.show.tables import Column, Name, Table, Text, View, choice, methods, numeric, table
 from tasks.base import Status
 
 
 @dataclass(frozen=True)
-class Setting:
-    """The tables of one source under one protocol and budget.
+class Part:
+    """A heading with what is under it."""
 
-    Attributes:
-        protocol: Of all tables.
-        budget: Likewise.
-        n_folds: Likewise.
-        tables: A task each.
-        ranking: Of the methods over them.
-        drawing: The critical-difference diagram, where there can be one.
-    """
-
-    protocol: str
-    budget: str
-    n_folds: int
-    tables: tuple[Standing, ...]
-    ranking: tuple[Ranking, ...]
-    drawing: Drawing | None
+    title: str
+    drawing: Drawing | None = None
+    table: Table[Any] | None = None
 
 
 @dataclass(frozen=True)
-class Section:
-    """What was made of cohorts of one sort.
+class Topic:
+    """A page of figures and tables that is neither a task's nor a method's.
 
     Attributes:
-        title: Which.
-        cohorts: Name, source and licence of each.
-        settings: Strict protocols first.
+        path: Relative to the root of the report.
+        title: What it is about.
+        text: How to read it.
+        parts: In order.
     """
 
+    path: str
     title: str
-    cohorts: tuple[tuple[str, str, str], ...]
-    settings: tuple[Setting, ...]
+    text: Text
+    parts: tuple[Part, ...]
 
 
-def page_of(table: Standing) -> str:
-    """Where a table is, relative to the root of the report."""
-    return task_page(table.task, table.protocol, table.budget, table.n_folds)
+def inline(text: Text) -> Markup:
+    """A text, its names as code."""
+    parts = (text,) if isinstance(text, str) else text
+    return Markup("").join(
+        Markup("<code>{}</code>").format(plain(part)) if isinstance(part, Name)
+        else escape(plain(part))
+        for part in parts
+    )  # fmt: skip
+
+
+def _finalized(value: object) -> object:
+    """What a template puts out: no text keeps a character that commands or turns a line."""
+    return plain(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 class Pages:
@@ -76,67 +76,67 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
             keep_trailing_newline=True,
+            finalize=_finalized,
         )
+        self._environment.filters["inline"] = inline
 
     def index(
         self,
-        sections: Sequence[Section],
-        further: Sequence[Finding],
-        trials: dict[str, tuple[Trial, ...]],
-        gaps: Sequence[Missing],
-        more: int,
+        board: Board,
+        drawings: Mapping[Comparison, Drawing],
+        topics: Sequence[Topic],
+        trials: Mapping[str, Sequence[RecordedTrial]],
     ) -> str:
-        """The overview, with the gaps that change a comparison and how many more there are."""
+        """The overview, with what is missing that changes a comparison."""
+        sections = []
+        for title, planted in (("Real cohorts", False), ("Planted cohorts", True)):
+            chosen = [one for one in board.comparisons if one.planted is planted]
+            tables = [table for one in chosen for table in one.tables]
+            cohorts = sorted({(table.cohort, table.source, table.licence) for table in tables})
+            settings = [(one, *_compared(one, title.lower()), drawings.get(one)) for one in chosen]
+            if chosen:
+                sections.append((title, cohorts, settings))
         return self._render(
             "index.html",
             "",
-            sections=[
-                (section, [(s, _ranking(section, s), _tasks(section, s)) for s in section.settings])
-                for section in sections
-            ],
-            further=further,
+            sections=sections,
+            topics=topics,
             methods=_methods(trials),
-            gaps=_gaps(gaps),
-            more=more,
+            missing=_missing(board.missing_comparisons),
+            more=len(board.missing) - len(board.missing_comparisons),
             reference=REFERENCE,
             fewest_tasks=FEWEST_TASKS,
             resamples=RESAMPLES,
         )
 
-    def task(self, table: Standing, drawings: Sequence[Drawing], gaps: Sequence[Missing]) -> str:
+    def task(self, of: Standing, drawings: Sequence[Drawing], missing: Iterable[Missing]) -> str:
         """The page of a task under one protocol and budget."""
         ours = [
-            gap
-            for gap in gaps
-            if table.task in gap.tasks
-            and (table.protocol, table.budget) == (gap.protocol, gap.budget)
+            one
+            for one in missing
+            if of.task in one.tasks and (of.protocol, of.budget) == (one.protocol, one.budget)
         ]
         return self._render(
             "task.html",
             "../",
-            table=table,
-            conditions=conditions(table),
-            scores=_scores(f"Scores on {table.task}", table, columns(table)),
-            others=_scores(f"Other metrics on {table.task}", table, other_metrics(table)),
+            table=of,
+            scores=columns.scores(of, caption=f"Scores on {of.task}").seen(View.PAGE),
+            others=columns.scores(of, caption=f"Other metrics on {of.task}").seen(View.OTHERS),
             drawings=drawings,
-            gaps=_gaps(ours),
-            tied=sum(row.tied for row in table.ranked),
+            missing=_missing(ours),
+            tied=sum(row.tied for row in of.ranked),
             reference=REFERENCE,
         )
 
-    def missing(self, gaps: Sequence[Missing]) -> str:
-        """Everything that is missing."""
-        part = Part("All reasons", None, _gaps(gaps))
-        text = "Also single metrics that could not be computed, and ablations that were not run."
-        return self.finding(Finding("", "What is missing, and why", text, (part,)))
+    def topic(self, topic: Topic) -> str:
+        """A page of its own."""
+        return self._render("topic.html", "", topic=topic)
 
-    def finding(self, finding: Finding) -> str:
-        """A page of figures and tables that is neither a task's nor a method's."""
-        return self._render("finding.html", "", finding=finding)
-
-    def method(self, method: str, trials: Sequence[Trial], tables: Sequence[Standing]) -> str:
+    def method(
+        self, method: str, trials: Sequence[RecordedTrial], tables: Iterable[Standing]
+    ) -> str:
         """The page of a method, which also shows its trials."""
-        rows = [(t, row) for t in tables for row in t.rows if row.method == method]
+        entries = [Entry(t, row) for t in tables for row in t.rows if row.method == method]
         return self._render(
             "method.html",
             "../",
@@ -144,9 +144,9 @@ class Pages:
             line=trials[-1].line,
             parent=trials[-1].line.parent,
             parent_page=method_page(str(trials[-1].line.parent)),
-            scores=_over_tasks(method, rows),
+            scores=columns.over_tasks(method, entries).seen(View.METHOD),
             configurations=_configurations(trials),
-            trials=_trials(method, trials),
+            trials=table(f"Trials of {method}", _TRIALS, trials),
             data=method_data(method),
         )
 
@@ -154,234 +154,71 @@ class Pages:
         return self._environment.get_template(template).render(root=root, **context)
 
 
-def _scores(caption: str, table: Standing, shown: Sequence[Column]) -> Grid:
-    roles = groupby(table.rows, key=lambda row: row.role)
-    groups = [(role, tuple(rows)) for role, rows in roles]
-    return Grid(
-        f"{caption}: {conditions(table)}",
-        tuple(column.header for column in shown),
-        tuple(
-            Group(
-                tuple(
-                    Line(tuple(column.cell(table, row) for column in shown), style(table, row))
-                    for row in rows
-                ),
-                ROLE_TITLES[role] if len(groups) > 1 else "",
-            )
-            for role, rows in groups
-        ),
-    )
+def everything_missing(board: Board) -> Topic:
+    """All that is missing."""
+    text = "Also single metrics that could not be computed, and ablations that were not run."
+    part = Part("All reasons", None, _missing(board.missing))
+    return Topic("missing.html", "What is missing, and why", text, (part,))
 
 
-def _ranking(section: Section, setting: Setting) -> Grid:
-    compared = [table for table in setting.tables if len(table.ranked) > 1]
-    n = len(compared)
-    kinds = tuple(dict.fromkeys(table.kind for table in compared))
-    kinds = kinds if len(kinds) > 1 else ()
-    roles = groupby((*setting.ranking, *placements(compared)), key=lambda row: row.role)
-    groups = tuple(
-        Group(
-            tuple(Line(_place(row, kinds, n)) for row in rows),
-            ROLE_TITLES[role].split(":")[0],
-        )
-        for role, rows in roles
-    )
-    headers = (
-        Header("method", "name"),
-        Header("groups", choice=True),
-        Header("mean rank", "number"),
-        Header("95 % interval", "number"),
-        *(Header(kind, "number") for kind in kinds),
-        Header("tasks", "number", descending=True),
-        Header("wins", "number", descending=True),
-        Header("best or tied", "number", descending=True),
-        Header(f"p against {REFERENCE}", "number"),
-    )
+def _missing(found: Sequence[Missing]) -> Table[Missing] | None:
+    return columns.missing(found).seen(View.PAGE) if found else None
+
+
+def _compared(of: Comparison, where: str) -> tuple[Table[Any] | None, Table[Standing]]:
+    """The tables of the methods and of the tasks."""
+    setting = f"{where}, protocol {of.protocol}, budget {of.budget}"
     caption = (
-        f"Mean rank over {n} task{'s' if n > 1 else ''} of {section.title.lower()}, protocol"
-        f" {setting.protocol}, budget {setting.budget}; 1 is the best; methods that share a letter"
-        " of their groups cannot be told apart over tasks"
+        f"Mean rank over {count(len(of.compared), 'task')} of {setting}; 1 is the best; methods"
+        " that share a letter of their groups cannot be told apart over tasks"
     )
-    return Grid(caption, headers, groups)
+    ranking = columns.ranking(of, caption).seen(View.PAGE) if of.rankings else None
+    return ranking, columns.tasks(of, f"Tasks of {setting}").seen(View.PAGE)
 
 
-def _place(row: Ranking, kinds: Sequence[str], n_tasks: int) -> tuple[Cell, ...]:
-    of_kind = {kind: mean.rank for kind, mean in row.kinds}
-    low, high = row.overall.interval
-    return (
-        said(row.method, method_page(row.method)),
-        said(row.group or NONE),
-        valued(number(row.overall.rank, 2), row.overall.rank),
-        valued(NONE if np.isnan(low) else f"{number(low, 1)} to {number(high, 1)}", low),
-        *(
-            valued(number(of_kind.get(kind, np.nan), 1), of_kind.get(kind, np.nan))
-            for kind in kinds
-        ),
-        valued(f"{row.tasks}/{n_tasks}", row.tasks),
-        valued(str(row.wins), row.wins),
-        valued(f"{row.best}/{row.tasks}", row.best),
-        valued(p_value(row.p), row.p),
-    )
+_Method = tuple[str, Sequence[RecordedTrial]]
+
+_METHODS: tuple[Column[_Method], ...] = (
+    methods(lambda m: m[0]),
+    choice("role", lambda m: m[1][-1].line.role),
+    choice("family", lambda m: m[1][-1].line.family),
+    Column("what it is", lambda m: m[1][-1].line.summary),
+    numeric("trials", lambda m: len(m[1]), whole, descending=True),
+)
 
 
-def _tasks(section: Section, setting: Setting) -> Grid:
-    headers = (
-        Header("task", "name"),
-        Header("patients", "number"),
-        Header("events", "number"),
-        Header("folds x seeds", "number"),
-        Header("metric", choice=True),
-        Header("best score", "number", descending=True),
-        Header("best"),
-        Header("cannot be told apart from it"),
-    )
-    lines = []
-    for table in setting.tables:
-        best = table.best
-        tied = [row.method for row in table.ranked if row.tied and row is not best]
-        lines.append(
-            Line(
-                (
-                    said(table.task, page_of(table)),
-                    valued(f"{table.n_patients[1]:,}", table.n_patients[1]),
-                    valued(
-                        "-" if table.n_events is None else f"{table.n_events:,}", table.n_events
-                    ),
-                    valued(f"{table.n_splits} x {len(table.seeds)}", table.cells),
-                    said(table.primary.name),
-                    valued(number(best.score.mean), best.score.mean) if best else said("-"),
-                    linked(best) if best else said("-"),
-                    said(", ".join(tied) or "nobody"),
-                )
-            )
-        )
-    where = section.title.lower()
-    caption = f"Tasks of {where}, protocol {setting.protocol}, budget {setting.budget}"
-    return Grid(caption, headers, (Group(tuple(lines)),))
+def _methods(trials: Mapping[str, Sequence[RecordedTrial]]) -> Table[_Method]:
+    return table("Methods", _METHODS, trials.items())
 
 
-def _methods(trials: dict[str, tuple[Trial, ...]]) -> Grid:
-    headers = (
-        Header("method", "name"),
-        Header("role", choice=True),
-        Header("family", choice=True),
-        Header("what it is"),
-        Header("trials", "number", descending=True),
-    )
-    lines = tuple(
-        Line(
-            (
-                said(method, method_page(method)),
-                said(own[-1].line.role),
-                said(own[-1].line.family),
-                said(own[-1].line.summary),
-                valued(f"{len(own):,}", len(own)),
-            )
-        )
-        for method, own in trials.items()
-    )
-    return Grid("Methods", headers, (Group(lines),))
-
-
-def _gaps(gaps: Iterable[Missing]) -> Grid | None:
-    headers = (
-        Header("status", choice=True),
-        Header("methods", "name"),
-        Header("tasks"),
-        Header("protocol", choice=True),
-        Header("budget", choice=True),
-        Header("folds x seeds", "number", descending=True),
-        Header("what"),
-        Header("reason"),
-    )
-    lines = tuple(
-        Line(
-            (
-                said(gap.status),
-                said(", ".join(gap.methods)),
-                said(", ".join(gap.tasks)),
-                said(gap.protocol),
-                said(gap.budget),
-                valued(str(gap.cells), gap.cells),
-                said(gap.metrics or "every metric"),
-                said(gap.reason),
-            )
-        )
-        for gap in gaps
-    )
-    return Grid("What is missing, and why", headers, (Group(lines),)) if lines else None
-
-
-def _over_tasks(method: str, rows: Sequence[tuple[Standing, Row]]) -> Grid:
-    shown = over_tasks()
-    place = (Header("task", "name"), Header("protocol", choice=True), Header("budget", choice=True))
-    lines = tuple(
-        Line(
-            (
-                said(table.task, page_of(table)),
-                said(table.protocol),
-                said(table.budget),
-                *(column.cell(table, row) for column in shown),
-            ),
-            style(table, row),
-        )
-        for table, row in rows
-    )
-    headers = (*place, *(column.header for column in shown))
-    return Grid(f"Scores of {method} on every task", headers, (Group(lines),))
-
-
-def _configurations(
-    trials: Sequence[Trial],
-) -> list[tuple[str, list[tuple[str, str]]]]:
+def _configurations(trials: Sequence[RecordedTrial]) -> list[tuple[str, list[tuple[str, str]]]]:
     """Title and settings of every configuration that was run."""
-    found: dict[str, list[Trial]] = {}
+    found: dict[str, list[RecordedTrial]] = {}
     for trial in trials:
         found.setdefault(json.dumps(trial.line.config, sort_keys=True), []).append(trial)
     titled = []
     for own in found.values():
         budgets = ", ".join(sorted({trial.line.budget for trial in own}))
-        count = f"{len(own)} trial{'s' if len(own) > 1 else ''}"
         settings = [(name, json.dumps(value)) for name, value in own[0].line.config.items()]
-        titled.append((f"budget {budgets}, {count}", settings))
+        titled.append((f"budget {budgets}, {count(len(own), 'trial')}", settings))
     return titled
 
 
-def _trials(method: str, trials: Sequence[Trial]) -> Grid:
-    headers = (
-        Header("trial", "name"),
-        Header("cohort", choice=True),
-        Header("protocol", choice=True),
-        Header("budget", choice=True),
-        Header("fold", "number"),
-        Header("seed", "number"),
-        Header("status", choice=True),
-        Header("tasks"),
-        Header("fit, s", "number"),
-        Header("finished"),
-    )
-    lines = []
-    for trial in trials:
-        line, cost = trial.line, trial.line.fit_seconds
-        lines.append(
-            Line(
-                (
-                    said(trial.key, f"{method_page(method)}#trial-{trial.key}"),
-                    said(line.cohort),
-                    said(str(line.protocol)),
-                    said(line.budget),
-                    valued(str(line.fold), line.fold),
-                    valued(str(line.seed), line.seed),
-                    said(_status(trial)),
-                    said(", ".join(task.task for task in trial.tasks)),
-                    valued("-" if cost is None else seconds(cost), cost),
-                    said(line.finished[:16].replace("T", " ")),
-                )
-            )
-        )
-    return Grid(f"Trials of {method}", headers, (Group(tuple(lines)),))
-
-
-def _status(trial: Trial) -> str:
+def _status(trial: RecordedTrial) -> str:
     """The worst that became of a task of it."""
     return next((s.value for s in (Status.FAILED, Status.SKIPPED) if trial.count(s)), "ok")
+
+
+_TRIALS: tuple[Column[RecordedTrial], ...] = (
+    Column("trial", lambda t: t.key, kind="name",
+           link=lambda t: f"{method_page(t.line.method)}#trial-{t.key}"),
+    choice("cohort", lambda t: t.line.cohort),
+    choice("protocol", lambda t: str(t.line.protocol)),
+    choice("budget", lambda t: t.line.budget),
+    numeric("fold", lambda t: t.line.fold, str),
+    numeric("seed", lambda t: t.line.seed, str),
+    choice("status", _status),
+    Column("tasks", lambda t: ", ".join(task.task for task in t.tasks)),
+    numeric("fit, s", lambda t: t.line.fit_seconds, seconds),
+    Column("finished", lambda t: t.line.finished[:16].replace("T", " ")),
+)  # fmt: skip

@@ -12,6 +12,7 @@ import pandas as pd
 from benchmark.records.frames import COSTS, PREDICTION
 from benchmark.records.protocol import FileFolds
 from benchmark.records.schema import ScoreRecord, TaskRecord, TrialRecord
+from benchmark.show.escape import plain
 from tasks.base import Status
 
 PATIENTS = 25
@@ -27,7 +28,7 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Trial:
+class RecordedTrial:
     """A trial with the tasks that stand.
 
     Attributes:
@@ -48,7 +49,9 @@ class Trial:
         return sum(task.status == status for task in self.tasks)
 
 
-def trials(pairs: Iterable[tuple[TrialRecord, TaskRecord]]) -> dict[str, tuple[Trial, ...]]:
+def recorded_trials(
+    pairs: Iterable[tuple[TrialRecord, TaskRecord]],
+) -> dict[str, tuple[RecordedTrial, ...]]:
     """Method -> its trials, from the pairs that `Store.results` gives."""
 
     def place(pair: tuple[TrialRecord, TaskRecord]) -> tuple[Any, ...]:
@@ -57,15 +60,16 @@ def trials(pairs: Iterable[tuple[TrialRecord, TaskRecord]]) -> dict[str, tuple[T
         return (line.method, line.cohort, *setting, line.seed, line.fold, line.trial, task.task)
 
     ordered = sorted(pairs, key=place)
-    found: dict[str, list[Trial]] = {}
+    found: dict[str, list[RecordedTrial]] = {}
     for _, group in groupby(ordered, key=lambda pair: pair[0].trial):
         members = tuple(group)
         last = max((line for line, _ in members), key=lambda line: line.attempt)
-        found.setdefault(last.method, []).append(Trial(last, tuple(task for _, task in members)))
+        tasks = tuple(task for _, task in members)
+        found.setdefault(last.method, []).append(RecordedTrial(last, tasks))
     return {method: tuple(found[method]) for method in sorted(found)}
 
 
-def command(trial: Trial) -> str:
+def command(trial: RecordedTrial) -> str:
     """The command line that computes a trial again and compares every score.
 
     Where the records cannot know a place on the reader's disk, a word in capitals stands for it.
@@ -118,10 +122,10 @@ def curve(values: Sequence[float]) -> Json:
 
 
 def data(
-    of_method: Sequence[Trial],
+    of_method: Sequence[RecordedTrial],
     predictions: dict[tuple[Any, ...], Json],
     pages: dict[tuple[Any, ...], str],
-) -> Json:
+) -> Any:
     """What the page of a method loads to show its trials.
 
     Args:
@@ -157,7 +161,16 @@ def data(
                 ],
             }
         )
-    return {"trials": described}
+    return _clean({"trials": described})
+
+
+def _clean(value: Any) -> Any:
+    """The same with plain texts, which a page shows as they are."""
+    if isinstance(value, str):
+        return plain(value)
+    if isinstance(value, dict):
+        return {plain(str(key)): _clean(item) for key, item in value.items()}
+    return [_clean(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def _facts(line: TrialRecord) -> Json:
