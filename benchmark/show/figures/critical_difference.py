@@ -79,6 +79,9 @@ def critical_difference_diagram(tables: Sequence[Standing]) -> Figure:
         label.set_color(INK)
         # Shortened only now: the package tells methods apart by their names.
         label.set_text("  ".join(named(part) for part in label.get_text().split("  ")))
+    for (bar,) in drawn["crossbars"]:
+        # The package joins methods in the order of a set, which differs from run to run.
+        bar.set_xdata(np.sort(bar.get_xdata()))
     _ruler(axes, limit, len(methods))
     lowest, highest = axes.get_ylim()
     figure.set_figheight(0.9 + _LINE_INCHES * (highest - lowest))
