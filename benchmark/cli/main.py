@@ -345,7 +345,7 @@ def leaderboard(
         board_files.excerpt(pages, excerpt)
         typer.echo(f"wrote the overview into {excerpt}")
     if figures:
-        from benchmark.show.figures.board import draw  # noqa: PLC0415
+        from benchmark.show.figures.of_board import draw  # noqa: PLC0415
 
         drawn = draw(board, pages.source, results / "figures")
         typer.echo(f"wrote {len(drawn)} files in {results / 'figures'}")

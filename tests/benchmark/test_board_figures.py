@@ -6,7 +6,7 @@ import pandas as pd
 
 from benchmark.analysis.board import Board
 from benchmark.show import files as board_files
-from benchmark.show.figures.board import draw
+from benchmark.show.figures.of_board import draw
 from benchmark.show.leaderboard import Leaderboard, render
 from tests.helpers.frames import fake, records
 from tests.helpers.stores import write_store
