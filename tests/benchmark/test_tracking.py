@@ -15,6 +15,7 @@ from benchmark.engine.plan import Request, make_plan
 from benchmark.engine.tracking import EXPERIMENT, Tracker
 from benchmark.engine.trial import run_trial
 from benchmark.records.protocol import Tuning
+from benchmark.records.schema import TrialRecord
 from methods.base import Budget
 from methods.registry import all_methods
 from tasks.registry import select_tasks
@@ -46,7 +47,7 @@ def test_a_trial_is_told_with_its_curves_its_search_and_its_record(tmp_path: Pat
         tuning=Tuning(2),
     )
     trial = make_plan(request, {}, overwrite=False, retry_failed=False).trials[0]
-    record, predictions = json.loads(json.dumps(run_trial(trial, tmp_path / "cache", "cpu")))
+    record, predictions = run_trial(trial, tmp_path / "cache", "cpu")
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     tracker = Tracker(uri, (tmp_path / "artefacts").as_uri(), {"budget": "smoke"})
     tracker.log(record, predictions)
@@ -58,22 +59,23 @@ def test_a_trial_is_told_with_its_curves_its_search_and_its_record(tmp_path: Pat
     assert experiment is not None
     runs = client.search_runs([experiment.experiment_id])
     (child,) = (run for run in runs if "mlflow.parentRunId" in run.data.tags)
-    epochs = record["losses"]["total"]
+    epochs = record.losses["total"]
     assert len(epochs) > 1
     curve = client.get_metric_history(child.info.run_id, "loss/total")
     assert [(p.step, p.value) for p in sorted(curve, key=lambda p: p.step)] == list(
         enumerate(epochs)
     )
+    assert record.search is not None
     tried = client.get_metric_history(child.info.run_id, "search/harrell_c")
     assert {p.step: p.value for p in tried} == {
-        i: c["value"] for i, c in enumerate(record["search"]["candidates"])
+        i: c.value for i, c in enumerate(record.search.candidates)
     }
     assert child.data.tags["data"] == cohort.fingerprint()
-    chosen = record["search"]["candidates"][record["search"]["chosen"]]["config"]
+    chosen = record.search.candidates[record.search.chosen].config
     for name, value in chosen.items():
         assert child.data.params[f"config.{name}"] == str(value)
     path = client.download_artifacts(child.info.run_id, "record.json", str(tmp_path))
-    assert json.loads(Path(path).read_text()) == record
+    assert TrialRecord.model_validate_json(Path(path).read_text()) == record
 
 
 @pytest.fixture(scope="module")
