@@ -222,9 +222,9 @@ def test_a_paper_trial_takes_the_embeddings_of_a_strict_one(tmp_path: Path) -> N
         return run_trial(plan.trials[0], tmp_path, "cpu")
 
     strict, _ = first(Protocol.STRICT)
-    (cached,) = tmp_path.glob("*.npz")
+    (cached,) = tmp_path.glob("*.fit")
     paper, (predictions,) = first(Protocol.PAPER)
-    assert list(tmp_path.glob("*.npz")) == [cached]
+    assert list(tmp_path.glob("*.fit")) == [cached]
     assert (str(strict.protocol), str(paper.protocol)) == ("strict", "paper")
     assert paper.fit_seconds == strict.fit_seconds  # that of the one fit
     (task,) = paper.tasks
