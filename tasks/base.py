@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from typing_extensions import TypeVar
 
 from tasks.data.cohort import Cohort, Endpoint, Label
+from tasks.data.splits import Split
 from tasks.embeddings import Embeddings
 from tasks.metrics.undefined import Undefined
-from tasks.short_repr import short_repr
 
 Evidence = TypeVar("Evidence", default=Any)
 """What a kind computes once of a test fold, and all of its metrics are functions of."""
@@ -42,16 +42,6 @@ class Status(StrEnum):
     OK = "ok"
     SKIPPED = "skipped"
     FAILED = "failed"
-
-
-@short_repr
-@dataclass(frozen=True)
-class Split:
-    """One outer fold at patient level; train and test share nobody."""
-
-    fold: int
-    train: tuple[str, ...]
-    test: tuple[str, ...]
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.base import Columns, Evidence_contra, Metric, Split, Unscored
+from tasks.base import Columns, Evidence_contra, Metric, Unscored
 from tasks.data.cohort import Cohort, Endpoint, Label
-from tasks.data.splits import inner_folds
+from tasks.data.splits import Split, inner_folds
 from tasks.embeddings import Embeddings
 from tasks.heads.cox import RidgeCox, fit_ridge_cox
 from tasks.heads.inputs import Matrix

@@ -7,10 +7,10 @@ from typing import Any
 from benchmark.engine.cache import Fit
 from benchmark.engine.machine import peak_memory, reset_peak_memory
 from methods.base import Context, Method, MethodSpec, UnableError
-from tasks.base import Split
 from tasks.data.cohort import Cohort, Endpoint, Label
 from tasks.data.elimination import TooFewError
 from tasks.data.fold_expression import Expression, selecting_label
+from tasks.data.splits import Split
 
 
 def fit_and_embed(

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmark.records.protocol import DealtFolds, FileFolds, FoldsOrigin
-from tasks.base import Split
 from tasks.data.cohort import Cohort
 from tasks.data.split_files import splits_from_files
-from tasks.data.splits import Dealing, make_splits
+from tasks.data.splits import Dealing, Split, make_splits
 from tasks.data.union import member_notes
 from tasks.errors import InputError
 

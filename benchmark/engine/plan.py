@@ -15,10 +15,10 @@ from benchmark.engine.folds import Folds
 from benchmark.records.protocol import Control, TrialProtocol, Tuning
 from benchmark.records.store import Attempt
 from methods.base import Budget, MethodSpec, Role
-from tasks.base import Protocol, Split, Status, Task
+from tasks.base import Protocol, Status, Task
 from tasks.data.cohort import Cohort
 from tasks.data.fold_expression import selecting_label
-from tasks.data.splits import split_fingerprint
+from tasks.data.splits import Split, split_fingerprint
 from tasks.registry import all_tasks
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
 
-from tasks.base import Protocol, Split
-from tasks.data.splits import Dealing, split_fingerprint
+from tasks.base import Protocol
+from tasks.data.splits import Dealing, Split, split_fingerprint
 
 
 class Control(StrEnum):

@@ -20,12 +20,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from tasks.base import Split
 from tasks.data.barcode import Barcode, parse_barcode
 from tasks.data.cohort import Cohort
 from tasks.data.formats.cells import number, shown
 from tasks.data.formats.clinical import recognise
 from tasks.data.formats.tables import is_missing, near, read_text_table
+from tasks.data.splits import Split
 from tasks.errors import InputError, NoSplitsError
 
 PATIENT_COLUMNS = frozenset(

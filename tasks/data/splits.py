@@ -3,16 +3,17 @@
 import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.base import Split
 from tasks.data.barcode import parse_barcode
 from tasks.data.cohort import Cohort
 from tasks.errors import InputError
 from tasks.seeds import derive_seed, generator
+from tasks.short_repr import short_repr
 
 Stratum = tuple[str, str, str]
 
@@ -29,6 +30,16 @@ class Dealing(StrEnum):
 
     PATIENT = "patient"
     SITE = "site"
+
+
+@short_repr
+@dataclass(frozen=True)
+class Split:
+    """One outer fold at patient level; train and test share nobody."""
+
+    fold: int
+    train: tuple[str, ...]
+    test: tuple[str, ...]
 
 
 def make_splits(

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from tasks.base import Split
 from tasks.data.cohort import BagModality, Cohort, Endpoint, Label, Modality, VectorModality
 from tasks.data.manifest import Manifest
+from tasks.data.splits import Split
 from tasks.errors import InputError
 
 PROJECT = "project"

@@ -6,8 +6,9 @@ from functools import partial
 
 import numpy as np
 
-from tasks.base import Metric, Predicted, Split
+from tasks.base import Metric, Predicted
 from tasks.data.cohort import Cohort
+from tasks.data.splits import Split
 from tasks.draws import SHOTS, drawing_orders, first_of_each
 from tasks.embeddings import Embeddings
 from tasks.heads.cox import RiskSets, fit_path

@@ -18,8 +18,9 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.base import Columns, Predicted, Split, Task
+from tasks.base import Columns, Predicted, Task
 from tasks.data.cohort import Cohort
+from tasks.data.splits import Split
 from tasks.embeddings import Embeddings
 from tasks.heads.inputs import Matrix
 from tasks.heads.ridge import Ridge, fit_ridge

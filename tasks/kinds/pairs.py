@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.base import Split, Unscored
+from tasks.base import Unscored
 from tasks.data.cohort import SIDES, Cohort
+from tasks.data.splits import Split
 from tasks.embeddings import Embeddings
 from tasks.heads.inputs import Matrix
 from tasks.metrics.undefined import Undefined

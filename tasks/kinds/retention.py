@@ -15,8 +15,9 @@ from math import inf
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.base import Columns, Metric, Predicted, Split, Task
+from tasks.base import Columns, Metric, Predicted, Task
 from tasks.data.cohort import SIDES, Cohort
+from tasks.data.splits import Split
 from tasks.embeddings import Embeddings
 from tasks.heads.inputs import Matrix
 from tasks.heads.ridge import Ridge, fit_ridge

@@ -20,8 +20,9 @@ from math import inf
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.base import Metric, Predicted, Split, Task, Unscored
+from tasks.base import Metric, Predicted, Task, Unscored
 from tasks.data.cohort import Cohort
+from tasks.data.splits import Split
 from tasks.embeddings import Embeddings
 from tasks.heads.inputs import Matrix, Vector, standardise
 from tasks.heads.ridge import Ridge, fit_ridge

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from tasks.base import Metric, Predicted, Split
+from tasks.base import Metric, Predicted
 from tasks.data.cohort import Cohort
+from tasks.data.splits import Split
 from tasks.embeddings import Embeddings
 from tasks.heads.inputs import Matrix
 from tasks.kinds.instances import OfLabels

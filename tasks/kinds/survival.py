@@ -10,8 +10,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.base import Metric, Predicted, Split
+from tasks.base import Metric, Predicted
 from tasks.data.cohort import Cohort
+from tasks.data.splits import Split
 from tasks.embeddings import Embeddings
 from tasks.heads.hazard import fit_discrete_hazard
 from tasks.heads.inputs import Matrix, Vector

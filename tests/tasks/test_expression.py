@@ -23,7 +23,7 @@ from benchmark.engine.trial import run_trial
 from benchmark.records.protocol import Control
 from methods.base import Budget, Context, Role, UnableError
 from methods.registry import all_methods
-from tasks.base import Protocol, Split
+from tasks.base import Protocol
 from tasks.data import elimination
 from tasks.data.cohort import Cohort, Label, Selection, VectorModality
 from tasks.data.elimination import TooFewError, eliminate
@@ -31,7 +31,7 @@ from tasks.data.fold_expression import Expression
 from tasks.data.formats.genes import read_gene_list, read_gmt
 from tasks.data.load import load_cohort
 from tasks.data.preprocess import RankScaler, VectorScaler
-from tasks.data.splits import make_splits
+from tasks.data.splits import Split, make_splits
 from tasks.errors import InputError
 from tasks.registry import select_tasks
 from tasks.seeds import derive_seed

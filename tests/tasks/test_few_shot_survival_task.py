@@ -9,9 +9,9 @@ from sksurv.linear_model import CoxPHSurvivalAnalysis
 from sksurv.metrics import concordance_index_censored
 from sksurv.util import Surv
 
-from tasks.base import Outcome, Split
+from tasks.base import Outcome
 from tasks.data.cohort import Cohort, Endpoint, VectorModality
-from tasks.data.splits import make_splits
+from tasks.data.splits import Split, make_splits
 from tasks.draws import DRAWS, SHOTS, drawing_orders
 from tasks.embeddings import Embeddings
 from tasks.kinds.few_shot_survival import PENALTY, FewShotSurvival

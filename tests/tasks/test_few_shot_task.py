@@ -10,9 +10,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
-from tasks.base import Outcome, Split, Status
+from tasks.base import Outcome, Status
 from tasks.data.cohort import Cohort, Label, VectorModality
-from tasks.data.splits import make_splits
+from tasks.data.splits import Split, make_splits
 from tasks.draws import DRAWS, SHOTS, drawing_orders, first_of_each
 from tasks.embeddings import Embeddings
 from tasks.heads.inputs import standardise

@@ -7,9 +7,9 @@ import pytest
 from numpy.testing import assert_allclose
 from sksurv.metrics import concordance_index_censored
 
-from tasks.base import Outcome, Split, Status
+from tasks.base import Outcome, Status
 from tasks.data.cohort import Cohort, Endpoint, Label, VectorModality
-from tasks.data.splits import make_splits
+from tasks.data.splits import Split, make_splits
 from tasks.embeddings import Embeddings
 from tasks.registry import select_tasks
 

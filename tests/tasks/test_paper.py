@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sksurv.metrics import concordance_index_censored
 
-from tasks.base import Outcome, Protocol, Split, Status, Task
+from tasks.base import Outcome, Protocol, Status, Task
 from tasks.data.cohort import BagModality, Cohort, Endpoint, Label, Modality, Slide, VectorModality
 from tasks.data.controls import permuted
-from tasks.data.splits import make_splits
+from tasks.data.splits import Split, make_splits
 from tasks.embeddings import Embeddings
 from tasks.kinds.published.paper_few_shot import PaperFewShot
 from tasks.kinds.published.paper_subtyping import PaperSubtyping

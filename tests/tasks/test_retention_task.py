@@ -7,9 +7,9 @@ import pytest
 from sklearn.linear_model import Ridge
 from sklearn.metrics import r2_score
 
-from tasks.base import Outcome, Split, Status, Task
+from tasks.base import Outcome, Status, Task
 from tasks.data.cohort import BagModality, Cohort, Modality, Slide, VectorModality
-from tasks.data.splits import inner_folds, make_splits
+from tasks.data.splits import Split, inner_folds, make_splits
 from tasks.embeddings import Embeddings
 from tasks.heads.inputs import standardise
 from tasks.heads.ridge import fit_ridge

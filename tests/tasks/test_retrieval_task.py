@@ -8,10 +8,10 @@ from sklearn.metrics.pairwise import cosine_similarity
 
 from methods.base import Budget, Context
 from methods.registry import all_methods
-from tasks.base import Outcome, Split, Status
+from tasks.base import Outcome, Status
 from tasks.data.cohort import Cohort, VectorModality
 from tasks.data.load import load_cohort
-from tasks.data.splits import make_splits
+from tasks.data.splits import Split, make_splits
 from tasks.embeddings import Embeddings
 from tasks.registry import select_tasks
 from tests.helpers.planted import planted

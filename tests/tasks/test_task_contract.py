@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from scipy.stats import sem
 from scipy.stats import t as student
 
-from tasks.base import Metric, Outcome, Predicted, Protocol, Split, Status, Task, Unscored
+from tasks.base import Metric, Outcome, Predicted, Protocol, Status, Task, Unscored
 from tasks.data.cohort import Cohort, Endpoint, Label, Modality, VectorModality
 from tasks.data.controls import permuted
-from tasks.data.splits import make_splits
+from tasks.data.splits import Split, make_splits
 from tasks.embeddings import Embeddings
 from tasks.kinds.published.departures import Published
 from tasks.kinds.published.switches import HONEST, Switch

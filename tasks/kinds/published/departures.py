@@ -13,8 +13,9 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.base import Evidence, Outcome, Predicted, Split, Task
+from tasks.base import Evidence, Outcome, Predicted, Task
 from tasks.data.cohort import BagModality, Cohort, Slide
+from tasks.data.splits import Split
 from tasks.embeddings import Embeddings
 from tasks.heads.inputs import Matrix
 from tasks.kinds.published.probe import Trained, at_unit_scale

@@ -7,8 +7,9 @@ from typing import ClassVar
 import numpy as np
 from scipy.special import softmax
 
-from tasks.base import Predicted, Split
+from tasks.base import Predicted
 from tasks.data.cohort import Cohort
+from tasks.data.splits import Split
 from tasks.draws import DRAWS, SHOTS, drawing_orders
 from tasks.heads.inputs import Matrix
 from tasks.kinds.instances import OfLabels

@@ -7,8 +7,9 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.base import Predicted, Split
+from tasks.base import Predicted
 from tasks.data.cohort import Cohort
+from tasks.data.splits import Split
 from tasks.heads.inputs import Matrix
 from tasks.kinds.instances import OfEndpoints
 from tasks.kinds.published.departures import Departures, Probes, Published
