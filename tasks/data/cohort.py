@@ -53,6 +53,9 @@ class VectorModality:
         ranked: Whether each column is to be replaced by its ranks among training patients.
         selection: How columns are to be selected, None to keep all.
         pathways: Sets of columns that belong together, by name; they may overlap.
+        zscores: Whether somebody else standardised each column over the cohort.
+        members: Where that was done within each member of a union, the member of each patient:
+            columns are to be replaced by their ranks within it; else empty.
     """
 
     patients: tuple[str, ...]
@@ -61,6 +64,8 @@ class VectorModality:
     ranked: bool = False
     selection: Selection | None = None
     pathways: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    zscores: bool = False
+    members: Mapping[str, str] = field(default_factory=dict)
     kind: Kind = field(default=Kind.VECTOR, init=False)
 
     @property
@@ -91,6 +96,8 @@ class VectorModality:
         if self.ranked or self.selection or self.pathways:
             declared = (self.ranked, self.selection, sorted(self.pathways.items()))
             digest.update(repr(declared).encode())
+        if self.members:
+            digest.update(repr(sorted(self.members.items())).encode())
         digest.update(np.ascontiguousarray(self.values).tobytes())
         return digest.hexdigest()
 

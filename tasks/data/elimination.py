@@ -26,7 +26,7 @@ STEP = 0.05
 
 
 class TooFewError(Exception):
-    """The patients do not have two classes of `FOLDS` patients each, which the recipe needs."""
+    """The training patients are fewer than what the cohort declares of its genes needs."""
 
 
 def eliminate(modality: VectorModality, label: Label) -> NDArray[np.int64]:

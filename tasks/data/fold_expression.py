@@ -5,7 +5,7 @@ it, is given the same genes on the same scale. Further scaling, and the choice o
 genes, are the methods' own (`tasks.data.preprocess.VectorScaler`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.data.cohort import Cohort, VectorModality
-from tasks.data.elimination import eliminate
+from tasks.data.elimination import TooFewError, eliminate
 from tasks.data.preprocess import RankScaler
 
 
@@ -24,12 +24,13 @@ class Expression:
     Attributes:
         columns: Columns kept, rising.
         genes: Their names.
-        ranks: The ranks of all columns, None where values stay as they are.
+        ranks: The ranks of all columns, by the member of a union within which they are taken; by
+            the empty text those among all patients; none where values stay as they are.
     """
 
     columns: NDArray[np.int64]
     genes: tuple[str, ...]
-    ranks: RankScaler | None
+    ranks: Mapping[str, RankScaler]
 
     @classmethod
     def fit(cls, cohort: Cohort, patients: Iterable[str]) -> "Expression | None":
@@ -43,16 +44,23 @@ class Expression:
             None if there is nothing to fit: the cohort declares nothing, or has no expression.
 
         Raises:
-            TooFewError: Genes are to be selected by a label that these patients do not have.
+            TooFewError: Genes are to be selected by a label that these patients do not have, or to
+                be ranked within a member that none of them is of.
         """
         rna = cohort.modalities.get("rna")
-        if not isinstance(rna, VectorModality) or not (rna.ranked or rna.selection):
+        if not isinstance(rna, VectorModality):
+            return None
+        if not (rna.ranked or rna.members or rna.selection):
             return None
         known = rna.subset(patients)
-        ranks = RankScaler.fit(known.values) if rna.ranked else None
+        ranks: dict[str, RankScaler] = {}
+        if rna.ranked or rna.members:
+            ranks = {name: RankScaler.fit(known.values[rows]) for name, rows in _by_member(known)}
+            if lacking := sorted(set(rna.members.values()) - ranks.keys()):
+                raise TooFewError(f"{lacking[0]} has no training patient to rank its genes among")
         columns = np.arange(rna.width)
         if rna.selection is not None:
-            seen = known if ranks is None else replace(known, values=ranks.transform(known.values))
+            seen = replace(known, values=_ranked(known, ranks))
             selected = eliminate(seen, cohort.labels[rna.selection.label])
             always = np.flatnonzero(np.isin(rna.features, rna.selection.always))
             columns = np.union1d(selected, always)
@@ -63,7 +71,7 @@ class Expression:
         rna = cohort.modalities["rna"]
         if not isinstance(rna, VectorModality):
             raise TypeError(f"expression is a table of vectors, not {rna.kind}")
-        values = rna.values if self.ranks is None else self.ranks.transform(rna.values)
+        values = _ranked(rna, self.ranks)
         there = set(self.genes)
         pathways = {
             name: kept
@@ -77,8 +85,27 @@ class Expression:
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Everything that was fitted, by name."""
-        ranks = {} if self.ranks is None else self.ranks.state()
+        ranks = {
+            f"{member}.{name}": values
+            for member, fitted in self.ranks.items()
+            for name, values in fitted.state().items()
+        }
         return {"columns": self.columns, "genes": np.array(self.genes), **ranks}
+
+
+def _by_member(rna: VectorModality) -> Iterator[tuple[str, NDArray[np.intp]]]:
+    """The rows of each member's patients; of one nameless member where none is declared."""
+    members = np.array([rna.members.get(patient, "") for patient in rna.patients])
+    for name in np.unique(members):
+        yield str(name), np.flatnonzero(members == name)
+
+
+def _ranked(rna: VectorModality, ranks: Mapping[str, RankScaler]) -> NDArray[np.float32]:
+    """The values as ranks, where there are any."""
+    values = rna.values.copy() if ranks else rna.values
+    for member, rows in _by_member(rna) if ranks else ():
+        values[rows] = ranks[member].transform(rna.values[rows])
+    return values
 
 
 def selecting_label(cohort: Cohort) -> str:

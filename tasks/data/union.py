@@ -163,7 +163,7 @@ def _joined(
             raise InputError(f"{where}: expected bags of one width, found {_listed(widths)}")
         slides = {patient: own for part in bags.values() for patient, own in part.slides.items()}
         return BagModality(slides, next(iter(widths.values()))), ()
-    for what in ("ranked", "selection"):
+    for what in ("ranked", "selection", "zscores"):
         declared = {name: getattr(part, what) for name, part in vectors.items()}
         if any(value != next(iter(declared.values())) for value in declared.values()):
             raise InputError(
@@ -179,10 +179,18 @@ def _joined(
     joined = replace(
         _vectors(tuple(vectors.values()), features), pathways=_pathways(vectors, common)
     )
-    note = f"{side}: {len(features)} features that all members have"
+    notes = [f"{side}: {len(features)} features that all members have"]
     if any(others.values()):
-        note += f"; others left out: {_listed(others)}"
-    return joined, (note,)
+        notes[0] += f"; others left out: {_listed(others)}"
+    if first.zscores:
+        whose = {patient: name for name, part in vectors.items() for patient in part.patients}
+        joined = replace(joined, zscores=False, members=whose)
+        notes.append(
+            f"{side}: standardised by somebody else within each member, which by itself tells the "
+            "members apart: so each becomes ranks among the training patients of its own member, "
+            "fold by fold. No shift or scale of a member is left; its ties are, which trees see"
+        )
+    return joined, tuple(notes)
 
 
 def _vectors(parts: Sequence[VectorModality], features: tuple[str, ...]) -> VectorModality:

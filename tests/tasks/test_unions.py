@@ -2,32 +2,39 @@
 
 import json
 import shutil
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from sklearn.metrics import roc_auc_score
 
+from benchmark.engine.fitting import fit_and_embed
 from benchmark.engine.folds import outer_folds
 from benchmark.engine.plan import Request, make_plan
 from benchmark.records.protocol import DealtFolds
-from methods.base import Budget
+from methods.base import Budget, UnableError
 from methods.registry import all_methods
 from tasks.checks.data.cohort_facts import verify_cohort
 from tasks.checks.finding import Finding, Severity
 from tasks.checks.leaks.cohort_leaks import audit_cohorts
+from tasks.checks.leaks.separation import linear
 from tasks.data.cohort import BagModality, Cohort, VectorModality
+from tasks.data.fold_expression import Expression
 from tasks.data.load import find_cohorts, load_cohort
 from tasks.data.manifest import Manifest
 from tasks.data.planted import PlantedConfig
-from tasks.data.splits import Dealing, make_splits
+from tasks.data.preprocess import VectorScaler
+from tasks.data.splits import Dealing, Split, make_splits
 from tasks.data.synthetic import write_planted
 from tasks.data.union import united
 from tasks.embeddings import Embeddings
 from tasks.errors import InputError
 from tasks.kinds.subtyping import Subtyping
 from tasks.registry import select_tasks
+from tests.helpers.real import real_cohort
 
 
 def config(name: str, seed: int, *, bags: bool = False, width: int = 8) -> PlantedConfig:
@@ -114,6 +121,104 @@ def test_features_that_not_all_have_are_left_out_and_counted(
     assert "rna: 37 features that all members have; others left out: 3 in ONE, 0 in TWO" in (
         pair.notes
     )
+
+
+def standardised(cohort: Cohort, *, about: float) -> Cohort:
+    """As publishers hand expression out: z-scores of each gene, about some normal samples."""
+    rna = genes(cohort)
+    scores = (rna.values - np.nanmean(rna.values, axis=0)) / np.nanstd(rna.values, axis=0) + about
+    zscores = replace(rna, values=scores.astype(np.float32), zscores=True)
+    return replace(cohort, modalities={**cohort.modalities, "rna": zscores})
+
+
+def auroc_of_project(cohort: Cohort, splits: Sequence[Split], *, fitted: bool) -> float:
+    """How well a linear classifier tells the members apart by expression, mean over folds."""
+    project = cohort.labels["project"]
+    aurocs = []
+    for split in splits:
+        expression = Expression.fit(cohort, split.train)
+        assert expression is not None
+        seen = genes(expression.of(cohort) if fitted else cohort)
+        train, test = seen.subset(split.train), seen.subset(split.test)
+        scaler = VectorScaler.fit(train.values)
+        model = linear(len(train.patients), scaler.width)
+        y = [project.values[patient] == project.classes[1] for patient in train.patients]
+        model.fit(scaler.transform(train.values), y)
+        risk = model.predict_proba(scaler.transform(test.values))[:, 1]
+        truth = [project.values[patient] == project.classes[1] for patient in test.patients]
+        aurocs.append(float(roc_auc_score(truth, risk)))
+    return float(np.mean(aurocs))
+
+
+def test_who_standardised_expression_does_not_tell_the_member(
+    cohorts: tuple[Cohort, Cohort, Cohort],
+) -> None:
+    _, one, two = cohorts
+    pair = joined(standardised(one, about=0.0), standardised(two, about=0.8))
+    assert any("standardised by somebody else" in note for note in pair.notes)
+    splits = make_splits(pair, 3)
+    assert auroc_of_project(pair, splits, fitted=False) > 0.95
+    assert auroc_of_project(pair, splits, fitted=True) < 0.65
+    found = Expression.fit(pair, splits[0].train)
+    assert found is not None
+    seen = genes(found.of(pair)).subset(splits[0].train)
+    for member in (one, two):
+        assert np.abs(np.nanmean(seen.subset(member.patients).values, axis=0)).max() < 0.1
+    # what nobody has standardised is as it was, and so is a cohort by itself
+    plain = joined(one, two)
+    assert Expression.fit(plain, splits[0].train) is None
+    assert Expression.fit(standardised(one, about=0.0), one.patients) is None
+    assert standardised(one, about=0.0).fingerprint() != pair.fingerprint() != plain.fingerprint()
+
+
+def test_ranks_within_members_see_training_patients_alone(
+    cohorts: tuple[Cohort, Cohort, Cohort],
+) -> None:
+    _, one, two = cohorts
+    pair = joined(standardised(one, about=0.0), standardised(two, about=0.8))
+    split = make_splits(pair, 3)[1]
+    rna = genes(pair)
+    values = rna.values.copy()
+    values[[patient in set(split.test) for patient in rna.patients]] = 1e6
+    poison = replace(pair, modalities={**pair.modalities, "rna": replace(rna, values=values)})
+    clean, again = (Expression.fit(cohort, split.train) for cohort in (pair, poison))
+    assert clean is not None
+    assert again is not None
+    assert clean.state().keys() == again.state().keys()
+    assert {name.partition(".")[0] for name in clean.state()} == {"columns", "genes", "ONE", "TWO"}
+    for name, fitted in clean.state().items():
+        assert_array_equal(fitted, again.state()[name], err_msg=name)
+    assert_array_equal(
+        genes(clean.of(pair)).rows(genes(pair).subset(split.train).patients),
+        genes(again.of(poison)).rows(genes(pair).subset(split.train).patients),
+    )
+    leaked = Expression.fit(poison, poison.patients)
+    assert leaked is not None
+    assert (leaked.state()["ONE.ordered"] == 1e6).any()
+
+
+def test_a_member_without_a_training_patient_is_a_reason(
+    cohorts: tuple[Cohort, Cohort, Cohort],
+) -> None:
+    _, one, two = cohorts
+    pair = joined(standardised(one, about=0.0), standardised(two, about=0.8))
+    spec = all_methods()["pca"]
+    split = Split(0, one.patients, two.patients)
+    with pytest.raises(UnableError, match="TWO has no training patient to rank its genes among"):
+        fit_and_embed(spec, asdict(spec.config_for(Budget.SMOKE)), pair, split, None, 0, "cpu")
+
+
+@pytest.mark.real
+def test_real_zscores_tell_the_member_until_they_are_ranked_within_it() -> None:
+    members = []
+    for name in ("TCGA-LUAD", "TCGA-STAD"):
+        cohort = real_cohort(name)
+        rna = replace(genes(cohort), zscores=True)
+        members.append(Cohort(name, rna.patients, {"rna": rna}))
+    pair = joined(*members)
+    splits = make_splits(pair, 3, Dealing.SITE)
+    assert auroc_of_project(pair, splits, fitted=False) > 0.75
+    assert auroc_of_project(pair, splits, fitted=True) < 0.6
 
 
 def test_what_tells_the_member_by_being_there_is_left_out(

@@ -42,7 +42,7 @@ def as_declared(
     notes = []
     if source.scale is not None:
         values, note = _logarithms(modality, source.scale, source)
-        modality = replace(modality, values=values)
+        modality = replace(modality, values=values, zscores=source.scale is Scale.ZSCORE)
         notes.append(f"{name}: {note}")
     if source.transform is Transform.RANK:
         modality = replace(modality, ranked=True)
