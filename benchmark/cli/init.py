@@ -62,9 +62,10 @@ def _table(found: Survey) -> Table:
 
 
 def _described(source: Slides | Vectors) -> str:
+    mixed = f"; {source.mixture}" if source.mixture else ""
     if isinstance(source, Slides):
-        return f"{source.what}; {source.n_files} slides, {source.width} features"
-    return source.what
+        return f"{source.what}; {source.n_files} slides, {source.width} features{mixed}"
+    return f"{source.what}{mixed}"
 
 
 def _add(

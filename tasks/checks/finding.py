@@ -37,6 +37,7 @@ class Check(StrEnum):
     FILES = "files"
     BARCODES = "barcodes"
     SAMPLES = "samples"
+    PREPARATIONS = "preparations"
     SIZES = "sizes"
     WIDTHS = "widths"
     NOT_FINITE = "not-finite"

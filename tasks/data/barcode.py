@@ -1,4 +1,4 @@
-"""TCGA barcodes: parsed, never sliced, and the choice of samples that they allow.
+"""TCGA barcodes: parsed, never sliced.
 
 TCGA-<site>-<participant>[-<sample type><vial>[-<portion>-<slide or plate>...]]; what follows (UUID,
 file ending) is tolerated. Sample types are those of the GDC code table
@@ -6,8 +6,7 @@ file ending) is tolerated. Sample types are those of the GDC code table
 """
 
 import re
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -25,6 +24,11 @@ _BARCODE = re.compile(
 _ELSEWHERE = re.compile(r"(GTEX[-._]|TARGET[-._]\d{2}[-._]|K[-.]562[-._])", re.IGNORECASE)
 FROM_ELSEWHERE = "of GTEx or TARGET, not of TCGA"
 
+# Slides end in how they were made and a digit or letter: DX1 of paraffin, TSA of the frozen top.
+_SLIDE = re.compile(
+    r"(?<![A-Z0-9])(DX|TS|BS|MS)[A-Z0-9]{1,2}(?![A-Z0-9])", re.IGNORECASE | re.ASCII
+)
+
 PRIMARY = frozenset({"01", "03", "05", "09"})
 OTHER_TUMOUR = frozenset({"02", "04", "06", "07", "08", "40"})
 
@@ -39,6 +43,13 @@ class Tissue(StrEnum):
     OTHER = "cell line, xenograft or unknown tissue"
 
 
+class Preparation(StrEnum):
+    """How a slide was made, as its barcode says it."""
+
+    DIAGNOSTIC = "diagnostic (DX)"
+    FROZEN = "frozen (TS, BS, MS)"
+
+
 @dataclass(frozen=True)
 class Barcode:
     """A parsed barcode.
@@ -48,21 +59,28 @@ class Barcode:
         site: Tissue-source site, `A1`.
         sample_type: Two digits such as `01`, or None for a patient's barcode.
         name: The barcode in capitals and hyphens, without what follows it (UUID, file ending).
+        preparation: Of a slide; None where the barcode does not say.
     """
 
     patient: str
     site: str
     sample_type: str | None
     name: str
+    preparation: Preparation | None = None
+
+    @property
+    def type_code(self) -> str:
+        """Its sample type; a patient's barcode stands for the primary tumour, 01."""
+        return self.sample_type or "01"
 
     @property
     def tissue(self) -> Tissue:
         """What the sample is; a patient's barcode stands for the primary tumour."""
-        if self.sample_type is None or self.sample_type in PRIMARY:
+        if self.type_code in PRIMARY:
             return Tissue.PRIMARY
-        if self.sample_type in OTHER_TUMOUR:
+        if self.type_code in OTHER_TUMOUR:
             return Tissue.OTHER_TUMOUR
-        return {"1": Tissue.NORMAL, "2": Tissue.CONTROL}.get(self.sample_type[0], Tissue.OTHER)
+        return {"1": Tissue.NORMAL, "2": Tissue.CONTROL}.get(self.type_code[0], Tissue.OTHER)
 
     @property
     def is_tumour(self) -> bool:
@@ -93,38 +111,15 @@ def parse_barcode(text: str, where: str) -> Barcode:
         )
     match = found[0]
     name = match.group().upper().replace(match["sep"], "-")
-    return Barcode(patients.pop(), match["site"].upper(), match["type"], name)
+    slide = _SLIDE.search(match["rest"] or "")
+    preparation = None
+    if slide:
+        dx = slide[1].upper() == "DX"
+        preparation = Preparation.DIAGNOSTIC if dx else Preparation.FROZEN
+    return Barcode(patients.pop(), match["site"].upper(), match["type"], name, preparation)
 
 
 def rows_of_tcga(names: Sequence[str]) -> list[int]:
     """Positions of identifiers that are not those of other programmes; all, if none is left."""
     rows = [row for row, name in enumerate(names) if not _ELSEWHERE.match(name)]
     return rows or list(range(len(names)))
-
-
-@dataclass(frozen=True)
-class Selection:
-    """Which samples stand for their patients.
-
-    Attributes:
-        kept: Positions, ascending.
-        left_out: Why samples were left out -> how many.
-    """
-
-    kept: tuple[int, ...]
-    left_out: Mapping[str, int]
-
-
-def select_samples(barcodes: Sequence[Barcode]) -> Selection:
-    """Keep each patient's primary tumour; another tumour only where there is no primary one."""
-    with_primary = {barcode.patient for barcode in barcodes if barcode.is_primary}
-    kept: list[int] = []
-    left_out: Counter[str] = Counter()
-    for position, barcode in enumerate(barcodes):
-        if not barcode.is_tumour:
-            left_out[barcode.tissue] += 1
-        elif barcode.patient in with_primary and not barcode.is_primary:
-            left_out["other tumour of a patient with a primary one"] += 1
-        else:
-            kept.append(position)
-    return Selection(tuple(kept), dict(sorted(left_out.items())))

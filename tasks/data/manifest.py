@@ -26,9 +26,11 @@ from pydantic import (
 from pydantic.dataclasses import dataclass
 from pydantic_core import ArgsKwargs, PydanticCustomError, core_schema
 
+from tasks.data.barcode import OTHER_TUMOUR, PRIMARY
 from tasks.data.cohort import DAYS_PER_MONTH, ENDPOINTS, SIDES, Kind
 from tasks.data.formats.files import reading, require_file, what_is_at
 from tasks.data.formats.tables import near
+from tasks.data.samples import SampleRule, SlideChoice
 from tasks.errors import InputError
 from tasks.names import NAME_RULE, is_name
 
@@ -170,6 +172,23 @@ def _classes(value: object) -> tuple[str, ...]:
     return tuple(value)
 
 
+def _sample_types(value: object) -> tuple[str, ...]:
+    codes = sorted(PRIMARY | OTHER_TUMOUR)
+    if not set(types := _different_texts(value)) <= set(codes):
+        raise _wrong(f"sample types of tumours, of {', '.join(codes)}")
+    return types
+
+
+def _different_texts(value: object) -> tuple[str, ...]:
+    if isinstance(value, tuple):  # a file has lists
+        return value
+    listed = value if isinstance(value, list) else []
+    texts = {text for text in listed if isinstance(text, str) and text.strip()}
+    if not texts or len(texts) < len(listed):
+        raise _wrong("a list of different texts")
+    return tuple(listed)
+
+
 def _members(value: object, info: ValidationInfo) -> tuple[Path, ...]:
     if (
         not isinstance(value, list)
@@ -203,7 +222,7 @@ def _label_name(value: object) -> str:
 _Text = Annotated[str, BeforeValidator(_text)]
 _TextOrBlank = Annotated[str, BeforeValidator(_text_or_blank)]
 _File = Annotated[Path, BeforeValidator(_file)]
-_Slides = Annotated[Path, BeforeValidator(_slides)]
+_SlidePath = Annotated[Path, BeforeValidator(_slides)]
 
 
 @dataclass(frozen=True)
@@ -236,7 +255,48 @@ class _Table:
 
 
 @dataclass(frozen=True)
-class BagSource(_Table):
+class _Samples(_Table):
+    """Samples of patients.
+
+    Attributes:
+        samples: Types such as `01` in the order of preference; none for primary tumours, and
+            another tumour of a patient without a primary one.
+    """
+
+    samples: Annotated[tuple[str, ...], BeforeValidator(_sample_types)] = field(
+        default=(), kw_only=True
+    )
+
+    @property
+    def rule(self) -> SampleRule:
+        """Which of them are taken."""
+        return SampleRule(self.samples, SlideChoice.ALL)
+
+
+@dataclass(frozen=True)
+class _Slides(_Samples):
+    """Samples that are slides.
+
+    Attributes:
+        slides: Which are taken by how they were made; None if nothing is declared.
+        encoder: What made their features.
+        pretrained_on: Whose slides that had been trained on, without labels.
+    """
+
+    slides: Annotated[SlideChoice, _one_of(*SlideChoice)] | None = field(default=None, kw_only=True)
+    encoder: _Text = field(default="", kw_only=True)
+    pretrained_on: Annotated[tuple[str, ...], BeforeValidator(_different_texts)] = field(
+        default=(), kw_only=True
+    )
+
+    @property
+    def rule(self) -> SampleRule:
+        """Which of them are taken."""
+        return SampleRule(self.samples, self.slides)
+
+
+@dataclass(frozen=True)
+class BagSource(_Slides):
     """A folder of per-slide files, or a packed store of them.
 
     Attributes:
@@ -245,12 +305,12 @@ class BagSource(_Table):
     """
 
     kind: Annotated[Kind, _one_of(*Kind)] = field(default=Kind.BAG, kw_only=True)
-    path: _Slides
+    path: _SlidePath
     cohort: _Text | None = None
 
 
 @dataclass(frozen=True)
-class VectorSource(_Table):
+class VectorSource(_Samples):
     """A table of vectors.
 
     Attributes:
@@ -263,6 +323,11 @@ class VectorSource(_Table):
     path: _File
     id: _TextOrBlank
     orientation: Annotated[Orientation, _one_of(*Orientation)] = Orientation.SAMPLES
+
+
+@dataclass(frozen=True)
+class SlideVectorSource(_Slides, VectorSource):
+    """A table of vectors of slides."""
 
 
 @dataclass(frozen=True)
@@ -386,7 +451,7 @@ def _tagged(key: str, word: StrEnum) -> Discriminator:
 
 _TAGS = ("(other)", "(this)")  # no key of a file's; pydantic puts them into the place of an error
 _Wsi = Annotated[
-    Annotated[BagSource, Tag("(other)")] | Annotated[VectorSource, Tag("(this)")],
+    Annotated[BagSource, Tag("(other)")] | Annotated[SlideVectorSource, Tag("(this)")],
     _tagged("kind", Kind.VECTOR),
 ]
 _Clinical = Annotated[

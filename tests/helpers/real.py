@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tomlkit
 from sklearn.decomposition import PCA
 
 from tasks.data.cohort import Cohort, VectorModality
@@ -16,12 +17,31 @@ SHARED = Path(os.environ.get("MIRROR_BENCH_SHARED", Path(__file__).resolve().par
 """Real data and published files, where there are any."""
 
 
-def real_cohort(name: str) -> Cohort:
-    """A cohort of TCGA; the test is skipped where its files are not."""
+def _shared(name: str) -> Path:
     folder = SHARED / "data" / "tcga" / name
     if not folder.is_dir():
-        pytest.skip(f"{folder} is not there")
-    return load_cohort(folder)
+        pytest.skip(f"{folder} is not there (MIRROR_BENCH_SHARED)")
+    return folder
+
+
+def real_cohort(name: str) -> Cohort:
+    """A cohort of TCGA; the test is skipped where its files are not."""
+    return load_cohort(_shared(name))
+
+
+def kirp(target: Path) -> Path:
+    """TCGA-KIRP declared in another folder: of its slides all but one are frozen, and meant."""
+    folder = _shared("TCGA-KIRP")
+    manifest = tomlkit.parse((folder / "cohort.toml").read_text())
+    modalities = manifest["modalities"]
+    labels = manifest["labels"]
+    for part in (*modalities.values(), *labels.values(), manifest["clinical"]):
+        part["path"] = str(folder.resolve() / part["path"])
+    modalities["wsi"]["slides"] = "all"
+    made = target / folder.name
+    made.mkdir(parents=True)
+    (made / "cohort.toml").write_text(manifest.as_string())
+    return made
 
 
 def pca(cohort: Cohort, train: tuple[str, ...]) -> Embeddings:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.data.barcode import Tissue, parse_barcode, select_samples
+from tasks.data.barcode import parse_barcode
 from tasks.errors import InputError
 
 CODE = st.text(string.ascii_uppercase + string.digits, min_size=4, max_size=4)
@@ -55,14 +55,21 @@ def test_parts_survive_the_writing(site: str, code: str, kind: int) -> None:
     assert barcode.is_tumour == (kind < 10)
 
 
-def test_primary_stands_for_the_patient_and_normals_are_left_out() -> None:
-    ids = ["AAAA-06A", "AAAA-01A", "BBBB-06A", "CCCC-11A", "DDDD", "AAAA-20A", "EEEE-50A"]
-    barcodes = [parse_barcode(f"TCGA-XX-{text}", "here") for text in ids]
-    selection = select_samples(barcodes)
-    assert selection.kept == (1, 2, 4)
-    assert selection.left_out == {
-        "other tumour of a patient with a primary one": 1,
-        str(Tissue.NORMAL): 1,
-        str(Tissue.CONTROL): 1,
-        str(Tissue.OTHER): 1,
-    }
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("TCGA-3C-AALI-01Z-00-DX1.F6E9A5DF-D8FB-45CF-B4BD-C6B76294C291.svs", "diagnostic (DX)"),
+        ("TCGA-3C-AALI-01Z-00-DX12.h5", "diagnostic (DX)"),
+        ("tcga.3c.aali.01z.00.dx1.f6e9a5df.d8fb", "diagnostic (DX)"),
+        ("TCGA-3C-AALI-01A-01-TSA.h5", "frozen (TS, BS, MS)"),
+        ("TCGA-3C-AALI-06A-01-BS1.1b2c.h5", "frozen (TS, BS, MS)"),
+        ("TCGA-3C-AALI-11A-02-MS3", "frozen (TS, BS, MS)"),
+        ("TCGA-3C-AALI", None),
+        ("TCGA-3C-AALI-01A-11R-A41B-07", None),
+        ("TCGA-3C-AALI-01A-11R-TS12B-07", None),
+        ("TCGA-3C-AALI-01A.DX1.h5", None),
+        ("TCGA-DX-AALI-01A", None),
+    ],
+)
+def test_a_slide_says_how_it_was_made(text: str, expected: str | None) -> None:
+    assert parse_barcode(text, "here").preparation == expected

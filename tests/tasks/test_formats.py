@@ -243,7 +243,7 @@ def test_empty_and_normal_slides_are_left_out_and_counted(tmp_path: Path, empty:
     hdf5(folder / f"{A}-01Z-00-DX1.h5", FEATURES)
     hdf5(folder / f"{A}-01Z-00-DX2.h5", empty)
     hdf5(folder / f"{A}-11A-01-TS1.h5", FEATURES)
-    hdf5(folder / f"{B}-06A-01-TS1.h5", FEATURES)
+    hdf5(folder / f"{B}-06A-01-DX1.h5", FEATURES)
     modality, notes = read_bags("wsi", BagSource(folder))
     assert {p: len(s) for p, s in modality.slides.items()} == {A: 1, B: 1}
     assert notes == (

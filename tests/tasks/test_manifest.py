@@ -17,6 +17,7 @@ from tasks.data.manifest import (
     TimeUnit,
     read_manifest,
 )
+from tasks.data.samples import SampleRule, SlideChoice
 from tasks.errors import InputError
 
 GOOD = """
@@ -24,10 +25,15 @@ name = "X"
 [modalities.wsi]
 kind = "bag"
 path = "bags"
+slides = "all"
+samples = ["01", "06"]
+encoder = "E"
+pretrained_on = ["TCGA"]
 [modalities.rna]
 kind = "vector"
 path = "t.csv"
 id = "sample"
+samples = ["06"]
 orientation = "genes"
 [clinical]
 format = "table"
@@ -64,8 +70,16 @@ def folder(tmp_path: Path) -> Path:
 def test_everything_is_typed(folder: Path) -> None:
     (folder / "cohort.toml").write_text(GOOD)
     manifest = read_manifest(folder)
-    assert manifest.modalities["wsi"] == BagSource(folder / "bags")
-    assert manifest.modalities["rna"] == GeneSource(folder / "t.csv", "sample", Orientation.GENES)
+    assert manifest.modalities["wsi"] == BagSource(
+        folder / "bags",
+        slides=SlideChoice.ALL,
+        samples=("01", "06"),
+        encoder="E",
+        pretrained_on=("TCGA",),
+    )
+    rna = GeneSource(folder / "t.csv", "sample", Orientation.GENES, samples=("06",))
+    assert manifest.modalities["rna"] == rna
+    assert rna.rule == SampleRule(("06",), SlideChoice.ALL)
     assert isinstance(manifest.clinical, TableSource)
     assert manifest.clinical.time_unit is TimeUnit.DAYS
     assert manifest.clinical.event_value == "1"
@@ -105,6 +119,21 @@ def test_everything_is_typed(folder: Path) -> None:
             'kind = "vector"\npath = "no.csv"',
             r"no\.csv: No such",
         ),
+        ('slides = "all"', 'slides = "ffpe"', r"wsi\.slides: expected one of dx, frozen, all"),
+        ('samples = ["01", "06"]', 'samples = "01"', r"wsi\.samples: expected a list of different"),
+        ('samples = ["01", "06"]', 'samples = ["01", "01"]', "samples: expected a list of differ"),
+        (
+            'samples = ["01", "06"]',
+            'samples = ["01", "11"]',
+            "expected sample types of tumours, of",
+        ),
+        ('encoder = "E"', 'encoder = ""', r"wsi\.encoder: expected a text, found ''"),
+        (
+            'pretrained_on = ["TCGA"]',
+            "pretrained_on = []",
+            "pretrained_on: expected a list of diff",
+        ),
+        ("orientation =", 'slides = "dx"\norientation =', r"rna\.slides: .* unknown key 'slides'"),
         ('format = "table"', 'format = "tcga_cdr"', "did you mean tcga-cdr"),
         ('format = "table"', 'format = "tcga-cdr"', "unknown key 'id'"),
         ('stage = "ajcc"', "stage = 3", r"clinical\.stage: expected a text, found 3"),

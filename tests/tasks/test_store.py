@@ -35,7 +35,7 @@ from tasks.data.store.verifying import verify_store
 from tasks.errors import InputError
 from tests.helpers.damage import damaged
 from tests.helpers.planted import planted, planted_folder
-from tests.helpers.real import SHARED, real_cohort
+from tests.helpers.real import kirp
 from tests.helpers.slide_files import WRITERS, Writer, bag, barcode, clam, torch_file, trident
 from tests.helpers.time_limits import wait_until
 
@@ -580,8 +580,8 @@ def test_training_in_halves_gives_the_numbers_of_float32(
 
 @pytest.mark.real
 def test_kirp(tmp_path: Path) -> None:
-    cohort = real_cohort("TCGA-KIRP")
-    folder = SHARED / "data" / "tcga" / "TCGA-KIRP"
+    folder = kirp(tmp_path)
+    cohort = load_cohort(folder)
     for precision in StoredPrecision:
         output = tmp_path / precision
         command = ["data", "import", str(folder), "--output", str(output)]

@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 
 from tasks.checks.data.outliers import FAR, far_from_others
-from tasks.checks.data.sample_facts import barcodes_of, duplicates, tissues
+from tasks.checks.data.sample_facts import barcodes_of, duplicates, taken
 from tasks.checks.finding import Check, Finding, Severity, counted
 from tasks.data.barcode import Barcode
-from tasks.data.formats.bags import Scans, read_bags
+from tasks.data.formats.bags import Scans, find_slides
 from tasks.data.formats.folders import slide_files
 from tasks.data.formats.slides import Scan, finite_chunks, read_coordinates
 from tasks.data.manifest import BagSource
+from tasks.data.samples import select_samples
 from tasks.data.store.plan import Progress
 from tasks.data.store.verifying import verify_store
 from tasks.errors import InputError, NotFiniteError
@@ -29,7 +30,7 @@ def verify_bags(
     """Look at every slide of a cohort.
 
     Returns:
-        What is so, and the patients that have a slide with instances.
+        What is so, and the patients whose slides are taken.
     """
     if source.path.is_file():
         return _store(part, source, cohort, looking_at)
@@ -58,8 +59,10 @@ def verify_bags(
     facts += _broken(part, broken, len(files), source.path)
     facts += _whole(part, whole, len(files))
     filled = [file for file in whole if file[3].n_instances]
-    facts += tissues(part, [barcode for _, barcode, _, _ in filled])
-    return facts, frozenset(barcode.patient for _, barcode, _, _ in filled if barcode.is_tumour)
+    if not filled:
+        return facts, frozenset()
+    selection = select_samples([barcode for _, barcode, _, _ in filled], source.rule)
+    return facts + taken(part, selection, source.rule), selection.patients
 
 
 def _store(
@@ -67,13 +70,27 @@ def _store(
 ) -> tuple[list[Finding], frozenset[str]]:
     """A packed store holds what was looked at when it was made: it is compared with its sums."""
     try:
-        modality, notes = read_bags(part, source, cohort)
+        found = find_slides(source, cohort)
         verify_store(source.path, looking_at)
     except InputError as error:
         return [Finding(part, Check.FILES, Severity.PROBLEM, str(error))], frozenset()
-    facts = [Finding(part, Check.FILES, Severity.NOTE, "a packed store, whole by its checksums")]
-    facts += [Finding(part, Check.SAMPLES, Severity.NOTE, note.text) for note in notes]
-    return facts, frozenset(modality.patients)
+    facts = [
+        Finding(part, Check.FILES, Severity.NOTE, "a packed store, whole by its checksums"),
+        _sizes(
+            part,
+            found.selection.barcodes,
+            [s.n_instances for s in found.slides if s.n_instances],
+            found.width,
+        ),
+        *_empty(part, [s.name for s in found.slides if not s.n_instances], len(found.slides)),
+        *taken(part, found.selection, source.rule),
+    ]
+    return facts, found.selection.patients
+
+
+def _empty(part: str, names: Sequence[str], total: int) -> list[Finding]:
+    what = "slides without instances, left out"
+    return counted(part, Check.EMPTY, Severity.WARNING, what, names, total, "slides")
 
 
 def _broken(part: str, errors: Sequence[InputError], total: int, folder: Path) -> Iterator[Finding]:
@@ -93,14 +110,15 @@ def _broken(part: str, errors: Sequence[InputError], total: int, folder: Path) -
 
 def _whole(part: str, whole: Sequence[_File], total: int) -> Iterator[Finding]:
     empty = [name for name, _, _, scan in whole if not scan.n_instances]
-    what = "slides without instances, left out"
-    yield from counted(part, Check.EMPTY, Severity.WARNING, what, empty, total, "slides")
+    yield from _empty(part, empty, total)
     filled = [file for file in whole if file[3].n_instances]
     if not filled:
         yield Finding(part, Check.FILES, Severity.PROBLEM, "no slide has instances")
         return
     yield from _widths(part, filled)
-    yield from _sizes(part, filled)
+    counts = [scan.n_instances for _, _, _, scan in filled]
+    yield _sizes(part, [barcode for _, barcode, _, _ in filled], counts, filled[0][3].width)
+    yield from _tiny(part, filled)
     yield from duplicates(
         part,
         [name for name, _, _, _ in filled],
@@ -120,21 +138,26 @@ def _widths(part: str, filled: Sequence[_File]) -> list[Finding]:
     return counted(part, Check.WIDTHS, Severity.PROBLEM, what, others, len(filled), "slides")
 
 
-def _sizes(part: str, filled: Sequence[_File]) -> Iterator[Finding]:
-    counts = np.array([scan.n_instances for _, _, _, scan in filled])
-    patients = {barcode.patient for _, barcode, _, _ in filled}
-    median = float(np.median(counts))
-    yield Finding(
+def _sizes(
+    part: str, barcodes: Sequence[Barcode], n_instances: Sequence[int], width: int
+) -> Finding:
+    counts = np.array(n_instances)
+    patients = {barcode.patient for barcode in barcodes}
+    return Finding(
         part,
         Check.SIZES,
         Severity.NOTE,
-        f"{len(filled):,} slides of {len(patients):,} patients, {filled[0][3].width} features "
+        f"{len(barcodes):,} slides of {len(patients):,} patients, {width} features "
         f"an instance; {counts.min():,} to {counts.max():,} instances a slide, "
-        f"{median:,.0f} in the median",
+        f"{np.median(counts):,.0f} in the median",
     )
+
+
+def _tiny(part: str, filled: Sequence[_File]) -> list[Finding]:
+    median = float(np.median([scan.n_instances for _, _, _, scan in filled]))
     tiny = [name for name, _, _, scan in filled if scan.n_instances * _TINY < median]
     what = f"slides of {_TINY} times fewer instances than the median"
-    yield from counted(part, Check.OUTLIERS, Severity.WARNING, what, tiny, len(filled), "slides")
+    return counted(part, Check.OUTLIERS, Severity.WARNING, what, tiny, len(filled), "slides")
 
 
 def _coordinates(part: str, filled: Sequence[_File]) -> Iterator[Finding]:

@@ -8,8 +8,10 @@ import numpy as np
 
 from tasks.checks.finding import Check, Finding, Severity, counted, some
 from tasks.checks.leaks.duplicates import copies
+from tasks.checks.leaks.preparations import audit_preparations
 from tasks.checks.leaks.rows import Rows
-from tasks.data.barcode import Barcode, select_samples
+from tasks.data.barcode import Barcode, Preparation
+from tasks.data.samples import SampleRule, Selection
 from tasks.data.split_files import find_barcode
 
 
@@ -22,25 +24,29 @@ def barcodes_of(part: str, names: Sequence[str]) -> tuple[list[Barcode | None], 
     return barcodes, counted(part, check, Severity.PROBLEM, what, strange, len(names), unit)
 
 
-def tissues(part: str, barcodes: Sequence[Barcode]) -> Iterator[Finding]:
-    """Samples that are left out, and patients of several."""
-    selection = select_samples(barcodes)
-    for why, n in selection.left_out.items():
-        yield Finding(
-            part, Check.SAMPLES, Severity.NOTE, f"left out: {why}", n, len(barcodes), "samples"
-        )
-    if not selection.kept:
-        yield Finding(
-            part, Check.SAMPLES, Severity.PROBLEM, "no sample is of a tumour", 0, len(barcodes),
-            "samples",
-        )  # fmt: skip
-        return
-    per_patient = Counter(barcodes[i].patient for i in selection.kept)
+def taken(part: str, selection: Selection, rule: SampleRule) -> list[Finding]:
+    """Samples that do not stand for their patients, and patients of several."""
+    total = len(selection.barcodes)
+    facts = [
+        Finding(part, Check.SAMPLES, Severity.NOTE, f"left out: {why}", len(rows), total, "samples")
+        for why, rows in selection.left_out.items()
+        if why not in [*Preparation]
+    ]
+    if selection.fault:
+        facts.append(Finding(part, Check.SAMPLES, Severity.PROBLEM, selection.fault))
+        return facts
+    mixed = audit_preparations(part, selection, rule)
+    if mixed.is_there:
+        facts.append(replace(mixed, summary=f"{mixed.summary}; {mixed.advice}", advice=""))
+    if n := selection.unclear():
+        text = "taken, but do not say whether diagnostic or frozen"
+        facts.append(Finding(part, Check.PREPARATIONS, Severity.NOTE, text, n, total, "slides"))
+    per_patient = Counter(selection.barcodes[i].patient for i in selection.kept)
     several = [patient for patient, n in per_patient.items() if n > 1]
     most = max(per_patient.values())
     what = f"patients of several samples or slides, {most} at most; they become one"
     n = len(per_patient)
-    yield from counted(part, Check.SAMPLES, Severity.NOTE, what, several, n, "patients")
+    return facts + counted(part, Check.SAMPLES, Severity.NOTE, what, several, n, "patients")
 
 
 def duplicates(

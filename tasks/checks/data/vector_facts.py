@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tasks.checks.data.gene_facts import gene_names, looks_like_genes, plural
 from tasks.checks.data.outliers import far_from_others
-from tasks.checks.data.sample_facts import barcodes_of, duplicates, tissues
+from tasks.checks.data.sample_facts import barcodes_of, duplicates, taken
 from tasks.checks.data.scale import MILLION, SeenScale, detect_scale, sample_sums
 from tasks.checks.finding import Check, Finding, Severity, counted
 from tasks.data.barcode import FROM_ELSEWHERE, rows_of_tcga
@@ -18,6 +18,7 @@ from tasks.data.formats.expression import as_declared
 from tasks.data.formats.tables import NumericTable
 from tasks.data.formats.vectors import SUMMARIES, open_vectors, vectors_of
 from tasks.data.manifest import GeneSource, VectorSource
+from tasks.data.samples import select_samples
 from tasks.errors import InputError
 
 _FAR_CELL = 20.0  # of z-scores: no gene of a thousand samples is there by chance
@@ -29,7 +30,7 @@ def verify_vectors(part: str, source: VectorSource) -> tuple[list[Finding], froz
     """Look at every cell of a table.
 
     Returns:
-        What is so, and the patients that have a tumour in it.
+        What is so, and the patients whose samples are taken.
     """
     try:
         whole, summaries = open_vectors(source)
@@ -57,7 +58,8 @@ def verify_vectors(part: str, source: VectorSource) -> tuple[list[Finding], froz
     facts.insert(0, Finding(part, Check.SIZES, Severity.NOTE, text))
     text, n = f"left out: {SUMMARIES}", len(table.columns) + len(summaries)
     facts += counted(part, Check.GENES, Severity.NOTE, text, summaries, n, "features")
-    facts += tissues(part, known)
+    selection = select_samples(known, source.rule)
+    facts += taken(part, selection, source.rule)
     contents = [hashlib.sha256(table.values[i].tobytes()).hexdigest() for i in there]
     facts += duplicates(part, [table.ids[i] for i in there], known, contents)
     facts += _missing(part, table)
@@ -68,7 +70,7 @@ def verify_vectors(part: str, source: VectorSource) -> tuple[list[Finding], froz
         facts += _repeated(part, table.columns)
         facts += _features(part, table)
     facts += _refused(part, source, whole, facts)
-    return facts, frozenset(barcode.patient for barcode in known if barcode.is_tumour)
+    return facts, selection.patients
 
 
 def _refused(

@@ -12,15 +12,19 @@ from tasks.checks.leaks.contradictions import audit_rows
 from tasks.checks.leaks.duplicates import audit_duplicates
 from tasks.checks.leaks.outcome_columns import audit_vital_status
 from tasks.checks.leaks.polarity import audit_polarity
+from tasks.checks.leaks.preparations import audit_preparations
 from tasks.checks.leaks.published_endpoints import projects_of
 from tasks.checks.leaks.rows import bag_rows, pooled, table_rows
 from tasks.checks.leaks.separation import MIN_GROUP, forest, linear, separability
 from tasks.checks.leaks.sites import ALMOST_PERFECT, audit_label_by_site, audit_site_signature
 from tasks.checks.leaks.table_leaks import identifier
 from tasks.data.cohort import BagModality, Cohort, VectorModality
+from tasks.data.formats.bags import find_slides
 from tasks.data.formats.tables import read_text_table
+from tasks.data.formats.vectors import find_samples
 from tasks.data.load import load_cohort
 from tasks.data.manifest import (
+    BagSource,
     ClinicalFormat,
     Manifest,
     TableSource,
@@ -101,6 +105,9 @@ def _audit(manifest: Manifest, cohort: Cohort) -> list[Finding]:
     for key, modality in cohort.modalities.items():
         where = f"{name}: {key}"
         source = manifest.modalities[key]
+        if key == "wsi":
+            slides = find_slides(source) if isinstance(source, BagSource) else find_samples(source)
+            checks.append(audit_preparations(where, slides.selection, source.rule))
         if isinstance(modality, BagModality):
             rows = bag_rows(modality)
             modality = pooled(rows)  # noqa: PLW2901 - a vector per patient, as the others are

@@ -1,11 +1,39 @@
 """What the files of a folder may be used for."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.checks.finding import Check, Finding, Severity
+from tasks.data.barcode import Barcode, Preparation
 from tasks.data.manifest import ClinicalFormat, Orientation, Scale
+from tasks.data.samples import SampleRule, SlideChoice, select_samples
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Slides some of which are frozen.
+
+    Attributes:
+        n_frozen: How many.
+        n: Of how many.
+        choice: Which to take, so as to keep most patients.
+    """
+
+    n_frozen: int
+    n: int
+    choice: SlideChoice
+
+    def __str__(self) -> str:
+        return f"{self.n_frozen} of {self.n} slides are {Preparation.FROZEN}"
+
+
+def mixture_of(barcodes: Sequence[Barcode]) -> Mixture | None:
+    """What slides of tumours are, if any of them is known to be frozen."""
+    undeclared = select_samples(barcodes, SampleRule())
+    frozen = len(undeclared.left_out.get(Preparation.FROZEN, ()))
+    choice = SlideChoice.FROZEN if undeclared.fault else SlideChoice.DX
+    return Mixture(frozen, len(barcodes), choice) if frozen else None
 
 
 @dataclass(frozen=True)
@@ -18,6 +46,8 @@ class Slides:
         patients: Those of the file names.
         n_files: Slide files.
         width: Features an instance, of the files that were looked at.
+        encoder: What made them, as far as files or folders name it.
+        mixture: Which slides are to be taken, where not all are known to be diagnostic ones.
     """
 
     path: Path
@@ -25,6 +55,8 @@ class Slides:
     patients: frozenset[str]
     n_files: int
     width: int
+    encoder: str = ""
+    mixture: Mixture | None = None
 
 
 @dataclass(frozen=True)
@@ -40,6 +72,7 @@ class Vectors:
         patients: Those of its identifiers.
         n_features: Features of a vector.
         scale: Of genes, what their first values look like; None if that is not known.
+        mixture: Of slides, as that of `Slides`.
     """
 
     path: Path
@@ -50,6 +83,7 @@ class Vectors:
     patients: frozenset[str]
     n_features: int
     scale: Scale | None = None
+    mixture: Mixture | None = None
 
 
 @dataclass(frozen=True)

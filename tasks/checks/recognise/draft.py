@@ -127,7 +127,7 @@ def _described(found: Slides | Vectors, survey: Survey) -> str:
     if isinstance(found, Slides):
         return (
             f"RECOGNISED {found.what}: {found.n_files} slides of {own} patients, "
-            f"{found.width} features an instance."
+            f"{found.width} features an instance.{_mixed(found)}"
         )
     partner = (survey.rna if found.side == "wsi" else survey.wsi)[:1]
     both = (
@@ -136,20 +136,35 @@ def _described(found: Slides | Vectors, survey: Survey) -> str:
         else ""
     )
     side = "slide features" if found.side == "wsi" else "expression"
-    return f"GUESSED {side}: {found.what}; {own} patients{both}."
+    return f"GUESSED {side}: {found.what}; {own} patients{both}.{_mixed(found)}"
+
+
+def _mixed(found: Slides | Vectors) -> str:
+    mixture = found.mixture
+    if mixture is None:
+        return ""
+    return f' {mixture}: GUESSED slides = "{mixture.choice}" (dx | frozen | all).'
 
 
 def _modality(side: str, found: Slides | Vectors, survey: Survey) -> list[str]:
     lines = [f"[modalities.{side}]"]
     if isinstance(found, Slides):
-        return [*lines, 'kind = "bag"', f"path = {_text(_path(survey, found.path))}"]
+        lines += ['kind = "bag"', f"path = {_text(_path(survey, found.path))}"]
+        if found.encoder:
+            lines += [f"encoder = {_text(found.encoder)}"]
+            lines += ['# pretrained_on = ["TCGA"]  # if it has seen slides of the cohort']
+        return lines + _choice(found)
     lines += ['kind = "vector"', f"path = {_text(_path(survey, found.path))}"]
     lines += [f"id = {_text(found.id)}"]
     if found.orientation is Orientation.GENES:
         lines += ['orientation = "genes"']
     if found.scale is not None:
         lines += [f"scale = {_text(str(found.scale))}  # GUESSED from the first values"]
-    return lines
+    return lines + _choice(found)
+
+
+def _choice(found: Slides | Vectors) -> list[str]:
+    return [f"slides = {_text(found.mixture.choice)}"] if found.mixture else []
 
 
 def _clinicals(survey: Survey) -> Iterator[str]:

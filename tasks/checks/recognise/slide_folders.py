@@ -7,7 +7,7 @@ from pathlib import Path
 import h5py
 
 from tasks.checks.finding import Finding
-from tasks.checks.recognise.candidates import Slides, unused
+from tasks.checks.recognise.candidates import Slides, mixture_of, unused
 from tasks.data.formats.files import reading
 from tasks.data.formats.hdf5 import own_dataset
 from tasks.data.formats.slides import HDF5_SUFFIXES, TORCH_SUFFIXES, peek_slide
@@ -59,7 +59,16 @@ def survey_slides(folder: Path, files: Sequence[Path]) -> Slides | Finding:
     if len(widths) > 1:
         return unused(folder, f"slides of different widths: {', '.join(map(str, sorted(widths)))}")
     width = widths.pop() if widths else 0
-    return Slides(folder, _tool(folder, files[0], width, encoder), patients, len(files), width)
+    encoder = encoder.strip() or _encoder_of_job(folder)
+    return Slides(
+        folder,
+        _tool(folder, files[0], width, encoder),
+        patients,
+        len(files),
+        width,
+        encoder,
+        mixture_of([barcode for barcode in barcodes if barcode]),
+    )
 
 
 def _shape(file: Path) -> tuple[int, ...]:
@@ -74,6 +83,12 @@ def _shape(file: Path) -> tuple[int, ...]:
         return ()
 
 
+def _encoder_of_job(folder: Path) -> str:
+    """The encoder that TRIDENT names a folder after; nothing where it is not TRIDENT's."""
+    named = _TRIDENT_FOLDER.fullmatch(folder.name)
+    return named["encoder"] if named and _TRIDENT_JOB.fullmatch(folder.parent.name) else ""
+
+
 def _tool(folder: Path, file: Path, width: int, encoder: str) -> str:
     """Which tool wrote a folder, by its name, its first file and the encoder that files name."""
     if folder.name in _CLAM:
@@ -83,10 +98,10 @@ def _tool(folder: Path, file: Path, width: int, encoder: str) -> str:
         return "features with a leading axis, as UNI2-h's are distributed" + (
             "" if width == 1536 else f" (but {width} wide, not 1536)"
         )
-    named = _TRIDENT_FOLDER.fullmatch(folder.name)
-    if named and _TRIDENT_JOB.fullmatch(folder.parent.name):
-        return f"TRIDENT, encoder {encoder or named['encoder']}, patches {folder.parent.name}"
+    if _encoder_of_job(folder):
+        return f"TRIDENT, encoder {encoder}, patches {folder.parent.name}"
     kind = "HDF5 files" if shape else "tensors saved by torch.save"
     if encoder:
         return f"{kind} of the encoder {encoder}"
+    named = _TRIDENT_FOLDER.fullmatch(folder.name)
     return f"{kind}, by the folder's name of the encoder {named['encoder']}" if named else kind

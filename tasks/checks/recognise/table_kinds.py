@@ -24,6 +24,7 @@ from tasks.checks.recognise.candidates import (
     Statuses,
     TableColumns,
     Vectors,
+    mixture_of,
     unused,
 )
 from tasks.data.formats.cells import number, shown
@@ -176,10 +177,20 @@ def _vectors(
         what = f"a row a sample: {_named(numeric)}; {_looks(seen)}"
     else:
         what = f"a row a slide: {len(numeric)} features that are not named like genes"
-    barcodes = map(find_barcode, read_column(path, id_column))
-    patients = frozenset(found.patient for found in barcodes if found)
+    barcodes = [found for found in map(find_barcode, read_column(path, id_column)) if found]
+    patients = frozenset(found.patient for found in barcodes)
     side = "rna" if genes else "wsi"
-    return Vectors(path, what, id_column, Orientation.SAMPLES, side, patients, len(numeric), scale)
+    return Vectors(
+        path,
+        what,
+        id_column,
+        Orientation.SAMPLES,
+        side,
+        patients,
+        len(numeric),
+        scale,
+        None if genes else mixture_of(barcodes),
+    )
 
 
 def _looks(seen: ScaleFacts) -> str:

@@ -2,18 +2,19 @@
 
 import os
 from contextlib import suppress
-from dataclasses import astuple
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from tasks.atomic import atomic_write
 from tasks.cache_dir import cache_dir
-from tasks.data.barcode import parse_barcode, select_samples
+from tasks.data.barcode import parse_barcode
 from tasks.data.cohort import BagModality, Slide
 from tasks.data.formats.files import Stamp, stamp_of
 from tasks.data.formats.folders import common_width, slide_files, slide_name
 from tasks.data.formats.slides import Scan, SlideFile, scan_slide
 from tasks.data.manifest import BagSource
-from tasks.data.notes import Note, left_out_notes
+from tasks.data.notes import Note
+from tasks.data.samples import Selection, select_samples
 from tasks.data.store.layout import read_contents
 from tasks.data.store.precision import StoredPrecision
 from tasks.data.store.reading import stored_slides
@@ -67,13 +68,57 @@ class Scans:
                     file.write(seal([_VERSION, path, *stamp], astuple(scan)))
 
 
+@dataclass(frozen=True)
+class FoundSlides:
+    """The slides of a folder or a packed store.
+
+    Attributes:
+        slides: All of them.
+        width: Features per instance.
+        filled: Positions of those with instances.
+        selection: Which of the filled ones stand for their patients.
+    """
+
+    slides: tuple[Slide, ...]
+    width: int
+    filled: tuple[int, ...]
+    selection: Selection
+
+
+def find_slides(source: BagSource, cohort: str = "") -> FoundSlides:
+    """Look at the slides of a source; those of a folder are scanned unless they are known.
+
+    Args:
+        source: Where the folder or the store is, and which slides are taken.
+        cohort: Whose a store must be; of any cohort if empty.
+
+    Raises:
+        InputError: If a file is not readable, holds no TCGA barcode, is not like its neighbours, or
+            the store is another cohort's; the slides that are taken make no cohort.
+    """
+    path = Path(os.path.abspath(source.path))  # noqa: PTH100 - keep links
+    if path.is_file():
+        files, slides, width = _of_store(path, source.cohort or cohort)
+    else:
+        files, slides, width = _of_folder(path)
+    filled = tuple(i for i, slide in enumerate(slides) if slide.n_instances)
+    if not filled:
+        raise InputError(
+            f"{source.path}: expected slides with instances, found none among {len(files)} files"
+        )
+    barcodes = [parse_barcode(files[i].name, str(files[i])) for i in filled]
+    selection = select_samples(barcodes, source.rule)
+    if selection.fault:
+        raise InputError(f"{source.path}: {selection.fault}")
+    return FoundSlides(tuple(slides), width, filled, selection)
+
+
 def read_bags(
     name: str, source: BagSource, cohort: str = ""
 ) -> tuple[BagModality, tuple[Note, ...]]:
     """Read a folder of per-slide files, or a packed store of them, as one bag per patient.
 
-    Slides of primary tumours are taken, of another tumour only where the patient has no primary
-    one. A slide without instances is left out and counted.
+    Slides are taken by the rule of the source. One without instances is left out and counted.
 
     Args:
         name: The modality's name, for the notes.
@@ -84,32 +129,19 @@ def read_bags(
         The modality, whose slides are read when asked for, and notes on what was left out.
 
     Raises:
-        InputError: If a file is not readable, holds no TCGA barcode, is not like its neighbours, or
-            the store is another cohort's.
+        InputError: As `find_slides`.
     """
-    path = Path(os.path.abspath(source.path))  # noqa: PTH100 - keep links
-    if path.is_file():
-        files, slides, width = _of_store(path, source.cohort or cohort)
-    else:
-        files, slides, width = _of_folder(path)
-    barcodes = [parse_barcode(file.name, str(file)) for file in files]
-    filled = [i for i, slide in enumerate(slides) if slide.n_instances]
-    selection = select_samples([barcodes[i] for i in filled])
-    if not selection.kept:
-        raise InputError(
-            f"{source.path}: expected slides of tumours with instances, found none "
-            f"among {len(files)} files"
-        )
+    found = find_slides(source, cohort)
+    selection, n = found.selection, len(found.slides)
     bags: dict[str, tuple[Slide, ...]] = {}
-    for i in (filled[row] for row in selection.kept):
-        patient = barcodes[i].patient
-        bags[patient] = (*bags.get(patient, ()), slides[i])
-    modality = BagModality({patient: bags[patient] for patient in sorted(bags)}, width)
-    kept = f"{len(files)} slides in, {len(selection.kept)} kept, {len(bags)} patients, "
-    left_out = {"no instances": len(slides) - len(filled), **selection.left_out}
+    for row in selection.kept:
+        patient = selection.barcodes[row].patient
+        bags[patient] = (*bags.get(patient, ()), found.slides[found.filled[row]])
+    modality = BagModality({patient: bags[patient] for patient in sorted(bags)}, found.width)
+    kept = f"{n} slides in, {len(selection.kept)} kept, {len(bags)} patients, "
     return modality, (
-        Note(name, f"{kept}{width} features an instance"),
-        *left_out_notes(name, "slides", left_out),
+        Note(name, f"{kept}{found.width} features an instance"),
+        *selection.notes(name, "slides", {"no instances": n - len(found.filled)}),
     )
 
 

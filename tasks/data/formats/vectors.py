@@ -2,22 +2,17 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.data.barcode import (
-    FROM_ELSEWHERE,
-    Barcode,
-    parse_barcode,
-    rows_of_tcga,
-    select_samples,
-)
+from tasks.data.barcode import FROM_ELSEWHERE, Barcode, parse_barcode, rows_of_tcga
 from tasks.data.cohort import VectorModality
 from tasks.data.formats.tables import NumericTable, read_numeric_table
 from tasks.data.manifest import Orientation, TruthSource, VectorSource
-from tasks.data.notes import left_out_notes
+from tasks.data.samples import Selection, select_samples
 from tasks.errors import InputError
 
 # STAR and HTSeq write these among the genes; a million counts with them in it is of no genes.
@@ -86,7 +81,7 @@ def read_vectors(name: str, source: VectorSource) -> tuple[VectorModality, tuple
     """Read a table as one vector per patient.
 
     A patient's rows are averaged, and so are columns (genes) of one name; a missing cell does not
-    count. Primary tumours stand for their patients, another tumour only where there is none.
+    count. Which samples stand for their patients is the rule of the source.
 
     Args:
         name: The modality's name, for the notes.
@@ -96,25 +91,51 @@ def read_vectors(name: str, source: VectorSource) -> tuple[VectorModality, tuple
         The modality, and notes on what came in and what was left out.
 
     Raises:
-        InputError: If the table is not readable, not numeric, or an id holds no TCGA barcode.
+        InputError: If the table is not readable, not numeric, an id holds no TCGA barcode, or the
+            samples that are taken make no cohort.
     """
     return vectors_of(name, source, *open_vectors(source))
+
+
+@dataclass(frozen=True)
+class FoundSamples:
+    """The samples of a table.
+
+    Attributes:
+        rows: Of those that are TCGA's.
+        selection: Which of them stand for their patients.
+    """
+
+    rows: tuple[int, ...]
+    selection: Selection
+
+
+def find_samples(source: VectorSource, table: NumericTable | None = None) -> FoundSamples:
+    """Look at the identifiers of a table, which is opened unless it is given.
+
+    Raises:
+        InputError: The table cannot be read, an id holds no TCGA barcode, or the samples that are
+            taken make no cohort.
+    """
+    ids = (open_vectors(source)[0] if table is None else table).ids
+    place = "column" if source.orientation is Orientation.GENES else "row"
+    place = f'orientation "{source.orientation}", {place}'
+    rows = rows_of_tcga(ids)
+    selection = select_samples(barcodes_of(source.path, ids, place, rows), source.rule)
+    if selection.fault:
+        raise InputError(f"{source.path}: {selection.fault}")
+    return FoundSamples(tuple(rows), selection)
 
 
 def vectors_of(
     name: str, source: VectorSource, table: NumericTable, summaries: Sequence[str]
 ) -> tuple[VectorModality, tuple[str, ...]]:
     """As `read_vectors`, of what `open_vectors` gave."""
-    place = "column" if source.orientation is Orientation.GENES else "row"
-    place = f'orientation "{source.orientation}", {place}'
-    rows = rows_of_tcga(table.ids)
-    barcodes = barcodes_of(source.path, table.ids, place, rows)
-    selection = select_samples(barcodes)
-    if not selection.kept:
-        reasons = ", ".join(f"{n} of {reason}" for reason, n in selection.left_out.items())
-        raise InputError(f"{source.path}: expected tumour samples, found {reasons}")
+    found = find_samples(source, table)
+    rows, selection = found.rows, found.selection
     kept = [rows[i] for i in selection.kept]
-    patients, values = _average(table.values[kept], [barcodes[i].patient for i in selection.kept])
+    owners = [selection.barcodes[i].patient for i in selection.kept]
+    patients, values = _average(table.values[kept], owners)
     features, columns = _average(values.T, table.columns)
     values = columns.T
     order = sorted(range(len(patients)), key=patients.__getitem__)
@@ -127,8 +148,7 @@ def vectors_of(
     ]
     if summaries:
         notes.append(f"{name}: {len(summaries)} features left out: {SUMMARIES}")
-    left_out = {FROM_ELSEWHERE: len(table.ids) - len(rows), **selection.left_out}
-    notes += left_out_notes(name, "samples", left_out)
+    notes += selection.notes(name, "samples", {FROM_ELSEWHERE: len(table.ids) - len(rows)})
     if len(kept) > len(patients):
         notes.append(f"{name}: {len(kept) - len(patients)} further samples of a patient averaged")
     if len(table.columns) > len(features):
