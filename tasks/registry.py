@@ -10,6 +10,7 @@ from tasks.errors import InputError
 from tasks.kinds.few_shot import FewShot
 from tasks.kinds.few_shot_survival import FewShotSurvival
 from tasks.kinds.missing_modality import MissingModality
+from tasks.kinds.mutation import Mutation
 from tasks.kinds.published.paper_few_shot import PaperFewShot
 from tasks.kinds.published.paper_subtyping import PaperSubtyping
 from tasks.kinds.published.paper_survival import PaperSurvival
@@ -22,6 +23,7 @@ KINDS: tuple[type[Task], ...] = (
     Survival,
     SurvivalDiscrete,
     Subtyping,
+    Mutation,
     FewShot,
     FewShotSurvival,
     Retrieval,

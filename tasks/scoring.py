@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.base import Columns, Evidence_contra, Metric, Unscored
-from tasks.data.cohort import Cohort, Endpoint, Label
+from tasks.data.cohort import Cohort, Endpoint, Label, LabelKind
 from tasks.data.splits import Split, inner_folds
 from tasks.embeddings import Embeddings
 from tasks.heads.cox import RidgeCox, fit_ridge_cox
@@ -224,9 +224,13 @@ def endpoints_with_events(cohort: Cohort) -> list[str]:
     return [name for name, endpoint in cohort.endpoints.items() if endpoint.event.any()]
 
 
-def labels_with_classes(cohort: Cohort) -> list[str]:
-    """The labels that a classification task can ask about: two classes occur."""
-    return [name for name, label in cohort.labels.items() if len(set(label.values.values())) > 1]
+def labels_with_classes(cohort: Cohort, kind: LabelKind = LabelKind.CLASS) -> list[str]:
+    """The labels of a kind that a classification task can ask about: two classes occur."""
+    return [
+        name
+        for name, label in cohort.labels.items()
+        if label.kind is kind and len(set(label.values.values())) > 1
+    ]
 
 
 def outcomes(endpoint: Endpoint, patients: Sequence[str]) -> Outcomes:

@@ -28,6 +28,22 @@ class Kind(StrEnum):
     VECTOR = "vector"
 
 
+class LabelKind(StrEnum):
+    """What a label's classes are.
+
+    Attributes:
+        CLASS: Kinds of tumour: histology, a molecular subtype, a stage or grade.
+        MUTATION: Whether a gene is mutated, which the label is named after.
+    """
+
+    CLASS = "class"
+    MUTATION = "mutation"
+
+
+MUTATED = ("wild-type", "mutated")
+"""The classes of a mutation, in the cohorts that are written here."""
+
+
 @dataclass(frozen=True)
 class Selection:
     """That genes are to be selected by a label, fold by fold (`tasks.data.fold_expression`).
@@ -286,11 +302,15 @@ class Label:
         values: Class of each patient that has one of `classes`.
         classes: Class names in their declared order.
         derived_from: The modality that the label was called from, if any: circular as a test of it.
+        kind: What the classes are; of a mutation there are two, and the second is mutated.
+        called_from: Who called it from what, for the reader.
     """
 
     values: Mapping[str, str]
     classes: tuple[str, ...]
     derived_from: str | None = None
+    kind: LabelKind = LabelKind.CLASS
+    called_from: str = ""
 
     def subset(self, patients: Iterable[str]) -> "Label":
         """The label of `patients` alone; those it does not know are skipped."""

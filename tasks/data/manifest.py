@@ -27,7 +27,7 @@ from pydantic.dataclasses import dataclass
 from pydantic_core import ArgsKwargs, PydanticCustomError, core_schema
 
 from tasks.data.barcode import OTHER_TUMOUR, PRIMARY
-from tasks.data.cohort import DAYS_PER_MONTH, ENDPOINTS, SIDES, Kind
+from tasks.data.cohort import DAYS_PER_MONTH, ENDPOINTS, SIDES, Kind, LabelKind
 from tasks.data.formats.files import reading, require_file, what_is_at
 from tasks.data.formats.tables import near
 from tasks.data.samples import SampleRule, SlideChoice
@@ -36,7 +36,7 @@ from tasks.names import NAME_RULE, is_name
 
 MANIFEST = "cohort.toml"
 _DECISIVE = (("kind",), ("format",))
-"""Keys that say which others there are; a file must have them, whatever their default in code."""
+"""Keys that say which others there are: what is wrong with them is said first."""
 
 
 class Orientation(StrEnum):
@@ -245,7 +245,7 @@ class _Table:
         required = {
             one.name: _Missing(one.name, unknown)
             for one in fields(cls)
-            if (one.name,) in _DECISIVE or one.default is one.default_factory is MISSING
+            if one.kw_only or one.default is one.default_factory is MISSING
         }
         table = handler(required | {key: value[key] for key in value if key in known})
         for key in unknown:
@@ -411,6 +411,8 @@ class LabelSource(_Table):
         column: The column of the classes.
         classes: Those that make the task, in order.
         derived_from: The modality that the label was called from, if any.
+        kind: What the classes are; of a mutation there are two, and the second is mutated.
+        called_from: Who called it from what, for the reader.
     """
 
     path: _File
@@ -418,6 +420,15 @@ class LabelSource(_Table):
     column: _Text
     classes: Annotated[tuple[str, ...], BeforeValidator(_classes)]
     derived_from: _Text | None = None
+    kind: Annotated[LabelKind, _one_of(*LabelKind)] = LabelKind.CLASS
+    called_from: _TextOrBlank = ""
+
+    @model_validator(mode="after")
+    def _two_classes_of_a_mutation(self) -> Self:
+        if self.kind is LabelKind.MUTATION and len(self.classes) != 2:
+            expected = "two classes of a mutation, the second of them mutated"
+            raise _wrong(expected, repr(list(self.classes)), ["classes"])
+        return self
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,8 @@ class PlantedConfig:
         censored: Fraction of patients whose overall survival is censored.
         hazard: Weights of factors in the log-hazard; the factors not named have none.
         subtypes: Name and weights of factors in the logit of each class.
+        mutations: Name of each gene and weights of factors in the logit of its being mutated.
+        unsequenced: Fraction of patients of whom no mutation is known.
         two_slides: Fraction of patients with a second slide.
         missing: Fraction of patients without slides, and of other patients without expression.
         missing_outcomes: Number of patients whose outcome is not known.
@@ -80,6 +82,10 @@ class PlantedConfig:
         ("beta", (("shared_2", 1.8), ("rna_private_1", 0.9))),
         ("gamma", (("shared_1", -1.2), ("shared_2", -1.2))),
     )
+    mutations: tuple[tuple[str, Mixture], ...] = (
+        ("DRIVER", (("shared_0", 1.4), ("wsi_private_0", 1.0), ("rna_private_1", 1.0))),
+    )
+    unsequenced: float = 0.05
     two_slides: float = 0.1
     missing: float = 0.05
     missing_outcomes: int = 3
@@ -181,6 +187,13 @@ def draw_outcomes(config: PlantedConfig, factors: Array) -> Outcomes:
         pfi=progression <= censoring,
         subtype=np.argmax(logits + rng.gumbel(size=logits.shape), axis=1),
     )
+
+
+def draw_mutations(config: PlantedConfig, factors: Array) -> tuple[NDArray[np.bool_], ...]:
+    """Of each gene, who is mutated: about a third, bool [n_patients] a gene."""
+    rng = config.stream("mutations")
+    logits = [combine(config, factors, mixture) - 1.0 for _, mixture in config.mutations]
+    return tuple(rng.random(config.patients) < 1 / (1 + np.exp(-logit)) for logit in logits)
 
 
 def draw_covariates(config: PlantedConfig, outcomes: Outcomes) -> Array:

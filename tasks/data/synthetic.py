@@ -9,6 +9,7 @@ import gzip
 import hashlib
 import json
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from uuid import UUID
@@ -19,6 +20,7 @@ import pandas as pd
 import tomlkit
 from numpy.typing import NDArray
 
+from tasks.data.cohort import MUTATED
 from tasks.data.planted import (
     Array,
     Outcomes,
@@ -28,6 +30,7 @@ from tasks.data.planted import (
     draw_covariates,
     draw_expression,
     draw_factors,
+    draw_mutations,
     draw_outcomes,
     draw_sites,
 )
@@ -35,7 +38,7 @@ from tasks.sealed import seal, unseal
 
 __all__ = ["EMBEDDED", "GENERATOR_VERSION", "PlantedConfig", "embedded_cohorts", "write_planted"]
 
-GENERATOR_VERSION = 2
+GENERATOR_VERSION = 3
 """Raised with every change of what is written."""
 
 EMBEDDED: tuple[PlantedConfig, ...] = (
@@ -165,6 +168,7 @@ def _write_files(config: PlantedConfig, folder: Path) -> None:
         {"case_id": patients, "subtype": [classes[number] for number in outcomes.subtype]}
     )
     _write_table(folder / "labels.csv", labels)
+    _write_mutations(folder / "mutations.csv", config, patients, draw_mutations(config, factors))
     truth = pd.DataFrame(factors, columns=list(config.factors()))
     truth.insert(0, "case_id", patients)
     _write_table(folder / "truth.csv", truth, decimals=6)
@@ -300,6 +304,19 @@ def _write_clinical(path: Path, config: PlantedConfig, roster: Roster, outcomes:
     _write_table(path, table)
 
 
+def _write_mutations(
+    path: Path, config: PlantedConfig, patients: pd.Series, mutated: Sequence[NDArray[np.bool_]]
+) -> None:
+    """A column a gene; empty of patients who were not sequenced."""
+    table = pd.DataFrame({"case_id": patients})
+    for (gene, _), carriers in zip(config.mutations, mutated, strict=True):
+        table[gene] = np.where(carriers, MUTATED[1], MUTATED[0])
+    count = round(config.unsequenced * config.patients)
+    rows = chosen(config.stream("unsequenced"), range(config.patients), count)
+    table.iloc[sorted(rows), 1:] = ""
+    _write_table(path, table)
+
+
 def _write_table(
     path: Path, table: pd.DataFrame, decimals: int | None = None, separator: str = ","
 ) -> None:
@@ -334,7 +351,17 @@ def _manifest(config: PlantedConfig) -> str:
                     "id": "case_id",
                     "column": "subtype",
                     "classes": [name for name, _ in config.subtypes],
-                }
+                },
+                **{
+                    gene: {
+                        "path": "mutations.csv",
+                        "id": "case_id",
+                        "column": gene,
+                        "classes": list(MUTATED),
+                        "kind": "mutation",
+                    }
+                    for gene, _ in config.mutations
+                },
             },
             "truth": {"path": "truth.csv", "id": "case_id"},
             "provenance": {

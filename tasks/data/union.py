@@ -255,11 +255,13 @@ def _shared(
 def _label(labels: Sequence[Label]) -> Label | None:
     """One label of all, or None if their classes are not the same."""
     first = labels[0]
-    if any(set(label.classes) != set(first.classes) for label in labels):
+    if any(
+        set(label.classes) != set(first.classes) or label.kind is not first.kind for label in labels
+    ):
         return None
     values = {patient: name for label in labels for patient, name in label.values.items()}
     derived = next((label.derived_from for label in labels if label.derived_from), None)
-    return Label(values, first.classes, derived)
+    return replace(first, values=values, derived_from=derived)
 
 
 def _endpoint(parts: Sequence[Endpoint]) -> Endpoint:

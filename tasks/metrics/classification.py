@@ -70,6 +70,16 @@ def auprc_macro(y: Classes, probability: Matrix) -> float:
     return float(np.mean([average_precision_score(y == c, probability[:, c]) for c in present]))
 
 
+def average_precision(y: Classes, probability: Matrix) -> float:
+    """Average precision of the second of two classes.
+
+    Raises:
+        Undefined: Only one class occurs.
+    """
+    _present(y)
+    return float(average_precision_score(y == 1, probability[:, 1]))
+
+
 def accuracy(y: Classes, probability: Matrix) -> float:
     """Fraction of patients whose most probable class is right."""
     return float(accuracy_score(y, probability.argmax(axis=1)))

@@ -362,12 +362,14 @@ def first_event_alone(endpoint: Endpoint, among: set[str]) -> NDArray[np.bool_]:
     return np.asarray((endpoint.event & ~inside) | (np.arange(len(inside)) == first))
 
 
-def classes_of(change: Callable[[str, str], str], *more: str) -> Setting:
-    """Another class for each patient and class; and classes that nobody need have."""
-    labels = {
-        name: Label({p: change(p, c) for p, c in label.values.items()}, (*label.classes, *more))
-        for name, label in COHORT.labels.items()
-    }
+def classes_of(change: Callable[[str, str, str], str], *more: str) -> Setting:
+    """Another class for each patient, class and first class; and classes that nobody need have."""
+
+    def changed(label: Label) -> Label:
+        values = {p: change(p, c, label.classes[0]) for p, c in label.values.items()}
+        return replace(label, values=values, classes=(*label.classes, *more))
+
+    labels = {name: changed(label) for name, label in COHORT.labels.items()}
     return Setting(replace(COHORT, labels=labels))
 
 
@@ -392,16 +394,15 @@ def unknown(rows: slice) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]
     return change
 
 
-ONE = next(iter(COHORT.labels.values())).classes[0]
 OF_LABELS: Mapping[str, Callable[[], Setting]] = {
-    "two classes that nobody has": lambda: classes_of(lambda _, c: c, "none", "nobody"),
+    "two classes that nobody has": lambda: classes_of(lambda _, c, __: c, "none", "nobody"),
     "two classes missing in training": lambda: classes_of(
-        lambda p, c: ("none", "nobody")[len(p + c) % 2] if p in TEST and c == ONE else c,
+        lambda p, c, one: ("none", "nobody")[len(p + c) % 2] if p in TEST and c == one else c,
         *("none", "nobody"),
     ),
-    "one class in training": lambda: classes_of(lambda p, c: ONE if p in TRAIN else c),
-    "one class in test": lambda: classes_of(lambda p, c: ONE if p in TEST else c),
-    "one class": lambda: classes_of(lambda _, __: ONE),
+    "one class in training": lambda: classes_of(lambda p, c, one: one if p in TRAIN else c),
+    "one class in test": lambda: classes_of(lambda p, c, one: one if p in TEST else c),
+    "one class": lambda: classes_of(lambda _, __, one: one),
 }
 OF_ENDPOINTS: Mapping[str, Callable[[], Setting]] = {
     "one event": lambda: outcomes_of(lambda e: (e.time, first_event_alone(e, TRAIN | TEST))),

@@ -54,4 +54,5 @@ def read_label(
         notes.append(Note(name, f"{unknown} patients without a class"))
     absent = [c for c in source.classes if not count[c]]
     notes += [Note(name, f"nobody is of the declared class {c!r}") for c in absent]
-    return Label(values, source.classes, source.derived_from), tuple(notes)
+    label = Label(values, source.classes, source.derived_from, source.kind, source.called_from)
+    return label, tuple(notes)
