@@ -9,6 +9,7 @@ import tomlkit
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tasks.data.cohort import LabelKind
 from tasks.data.manifest import (
     BagSource,
     GeneSource,
@@ -51,6 +52,13 @@ id = "case"
 column = "type"
 classes = ["A", "B"]
 derived_from = "rna"
+called_from = "expression, by Parker et al."
+[labels.TP53]
+path = "t.csv"
+id = "case"
+column = "TP53"
+classes = ["WT", "MUT"]
+kind = "mutation"
 [truth]
 path = "t.csv"
 id = "case"
@@ -88,6 +96,9 @@ def test_everything_is_typed(folder: Path) -> None:
     assert manifest.clinical.stage == "ajcc"
     assert manifest.labels["histology"].classes == ("A", "B")
     assert manifest.labels["histology"].derived_from == "rna"
+    assert manifest.labels["histology"].called_from == "expression, by Parker et al."
+    kinds = {name: label.kind for name, label in manifest.labels.items()}
+    assert kinds == {"histology": LabelKind.CLASS, "TP53": LabelKind.MUTATION}
     assert (manifest.provenance.source, manifest.provenance.licence) == ("here", "none")
 
 
@@ -143,6 +154,8 @@ def test_everything_is_typed(folder: Path) -> None:
         ('["A", "B"]', '"A"', "classes: expected a list of two or more"),
         ('["A", "B"]', '["A", "A"]', "classes: expected a list of two or more"),
         ('derived_from = "rna"', 'derived_from = "rn"', "derived_from: expected one of wsi, rna"),
+        ('["WT", "MUT"]', '["a", "b", "c"]', "labels.TP53.classes: expected two classes of a mut"),
+        ('"mutation"', '"mutations"', "kind: expected one of class, mutation, .*did you mean"),
         ('[truth]\npath = "t.csv"', '[truth]\nfile = "t.csv"', r"truth\.path"),
         ("[labels.histology]", "[labels.os]", "labels.os: expected another name .*, found 'os'"),
         ("[labels.histology]", "[labels.pfi]", "labels.pfi: expected another name than an"),

@@ -16,7 +16,7 @@ from scipy.stats import sem
 from scipy.stats import t as student
 
 from tasks.base import Metric, Outcome, Predicted, Protocol, Status, Task, Unscored
-from tasks.data.cohort import Cohort, Endpoint, Label, Modality, VectorModality
+from tasks.data.cohort import Cohort, Endpoint, Label, LabelKind, Modality, VectorModality
 from tasks.data.controls import permuted
 from tasks.data.splits import Split, make_splits
 from tasks.embeddings import Embeddings
@@ -363,9 +363,14 @@ def first_event_alone(endpoint: Endpoint, among: set[str]) -> NDArray[np.bool_]:
 
 
 def classes_of(change: Callable[[str, str, str], str], *more: str) -> Setting:
-    """Another class for each patient, class and first class; and classes that nobody need have."""
+    """Another class for each patient, class and first class; and classes that nobody need have.
+
+    A mutation has two classes and never more.
+    """
 
     def changed(label: Label) -> Label:
+        if more and label.kind is LabelKind.MUTATION:
+            return label
         values = {p: change(p, c, label.classes[0]) for p, c in label.values.items()}
         return replace(label, values=values, classes=(*label.classes, *more))
 

@@ -44,6 +44,8 @@ def read_label(
     count = Counter(values.values())
     classes = ", ".join(f"{c} {count[c]}" for c in source.classes)
     notes = [Note(name, f"{len(values)} patients of {len(patients)}: {classes}")]
+    if source.called_from:
+        notes.append(Note(name, f"called from {source.called_from}"))
     others = Counter(value for value in found.values() if value not in source.classes)
     if others:
         listed = ", ".join(f"{value} {n}" for value, n in sorted(others.items()))
