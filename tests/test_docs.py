@@ -25,7 +25,7 @@ NOT_RUN = {
 }
 """Why a block is not run. Whoever adds one must add its reason here."""
 
-QUICK = ("add-a-method.md", "add-a-task.md", "quickstart.md")
+QUICK = ("add-a-method.md", "add-a-task.md")
 """Pages that are run with the normal tests; the others train more and are slow."""
 
 _BLOCK = re.compile(

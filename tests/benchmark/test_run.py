@@ -14,7 +14,7 @@ from sksurv.metrics import concordance_index_censored
 from tasks.kinds.survival import Survival
 from tests.helpers import sweeps
 from tests.helpers.planted import planted_folder
-from tests.helpers.sweeps import bench, has_recorded, recorded, start, tables
+from tests.helpers.sweeps import bench, has_recorded, inside, recorded, start, tables
 from tests.helpers.time_limits import wait_until
 
 COLUMNS = (
@@ -80,19 +80,20 @@ def test_a_second_run_computes_nothing(reference: Path) -> None:
 def test_the_leaderboard_is_checked(reference: Path, tmp_path: Path) -> None:
     board = tmp_path / "leaderboard.md"
     arguments = ("leaderboard", "--results", reference, "--output", board)
-    assert bench(*arguments, "--check").returncode == 1
-    assert bench(*arguments).returncode == 0
-    assert bench(*arguments, "--check").returncode == 0
+    assert inside(*arguments, "--check").returncode == 1
+    assert inside(*arguments).returncode == 0
+    assert inside(*arguments, "--check").returncode == 0
     board.write_text(board.read_text() + " ")
-    assert bench(*arguments, "--check").returncode == 1
-    part = bench(*arguments, "--check", "--methods", "pca")
+    assert inside(*arguments, "--check").returncode == 1
+    part = inside(*arguments, "--check", "--methods", "pca")
     assert part.returncode == 2
     assert "--check: expected the whole board" in part.stderr
     (tmp_path / "taken").write_text("")
-    taken = bench("leaderboard", "--results", reference, "--output", tmp_path / "taken" / "b.md")
+    taken = inside("leaderboard", "--results", reference, "--output", tmp_path / "taken" / "b.md")
     assert (taken.returncode, taken.stderr.count("\n")) == (2, 1)
 
 
+@pytest.mark.slow  # as the kills of test_chaos.py
 def test_a_killed_run_goes_on(reference: Path, tmp_path: Path) -> None:
     results = tmp_path / "results"
     run = start(command(results))
@@ -109,11 +110,11 @@ def test_a_killed_run_goes_on(reference: Path, tmp_path: Path) -> None:
 
 def test_list_is_stable_json() -> None:
     data = planted_folder(bags=False)
-    methods = json.loads(bench("list", "methods", "--json").stdout)
+    methods = json.loads(inside("list", "methods", "--json").stdout)
     assert {"mirror", "contrastive", "random-init", "pca"} <= {row["name"] for row in methods}
-    tasks = json.loads(bench("list", "tasks", "--json", "--data", data).stdout)
+    tasks = json.loads(inside("list", "tasks", "--json", "--data", data).stdout)
     assert "survival/PLANTED-VECTORS/os" in {row["name"] for row in tasks}
-    cohorts = json.loads(bench("list", "cohorts", "--json", "--data", data).stdout)
+    cohorts = json.loads(inside("list", "cohorts", "--json", "--data", data).stdout)
     assert [row["name"] for row in cohorts] == ["PLANTED-VECTORS"]
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from benchmark.cli.main import main
 from tests.helpers.planted import planted_folder
-from tests.helpers.sweeps import bench, command
+from tests.helpers.sweeps import command, inside
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ from tests.helpers.sweeps import bench, command
 def test_bad_words_are_one_clear_line_and_exit_2(
     tmp_path: Path, change: list[str], found: str
 ) -> None:
-    done = bench(*command(tmp_path / "results"), *change)
+    done = inside(*command(tmp_path / "results"), *change)
     assert done.returncode == 2
     (line,) = done.stderr.strip().splitlines()
     assert line.startswith("error: ")
@@ -69,7 +69,7 @@ def test_bad_files_are_one_clear_line_and_exit_2(tmp_path: Path) -> None:
     text = manifest.read_text()
     tomllib.loads(text)
     manifest.write_text(text.replace("[clinical]", "[clinicl]"))
-    done = bench(*command(tmp_path / "results", data=broken))
+    done = inside(*command(tmp_path / "results", data=broken))
     assert done.returncode == 2
     (line,) = done.stderr.strip().splitlines()
     assert "cohort.toml" in line

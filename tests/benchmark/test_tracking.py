@@ -123,6 +123,7 @@ def test_an_mlflow_server_sees_a_parent_and_its_children(told: tuple[Path, str])
     assert all(0 <= point.value <= 100 for point in load)
 
 
+@pytest.mark.slow
 def test_a_server_that_is_stopped_loses_no_record(told: tuple[Path, str], tmp_path: Path) -> None:
     results = tmp_path / "results"
     with mlflow_server(tmp_path) as (uri, server):

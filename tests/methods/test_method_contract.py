@@ -188,6 +188,8 @@ def test_the_loss_falls(spec: MethodSpec, bags: bool) -> None:
     config = spec.config_for(Budget.SMOKE)
     if not getattr(config, "epochs", 0):
         pytest.skip("nothing is trained")
+    if spec.parent and bags:
+        pytest.skip("a variant learns from bags as its parent does")
     train, _ = parts(bags)
     totals: list[float] = []
     context = Context(
@@ -195,7 +197,7 @@ def test_the_loss_falls(spec: MethodSpec, bags: bool) -> None:
         target=target(spec, bags),
         log=lambda _, losses: totals.append(losses["total"]),
     )
-    spec.build(replace(config, epochs=25)).fit(train, context)  # type: ignore[call-arg]
+    spec.build(replace(config, epochs=12)).fit(train, context)  # type: ignore[call-arg]
     assert np.mean(totals[-5:]) < np.mean(totals[:3])
 
 
