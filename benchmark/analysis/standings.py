@@ -116,6 +116,8 @@ class Standing:
         planted: Whether the cohort is a planted one, which says nothing about cancer.
         source: Where the cohort's data come from.
         licence: Of those data.
+        encoder: What made its slide features, empty if that is not known.
+        pretrained_on: Whose slides that had been trained on, without labels.
         notes: What the cohort left out, a line each.
         circular: The modality that the label was called from, or empty.
         n_folds: Folds that test every patient once.
@@ -135,6 +137,8 @@ class Standing:
     planted: bool
     source: str
     licence: str
+    encoder: str
+    pretrained_on: tuple[str, ...]
     notes: tuple[str, ...]
     circular: str
     n_folds: int
@@ -231,7 +235,9 @@ def _standing(table: pd.DataFrame, intervals: Intervals) -> Standing:
         planted=bool(first["planted"]),
         source=str(first["source"]),
         licence=str(first["licence"]),
-        notes=tuple(line for line in str(first["notes"]).split("\n") if line),
+        encoder=str(first["encoder"]),
+        pretrained_on=_lines(first["pretrained_on"]),
+        notes=_lines(first["notes"]),
         circular=str(first["circular"]),
         n_folds=n_folds,
         n_splits=TrialProtocol.parse(str(first["protocol"])).n_splits(n_folds),
@@ -245,6 +251,10 @@ def _standing(table: pd.DataFrame, intervals: Intervals) -> Standing:
         others=tuple(measures[name] for name in others),
         rows=_rows(table, cells, measures[primary], n_folds, intervals),
     )
+
+
+def _lines(text: object) -> tuple[str, ...]:
+    return tuple(line for line in str(text).split("\n") if line)
 
 
 def measure_of(row: Any) -> Measure:

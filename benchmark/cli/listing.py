@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from benchmark.show.sentences import slide_encoder
 from methods.base import Budget, Role
 from methods.registry import registry
 from tasks.cache_dir import cache_dir
@@ -87,6 +88,7 @@ def cohorts(data: Path | None) -> list[Row]:
             },
             "endpoints": ", ".join(sorted(cohort.endpoints)),
             "labels": ", ".join(sorted(cohort.labels)),
+            "slide_encoder": slide_encoder(cohort.encoder, cohort.pretrained_on),
             "licence": cohort.licence,
         }
         for cohort in _cohorts(data)

@@ -278,6 +278,8 @@ def _record(
         cohort=cohort.name,
         source=cohort.source,
         licence=cohort.licence,
+        encoder=cohort.encoder,
+        pretrained_on=cohort.pretrained_on,
         planted=cohort.planted,
         notes=cohort.notes,
         fold=trial.split.fold,

@@ -42,6 +42,8 @@ OF_TRIAL = (
     "budget",
     "source",
     "licence",
+    "encoder",
+    "pretrained_on",
     "planted",
     "n_folds",
     "parameters",
@@ -65,7 +67,7 @@ DESCRIPTION = (
 PREDICTION = ("task", "cohort", "method", "protocol", "fold", "seed", "patient")
 """The first columns of `mirror-bench predictions`; the task's own, budget and n_folds follow."""
 
-_OF_LINE = ("cohort", "method", "protocol", "fold", "seed", "trial", *OF_TRIAL)
+_OF_LINE = ("cohort", "method", "protocol", "fold", "seed", "trial", *OF_TRIAL, "notes")
 _OF_TASK = ("task", "n_patients", "n_events", "circular")
 _BESIDE = ("cohort", "method", "protocol", "fold", "seed", "budget", "n_folds")
 _OF_SCORE = ("metric", "higher_is_better", "status", "reason", "primary", "chance", "low", "high")
@@ -99,23 +101,16 @@ class ScoreTable:
         self._shared = _Shared()
         self._trial: TrialRecord | None = None
         self._of_trial: tuple[Any, ...] = ()
-        self._notes = ""
 
     def add(self, key: Key, trial: TrialRecord, task: TaskRecord) -> None:
         """Take a pair in; it replaces the earlier one of this key."""
         once = self._shared
         if trial is not self._trial:  # its tasks come one after the other
-            self._trial, self._notes = trial, once("\n".join(trial.notes))
+            self._trial = trial
             self._of_trial = tuple(map(once, _fields(trial, _OF_LINE)))
         self._versions[key] = version_of(trial, task, once)
         self._place[key] = len(self._pairs)
-        self._pairs.append(
-            (
-                *self._of_trial,
-                *map(once, _fields(task, _OF_TASK)),
-                self._notes,
-            )
-        )
+        self._pairs.append((*self._of_trial, *map(once, _fields(task, _OF_TASK))))
         for position, score in enumerate(task.scores):
             kind = (*_KIND(score), position)
             self._kinds.append(self._kind.setdefault(kind, len(self._kind)))
@@ -149,7 +144,7 @@ class ScoreTable:
         chosen = [self._pairs[place] for place in places]
         return {
             name: _column(name, [pair[i] for pair in chosen])
-            for i, name in enumerate((*_OF_LINE, *_OF_TASK, "notes"))
+            for i, name in enumerate((*_OF_LINE, *_OF_TASK))
         }
 
 
@@ -225,11 +220,13 @@ def _joined(parts: list[NDArray[Any] | None], counts: NDArray[np.int64]) -> Any:
 
 
 def _fields(record: TrialRecord | TaskRecord, names: Iterable[str]) -> Iterator[Any]:
-    """What tables have of a record: texts, truths and numbers."""
+    """What tables have of a record: texts, truths and numbers; several texts become its lines."""
     return (_plain(getattr(record, name)) for name in names)
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return "\n".join(value)
     return value if value is None or isinstance(value, (bool, int, float)) else str(value)
 
 

@@ -227,6 +227,8 @@ class TrialRecord(Record):
         search: How a better configuration was sought, None if it was not.
         protocol: How the tasks were asked, of which folds.
         cohort: Name; with its `source`, `licence` and `notes`.
+        encoder: What made its slide features; empty in lines from before it was recorded.
+        pretrained_on: Whose slides that had been trained on, without labels.
         planted: Whether the cohort is synthetic and says nothing about cancer.
         fold: Of the outer split; `split` is the fingerprint of its patients.
         n_folds: Of one deal, where the patients are dealt repeatedly.
@@ -259,6 +261,8 @@ class TrialRecord(Record):
     cohort: Name
     source: str
     licence: str
+    encoder: str = ""
+    pretrained_on: tuple[str, ...] = ()
     planted: bool
     notes: tuple[str, ...]
     fold: Count

@@ -25,6 +25,7 @@ from benchmark.show.numbers import (
     with_interval,
 )
 from benchmark.show.page_names import method_page, task_page
+from benchmark.show.sentences import slide_encoder
 from benchmark.show.tables import (
     BROWSER,
     MARKDOWN,
@@ -78,9 +79,10 @@ def conditions(table: Standing) -> str:
     fewest, most = table.n_patients
     patients = f"{most:,} patients" if fewest == most else f"{fewest:,} to {most:,} patients"
     events = "" if table.n_events is None else f", {table.n_events:,} events"
+    encoder = slide_encoder(table.encoder, table.pretrained_on)
     return (
         f"protocol {table.protocol} · budget {table.budget} · {table.cohort}: {patients}{events}"
-        f" · {table.layout}"
+        f" · {table.layout}{encoder and f' · slide encoder {encoder}'}"
     )
 
 
@@ -501,9 +503,12 @@ def cohorts(tables: Sequence[Standing]) -> Table[Standing]:
     for of in tables:
         most[of.cohort] = max(most.get(of.cohort, 0), of.n_patients[1])
     first = {of.cohort: of for of in reversed(tables)}
+    encoders = {of.cohort: slide_encoder(of.encoder, of.pretrained_on) for of in tables}
+    encoder = Column[Standing]("slide encoder", lambda t: encoders[t.cohort])
     columns: tuple[Column[Standing], ...] = (
         Column("cohort", lambda t: t.cohort, kind="name"),
         numeric("patients tested, at most", lambda t: most[t.cohort], whole),
+        *((encoder,) if any(encoders.values()) else ()),
         Column("source", lambda t: t.source),
         Column("licence", lambda t: t.licence),
     )

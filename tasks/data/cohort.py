@@ -336,6 +336,8 @@ class Cohort:
         notes: What came in, what was left out and why: one line each, for the reader.
         members: Names of the cohorts that it is a union of; none if it is one itself.
         planted: Whether its patients are planted: its numbers say nothing about cancer.
+        encoder: What made the slide features, empty if that is not declared.
+        pretrained_on: Whose slides that had been trained on, without labels.
     """
 
     name: str
@@ -350,6 +352,8 @@ class Cohort:
     notes: tuple[str, ...] = ()
     members: tuple[str, ...] = ()
     planted: bool = False
+    encoder: str = ""
+    pretrained_on: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         """About five lines, and not its arrays."""

@@ -9,7 +9,7 @@ from tasks.data.formats.covariates import read_covariates
 from tasks.data.formats.expression import as_declared
 from tasks.data.formats.labels import read_label
 from tasks.data.formats.vectors import read_truth, read_vectors
-from tasks.data.manifest import MANIFEST, BagSource, GeneSource, read_manifest
+from tasks.data.manifest import MANIFEST, BagSource, GeneSource, SlideSource, read_manifest
 from tasks.data.union import united
 from tasks.errors import InputError
 
@@ -91,6 +91,8 @@ def load_cohort(folder: Path) -> Cohort:
     for name, label in manifest.labels.items():
         labels[name], facts = read_label(name, label, members)
         notes += facts
+    slides = manifest.modalities.get("wsi")
+    of_slides = slides if isinstance(slides, SlideSource) else None
     truth = {} if manifest.truth is None else read_truth(manifest.truth, patients)
     return Cohort(
         manifest.name,
@@ -104,4 +106,6 @@ def load_cohort(folder: Path) -> Cohort:
         manifest.provenance.licence,
         tuple(map(str, notes)),
         planted=manifest.truth is not None,
+        encoder=of_slides.encoder if of_slides else "",
+        pretrained_on=of_slides.pretrained_on if of_slides else (),
     )

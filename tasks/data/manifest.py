@@ -274,7 +274,7 @@ class _Samples(_Table):
 
 
 @dataclass(frozen=True)
-class _Slides(_Samples):
+class SlideSource(_Samples):
     """Samples that are slides.
 
     Attributes:
@@ -296,7 +296,7 @@ class _Slides(_Samples):
 
 
 @dataclass(frozen=True)
-class BagSource(_Slides):
+class BagSource(SlideSource):
     """A folder of per-slide files, or a packed store of them.
 
     Attributes:
@@ -326,7 +326,7 @@ class VectorSource(_Samples):
 
 
 @dataclass(frozen=True)
-class SlideVectorSource(_Slides, VectorSource):
+class SlideVectorSource(SlideSource, VectorSource):
     """A table of vectors of slides."""
 
 

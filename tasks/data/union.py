@@ -92,6 +92,8 @@ def united(file: Path, manifest: Manifest, members: Sequence[Cohort]) -> Cohort:
         notes=tuple(notes),
         members=tuple(names),
         planted=any(member.planted for member in members),
+        encoder=_encoder(file, members),
+        pretrained_on=tuple(dict.fromkeys(seen for m in members for seen in m.pretrained_on)),
     )
 
 
@@ -128,6 +130,15 @@ def member_notes(cohort: Cohort, splits: Sequence[Split], *, whole: bool) -> tup
                 f"{member}: they have no AUROC of {PROJECT}"
             )
     return tuple(notes)
+
+
+def _encoder(file: Path, members: Sequence[Cohort]) -> str:
+    """The slide encoder of all members; nothing where not all of them name one."""
+    encoders = {member.name: member.encoder for member in members if member.encoder}
+    if len(set(encoders.values())) > 1:
+        listed = _listed(encoders)
+        raise InputError(f"{file}: union: expected slides of one encoder, found {listed}")
+    return members[0].encoder if len(encoders) == len(members) else ""
 
 
 def _check_patients(file: Path, members: Sequence[Cohort]) -> None:

@@ -102,6 +102,7 @@ SLIDES: list[tuple[str, Callable[[Path], None], str, tuple[str, ...]]] = [
         "job/20x_256px_0px_overlap/features_uni_v2",
         (
             "RECOGNISED TRIDENT, encoder uni_v2, patches 20x_256px_0px_overlap: 40 slides",
+            'encoder = "uni_v2"',
             "slide embeddings of 16 features, one vector a slide",
             "expected a dataset `features`, found coords",
         ),

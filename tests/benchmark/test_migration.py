@@ -12,7 +12,7 @@ from benchmark.records.store import Store
 from tasks.base import Task
 from tasks.registry import KINDS, PUBLISHED
 from tests.helpers.frames import fake
-from tests.helpers.stores import write_store
+from tests.helpers.stores import trial_record, write_store
 
 
 @pytest.mark.parametrize("kind", [*KINDS, *PUBLISHED], ids=lambda kind: str(kind.__name__))
@@ -35,6 +35,15 @@ def old(record: TrialRecord) -> str:
             for name in ("chance", "low", "high"):
                 del score[name]
     return json.dumps(line)
+
+
+def test_a_line_from_before_encoders_were_recorded_names_none() -> None:
+    line = trial_record(trial="t", encoder="HIPT", pretrained_on=["TCGA"]).model_dump(mode="json")
+    record = TrialRecord.model_validate_json(json.dumps(line))
+    assert (record.encoder, record.pretrained_on) == ("HIPT", ("TCGA",))
+    del line["encoder"], line["pretrained_on"]
+    record = TrialRecord.model_validate_json(json.dumps(line))
+    assert (record.encoder, record.pretrained_on) == ("", ())
 
 
 def test_a_folder_of_schema_1_gives_the_same_tables(tmp_path: Path) -> None:

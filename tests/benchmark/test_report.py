@@ -249,7 +249,16 @@ def test_same_bytes_for_the_same_records(tmp_path: Path, store: Store) -> None:
 def test_text_of_records_is_escaped(tmp_path: Path) -> None:
     frame = records({"mirror": [[0.6, 0.7]], "pca": [[0.5, 0.6]], "lost": [[0.5, float("nan")]]})
     frame.loc[frame["status"] != "ok", "reason"] = HOSTILE
-    texts = ("summary", "family", "source", "licence", "notes", "circular")
+    texts = (
+        "summary",
+        "family",
+        "source",
+        "licence",
+        "notes",
+        "circular",
+        "encoder",
+        "pretrained_on",
+    )
     frame = frame.assign(**dict.fromkeys(texts, HOSTILE))
     store = write_store(tmp_path / "results", frame, device=HOSTILE, config={HOSTILE: HOSTILE})
     write_report(store, tmp_path / "page")

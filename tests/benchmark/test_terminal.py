@@ -9,7 +9,7 @@ from rich.console import Console
 
 from benchmark.analysis.board import Board
 from benchmark.show.terminal import show
-from tests.helpers.frames import SCHEMA, fake, records
+from tests.helpers.frames import SCHEMA, fake, records, rendered
 
 
 def shown(frame: pd.DataFrame, width: int = 100) -> str:
@@ -44,6 +44,23 @@ def test_protocol_circularity_and_gaps_are_said() -> None:
     assert "circular: the label was called from rna" in text
     assert "failed: contrastive on survival/TCGA-LUAD/os" in text
     assert "licence: non-commercial" in text
+
+
+SEEN = "slide encoder HIPT, pre-trained on TCGA, CPTAC slides (without labels)"
+
+
+def test_what_the_slide_encoder_has_seen_stands_with_every_table() -> None:
+    frame = fake()
+    ours = frame["cohort"] == "TCGA-BRCA"
+    assert "slide encoder" not in shown(frame)
+    frame.loc[ours, "encoder"] = "HIPT"
+    frame.loc[ours, "pretrained_on"] = "TCGA\nCPTAC"
+    text = " ".join(shown(frame).split())
+    assert text.count(SEEN) == frame.loc[ours, "task"].nunique() == 2
+    pages = rendered(frame)
+    assert "| slide encoder |" in pages
+    assert pages.count(SEEN) == 4  # folded on the front page, and in full
+    assert "slide encoder" not in rendered(fake())
 
 
 def test_markup_in_a_reason_is_text() -> None:

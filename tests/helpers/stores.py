@@ -16,7 +16,7 @@ from tasks.seeds import generator
 
 _OF_TRIAL = (
     "method", "family", "role", "parent", "summary", "budget", "protocol", "cohort", "source",
-    "licence", "planted", "fold", "n_folds", "seed", "parameters", "step_flops", *COSTS,
+    "licence", "encoder", "planted", "fold", "n_folds", "seed", "parameters", "step_flops", *COSTS,
 )  # fmt: skip
 
 CONFIG = {"width": 16, "rate": 0.001, "cosine": False, "checkpoint": None}
@@ -90,6 +90,7 @@ def _trial(trial: object, rows: pd.DataFrame, epochs: int) -> dict[str, Any]:
         "trial": key(str(trial)),
         **{name: _plain(first[name]) for name in _OF_TRIAL},
         "config": CONFIG,
+        "pretrained_on": [line for line in first["pretrained_on"].split("\n") if line],
         "notes": [note for note in first["notes"].split("\n") if note],
         "losses": losses,
         "tasks": [_task(str(task), its) for task, its in rows.groupby("task")],

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmark.cli import listing
 from tasks.checks.data.cohort_facts import CohortFacts, verify_cohort
 from tasks.checks.finding import Check, Finding, Severity
 from tasks.checks.leaks.cohort_leaks import audit_cohorts
@@ -201,6 +202,15 @@ def test_one_rule_for_folders_stores_and_tables(
     verified = verify_cohort(folder, lambda *_: None)
     (partners,) = (f for f in verified.findings if f.summary == "patients with both sides")
     assert partners.n == len(cohort.complete())
+
+
+def test_what_made_the_slides_is_declared(mixed: Callable[[str], Path]) -> None:
+    declared = 'encoder = "HIPT"\npretrained_on = ["TCGA"]'
+    cohort = load_cohort(mixed(declared))
+    assert (cohort.encoder, cohort.pretrained_on) == ("HIPT", ("TCGA",))
+    assert cohort.fingerprint() == load_cohort(mixed("")).fingerprint()
+    (row,) = listing.cohorts(mixed(declared))
+    assert row["slide_encoder"] == "HIPT, pre-trained on TCGA slides (without labels)"
 
 
 def about(findings: tuple[Finding, ...]) -> list[tuple[Severity, int, int, str]]:

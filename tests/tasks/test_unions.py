@@ -109,6 +109,18 @@ def test_everybody_is_there_once_with_what_they_had(
     assert pair.fingerprint() not in (one.fingerprint(), two.fingerprint())
 
 
+def test_a_union_names_the_encoder_that_all_members_name(
+    cohorts: tuple[Cohort, Cohort, Cohort],
+) -> None:
+    _, one, two = cohorts
+    hipt = replace(one, encoder="HIPT", pretrained_on=("TCGA", "CPTAC"))
+    same = joined(hipt, replace(two, encoder="HIPT", pretrained_on=("TCGA",)))
+    assert (same.encoder, same.pretrained_on) == ("HIPT", ("TCGA", "CPTAC"))
+    assert joined(hipt, two).encoder == ""
+    with pytest.raises(InputError, match="slides of one encoder, found HIPT in ONE, UNI in TWO"):
+        joined(hipt, replace(two, encoder="UNI"))
+
+
 def test_features_that_not_all_have_are_left_out_and_counted(
     cohorts: tuple[Cohort, Cohort, Cohort],
 ) -> None:

@@ -20,6 +20,7 @@ from benchmark.show.html.drawings import Drawing
 from benchmark.show.html.trials import RecordedTrial
 from benchmark.show.numbers import count, seconds, whole
 from benchmark.show.page_names import method_data, method_page
+from benchmark.show.sentences import slide_encoder
 from benchmark.show.tables import Column, Name, Table, Text, View, choice, methods, numeric, table
 from tasks.base import Status
 
@@ -92,7 +93,12 @@ class Pages:
         for title, planted in (("Real cohorts", False), ("Planted cohorts", True)):
             chosen = [one for one in board.comparisons if one.planted is planted]
             tables = [table for one in chosen for table in one.tables]
-            cohorts = sorted({(table.cohort, table.source, table.licence) for table in tables})
+            cohorts = sorted(
+                {
+                    (t.cohort, t.source, t.licence, slide_encoder(t.encoder, t.pretrained_on))
+                    for t in tables
+                }
+            )
             settings = [(one, *_compared(one, title.lower()), drawings.get(one)) for one in chosen]
             if chosen:
                 sections.append((title, cohorts, settings))
@@ -126,6 +132,7 @@ class Pages:
             missing=_missing(ours),
             tied=sum(row.tied for row in of.ranked),
             reference=REFERENCE,
+            encoder=slide_encoder(of.encoder, of.pretrained_on),
         )
 
     def topic(self, topic: Topic) -> str:
