@@ -245,7 +245,9 @@ class _Table:
         required = {
             one.name: _Missing(one.name, unknown)
             for one in fields(cls)
-            if one.kw_only or one.default is one.default_factory is MISSING
+            # where a kind decides on the others, the file has to say it
+            if (one.kw_only and (one.name,) in _DECISIVE)
+            or one.default is one.default_factory is MISSING
         }
         table = handler(required | {key: value[key] for key in value if key in known})
         for key in unknown:
