@@ -130,6 +130,8 @@ def run(
     folds: int = 5,
     repeats: int = 1,
     split: str | None = None,
+    test_cohort: str | None = None,
+    pretrain_on: str | Iterable[str] | None = None,
     seeds: Sequence[int] = (0, 1, 2),
     budget: str = "default",
     protocol: str = "strict",
@@ -154,6 +156,8 @@ def run(
         folds: Outer folds.
         repeats: How often the patients are dealt into folds anew.
         split: `patient`, `site`, or a split file.
+        test_cohort: The one that is tested, once; the others are fitted on, one at a time.
+        pretrain_on: `all`, or names of cohorts whose training patients are fitted on together.
         seeds: Repeats of the initialisation.
         budget: `smoke`, `default` or `paper`: sizes and epochs.
         protocol: `strict`, or `paper`, the published evaluation.
@@ -191,6 +195,8 @@ def run(
         folds=folds,
         repeats=repeats,
         split=split,
+        test_cohort=test_cohort,
+        pretrain_on=None if pretrain_on is None else _listed(pretrain_on),
         seeds=tuple(seeds),
         budget=_one_of(Budget, budget),
         settings=tuple(settings),

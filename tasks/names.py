@@ -13,12 +13,31 @@ LONGEST_NAME = 100
 
 NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._+-]{{0,{LONGEST_NAME - 1}}}")
 
+ARROW = "->"
+"""Between two cohorts: fitted on the one, tested on the other. No name holds it."""
+
+COHORT = re.compile(rf"{NAME.pattern}(?:{ARROW}{NAME.pattern})?")
+COHORT_RULE = f"{NAME_RULE}, or two such with {ARROW} between them"
+
+TASK = re.compile(f"{NAME.pattern}/{COHORT.pattern}/{NAME.pattern}")
+
 
 def is_name(text: object) -> bool:
     """Whether a value is a name that is allowed."""
     return isinstance(text, str) and NAME.fullmatch(text) is not None
 
 
-def is_task_name(text: object) -> bool:
-    """Whether a value is a task's name: allowed names with slashes between them."""
-    return isinstance(text, str) and all(map(is_name, text.split("/")))
+def transfer_name(train: str, test: str) -> str:
+    """The cohort of a transfer between two cohorts."""
+    return f"{train}{ARROW}{test}"
+
+
+def transfer_parts(cohort: str) -> tuple[str, str] | None:
+    """The two cohorts of a transfer; None for the name of one cohort."""
+    train, arrow, test = cohort.rpartition(ARROW)
+    return (train, test) if arrow else None
+
+
+def file_name(cohort: str) -> str:
+    """A cohort's name as a file has it: systems differ about `>`, and `~` is in no name."""
+    return cohort.replace(ARROW, "~")

@@ -18,6 +18,7 @@ from tasks.kinds.retention import Retention, TruthRetention
 from tasks.kinds.retrieval import Retrieval
 from tasks.kinds.subtyping import Subtyping
 from tasks.kinds.survival import Survival, SurvivalDiscrete
+from tasks.names import ARROW
 
 KINDS: tuple[type[Task], ...] = (
     Survival,
@@ -39,6 +40,10 @@ PUBLISHED: tuple[type[Task], ...] = (PaperSurvival, PaperSubtyping, PaperFewShot
 """The kinds that protocol `paper` asks, each in the name of the strict one."""
 
 
+TRANSFER = "transfer"
+"""Stands for every kind of the tasks between two cohorts."""
+
+
 def all_tasks(cohorts: Iterable[Cohort]) -> tuple[Task, ...]:
     """Every instance that these cohorts allow, kind by kind, cohort by cohort."""
     listed = tuple(cohorts)
@@ -50,6 +55,7 @@ def select_tasks(patterns: str, cohorts: Iterable[Cohort]) -> tuple[Task, ...]:
 
     A kind (or a glob of kinds) means its default instances, `all` those of every kind and survival
     on every endpoint; a pattern with a slash is a glob of full names, such as `survival/*/dss`.
+    `transfer` stands for every kind, in transfers alone: `transfer/A->B/os`.
 
     Returns:
         Instances in the order of `all_tasks`, each once.
@@ -87,6 +93,11 @@ def under(protocol: Protocol, tasks: Iterable[Task]) -> tuple[Task, ...]:
 
 def _matches(pattern: str, task: Task) -> bool:
     """Whether one pattern means this instance."""
+    kind, _, instance = pattern.partition("/")
+    if kind == TRANSFER:
+        if ARROW not in task.cohort:
+            return False
+        pattern = f"*/{instance}" if instance else "all"
     if "/" in pattern:
         return fnmatchcase(task.name, pattern)
     if pattern == "all":

@@ -90,6 +90,17 @@ def run(
     folds: FoldsOption = 5,
     repeats: RepeatsOption = 1,
     split: SplitOption = None,
+    test_cohort: Annotated[
+        str | None,
+        typer.Option(help="Fit and probe on each other cohort, and test on this one, once."),
+    ] = None,
+    pretrain_on: Annotated[
+        str | None,
+        typer.Option(
+            help="all, or cohorts between commas: fit on the training patients of all of them "
+            "together, then probe each by itself."
+        ),
+    ] = None,
     seeds: SeedsOption = "0,1,2",
     budget: BudgetOption = Budget.DEFAULT,
     settings: SetOption = None,
@@ -131,6 +142,8 @@ def run(
         data=data,
         folds=folds,
         split=split,
+        test_cohort=test_cohort,
+        pretrain_on=pretrain_on,
         seeds=_seeds(seeds),
         budget=budget,
         control=control,

@@ -57,6 +57,8 @@ class Batches:
         batch = [waiting.popleft()]
         if waiting is self._waiting:
             most = (len(waiting) + 1) // (SHARE * self._workers)
+            while waiting and self._plan[waiting[0]].fit == self._plan[batch[0]].fit:
+                batch.append(waiting.popleft())  # of the embeddings that the first one leaves
             share, total = self._gpus[batch[0]], self._expected(batch[0])
             while waiting and len(batch) < most and self._gpus[waiting[0]] == share:
                 total += self._expected(waiting[0])

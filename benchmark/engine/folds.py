@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmark.records.protocol import DealtFolds, FileFolds, FoldsOrigin
+from benchmark.records.protocol import DealtFolds, FileFolds, FoldsOrigin, HeldOutCohort
 from tasks.data.cohort import Cohort
 from tasks.data.split_files import splits_from_files
-from tasks.data.splits import Dealing, Split, make_splits
+from tasks.data.splits import Dealing, Split, held_out_split, make_splits
 from tasks.data.union import member_notes
 from tasks.errors import InputError
 
@@ -38,7 +38,7 @@ def outer_folds(
     Args:
         split: `patient`, `site`, or a split file or folder of such files; None for folds of
             patients, and of whole sites where a cohort is a union: project and site are confounded.
-        n_folds: Number of folds; a split file has its own.
+        n_folds: Number of folds; a split file has its own, and a test cohort is one split.
         cohorts: Those that are run.
         repeats: How often the patients are dealt anew; a split file deals them once.
 
@@ -46,11 +46,21 @@ def outer_folds(
         InputError: The folds cannot be dealt, or the file is not as it should be.
     """
     cohorts = tuple(cohorts)
+    for option, given in (("--split", split is not None), ("--repeats", repeats > 1)):
+        if given and any(cohort.held_out for cohort in cohorts):
+            raise InputError(
+                f"{option}: expected none with a test cohort, which makes one split, found "
+                f"{split if option == '--split' else repeats}"
+            )
     if split is None or split in tuple(Dealing):
         origins: dict[str, FoldsOrigin] = {}
         splits: dict[str, tuple[Split, ...]] = {}
         notes: list[str] = []
         for cohort in cohorts:
+            if cohort.held_out:
+                origins[cohort.name] = HeldOutCohort()
+                splits[cohort.name] = (held_out_split(cohort),)
+                continue
             default = Dealing.SITE if cohort.members else Dealing.PATIENT
             dealing = default if split is None else Dealing(split)
             origins[cohort.name] = DealtFolds(dealing, repeats)
@@ -63,7 +73,8 @@ def outer_folds(
                 )
             if cohort.members:
                 notes += member_notes(cohort, splits[cohort.name], whole=dealing is Dealing.SITE)
-        return Folds(origins, splits, dict.fromkeys(splits, n_folds), tuple(notes))
+        per_deal = {c.name: 1 if c.held_out else n_folds for c in cohorts}
+        return Folds(origins, splits, per_deal, tuple(notes))
     path = Path(split)
     if not path.exists():
         raise InputError(

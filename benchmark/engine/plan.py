@@ -6,7 +6,7 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from methods.base import Budget, MethodSpec, Role
 from tasks.base import Protocol, Status, Task
 from tasks.data.cohort import Cohort
 from tasks.data.fold_expression import selecting_label
+from tasks.data.sources import POOL, Pool, Source
 from tasks.data.splits import Split, split_fingerprint
 from tasks.registry import all_tasks
 
@@ -36,6 +37,23 @@ class Search:
 
 
 @dataclass(frozen=True)
+class Pretraining:
+    """Several cohorts on which methods are fitted together, before each is asked by itself.
+
+    Attributes:
+        names: Of the cohorts, sorted.
+        source: Where they are read from.
+        data: Fingerprint of all of them.
+        split: The training patients of one fold of each, and the test patients.
+    """
+
+    names: tuple[str, ...]
+    source: Pool
+    data: str
+    split: Split
+
+
+@dataclass(frozen=True)
 class Trial:
     """One fit, one embedding, every task scored on it.
 
@@ -48,13 +66,14 @@ class Trial:
         search: How a better configuration is sought, None if it is not.
         budget: Under which `config` was chosen.
         cohort: Name.
-        folder: Where the cohort is read from; not part of the key.
+        source: Where the cohort is read from; not part of the key.
+        pretraining: What the method is fitted on, if not on the cohort's own training patients.
         split: The outer fold's patients.
         n_folds: Number of outer folds; of one deal, where the patients are dealt repeatedly.
         seed: The repeat; with method, cohort and fold it gives the seed of the fit.
         tasks: Names of the tasks to score, those already recorded left out.
         attempt: 1, or one more than the last attempt that is recorded.
-        data: Fingerprint of the cohort.
+        data: Fingerprint of the cohort, and of those that the method is fitted on.
         code: Fingerprint of the method's source.
     """
 
@@ -66,7 +85,8 @@ class Trial:
     search: Search | None
     budget: Budget
     cohort: str
-    folder: Path
+    source: Source
+    pretraining: Pretraining | None
     split: Split
     n_folds: int
     seed: int
@@ -83,28 +103,32 @@ class Request:
     Attributes:
         methods: Declarations.
         tasks: Instances.
-        cohorts: The loaded cohorts with their folders.
+        cohorts: The loaded cohorts with their sources.
         folds: Outer folds of each cohort.
         seeds: Repeats.
         budget: Sizes and epochs.
         control: What to break on purpose, None for an honest run.
         protocol: How to ask the tasks.
         tuning: Search before each fit, None for the default configuration unjudged.
+        pretraining: By fold, what to fit on; nothing where each cohort has a fit of its own.
     """
 
     methods: Sequence[MethodSpec]
     tasks: Sequence[Task]
-    cohorts: Sequence[tuple[Path, Cohort]]
+    cohorts: Sequence[tuple[Source, Cohort]]
     folds: Folds
     seeds: Sequence[int]
     budget: Budget
     control: Control | None = None
     protocol: Protocol = Protocol.STRICT
     tuning: Tuning | None = None
+    pretraining: Mapping[int, Pretraining] = field(default_factory=dict)
 
     def protocol_of(self, cohort: str) -> TrialProtocol:
         """A union's folds may be others than its members'."""
-        return TrialProtocol(self.protocol, self.folds.origins[cohort], self.tuning, self.control)
+        pool = next((one.names for one in self.pretraining.values()), ())
+        origin = self.folds.origins[cohort]
+        return TrialProtocol(self.protocol, origin, self.tuning, self.control, pool)
 
     @property
     def protocols(self) -> tuple[str, ...]:
@@ -149,14 +173,16 @@ def make_plan(
     for task in request.tasks:
         by_cohort[task.cohort].append(task)
     trials, n_done, done = [], 0, set[str]()
-    for folder, cohort in request.cohorts:
+    pools = {fold: _patients(POOL, of.data, of.split) for fold, of in request.pretraining.items()}
+    for source, cohort in request.cohorts:
         tasks = by_cohort[cohort.name]
         if not tasks:
             continue
-        data = cohort.fingerprint()
+        own_data = cohort.fingerprint()
+        data = data_fingerprint(own_data, request.pretraining)
         protocol = request.protocol_of(cohort.name)
         splits = request.folds.splits[cohort.name]
-        prints = {split.fold: split_fingerprint((split,)) for split in splits}
+        own = {split.fold: _patients(cohort.name, own_data, split) for split in splits}
         for spec in request.methods:
             config = asdict(spec.config_for(request.budget))
             identity = {name: _identity(value) for name, value in config.items()}
@@ -167,18 +193,17 @@ def make_plan(
                     "method": spec.name,
                     "config": identity,
                     "code": code,
-                    "cohort": cohort.name,
-                    "data": data,
-                    "split": prints[split.fold],
                     "seed": seed,
                 }
+                axes |= pools[split.fold] if pools else own[split.fold]
                 axes |= _outcome_axes(request, spec, cohort, group[0])
                 search = None
                 if request.tuning is not None:
                     criterion = _criterion(spec, cohort, group[0])
                     search = Search(request.tuning, criterion.name)
                     axes |= {"search": asdict(search) | {"version": criterion.version}}
-                key = trial_key(axes | {"protocol": str(protocol)})
+                asked = {"asked": own[split.fold]} if pools else {}
+                key = trial_key(axes | asked | {"protocol": str(protocol)})
                 missing, attempt = [], 1
                 for task in group:
                     last = attempts.get((key, task.name))
@@ -205,7 +230,8 @@ def make_plan(
                             search=search,
                             budget=request.budget,
                             cohort=cohort.name,
-                            folder=folder,
+                            source=source,
+                            pretraining=request.pretraining[split.fold] if pools else None,
                             split=split,
                             n_folds=request.folds.n_folds[cohort.name],
                             seed=seed,
@@ -216,6 +242,22 @@ def make_plan(
                         )
                     )
     return Plan(tuple(trials), n_done, frozenset(done))
+
+
+def data_fingerprint(cohort: str, pretraining: Mapping[int, Pretraining]) -> str:
+    """What a trial's numbers are computed from.
+
+    Args:
+        cohort: Fingerprint of its cohort.
+        pretraining: What methods are fitted on beside it.
+    """
+    of_pool = next((of.data for of in pretraining.values()), None)
+    return cohort if of_pool is None else trial_key({"cohort": cohort, "pool": of_pool})
+
+
+def _patients(cohort: str, data: str, split: Split) -> dict[str, str]:
+    """What tells those on whom something is fitted, or asked, from others."""
+    return {"cohort": cohort, "data": data, "split": split_fingerprint((split,))}
 
 
 def _outcome_axes(request: Request, spec: MethodSpec, cohort: Cohort, task: Task) -> dict[str, Any]:
@@ -254,14 +296,16 @@ def longest_first(
     """The order in which workers are idle least at the end; no number depends on it.
 
     Args:
-        trials: In any order; of equal length, they keep it.
+        trials: In any order; of equal length, they keep it, but those of one fit stand together.
         seconds: (method, cohort, budget) -> what a trial took before; the others come first.
     """
-
-    def expected(trial: Trial) -> float:
-        return seconds.get((trial.method, trial.cohort, trial.budget), math.inf)
-
-    return tuple(sorted(trials, key=expected, reverse=True))
+    longest: dict[str, float] = {}
+    first: dict[str, int] = {}
+    for place, trial in enumerate(trials):
+        expected = seconds.get((trial.method, trial.cohort, trial.budget), math.inf)
+        longest[trial.fit] = max(longest.get(trial.fit, 0.0), expected)
+        first.setdefault(trial.fit, place)
+    return tuple(sorted(trials, key=lambda trial: (-longest[trial.fit], first[trial.fit])))
 
 
 def _identity(value: object) -> object:

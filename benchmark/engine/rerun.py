@@ -1,7 +1,7 @@
 """`mirror-bench rerun TRIAL`: a recorded trial computed again, and whether the numbers agree."""
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,11 +9,12 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from benchmark.engine.cohorts import Loaded, asked_as, pool_members, pretraining
 from benchmark.engine.folds import Folds, outer_folds
 from benchmark.engine.overrides import recorded_config
-from benchmark.engine.plan import Request, Trial, make_plan
+from benchmark.engine.plan import Request, Trial, data_fingerprint, make_plan
 from benchmark.engine.trial import run_trial
-from benchmark.records.protocol import FileFolds
+from benchmark.records.protocol import FileFolds, HeldOutCohort
 from benchmark.records.schema import ScoreRecord, TaskRecord, TrialRecord
 from benchmark.records.store import Store
 from methods.base import Budget
@@ -25,6 +26,7 @@ from tasks.data.manifest import read_manifest
 from tasks.data.splits import split_fingerprint
 from tasks.data.synthetic import embedded_cohorts
 from tasks.errors import InputError
+from tasks.names import transfer_parts
 from tasks.registry import all_tasks, under
 
 
@@ -79,8 +81,7 @@ def rerun(trial: str, results: Path, data: Path | None, split: str | None, conso
     """
     recorded = find_trial(Store(results), trial)
     line = recorded.line
-    folder, cohort = _cohort(line, data)
-    again = _planned(recorded, folder, cohort, split)
+    again = _planned(recorded, _loaded(line, data), split)
     console.print(
         f"{line.trial}: {line.method} on {line.cohort}, fold {line.fold}, "
         f"seed {line.seed}, {line.protocol}, budget {line.budget}",
@@ -157,27 +158,22 @@ def _shown(score: ScoreRecord) -> float | str:
     return score.value
 
 
-def _cohort(line: TrialRecord, data: Path | None) -> tuple[Path, Cohort]:
-    """The trial's cohort, with the data that it was computed from."""
+def _loaded(line: TrialRecord, data: Path | None) -> Loaded:
+    """The cohorts that the trial was computed from: its own, or two, and those of a pool."""
     folders = embedded_cohorts(cache_dir()) if data is None else find_cohorts(data)
-    named = {read_manifest(folder).name: folder for folder in folders}
+    named = {read_manifest(folder).name: folder.resolve() for folder in folders}
     place = "the embedded cohorts" if data is None else str(data)
-    if line.cohort not in named:
-        raise InputError(
-            f"{place}: expected the cohort {line.cohort}, found {', '.join(sorted(named))}; "
-            "--data DIR says where it is"
-        )
-    folder = named[line.cohort].resolve()
-    cohort = load_cohort(folder)
-    if cohort.fingerprint() != line.data:
-        raise InputError(
-            f"{folder}: expected the data of trial {line.trial}, fingerprint "
-            f"{line.data[:16]}, found {cohort.fingerprint()[:16]}"
-        )
-    return folder, cohort
+    wanted = dict.fromkeys((*(transfer_parts(line.cohort) or (line.cohort,)), *line.protocol.pool))
+    for name in wanted:
+        if name not in named:
+            raise InputError(
+                f"{place}: expected the cohort {name}, found {', '.join(sorted(named))}; "
+                "--data DIR says where it is"
+            )
+    return [(named[name], load_cohort(named[name])) for name in wanted]
 
 
-def _planned(recorded: Recorded, folder: Path, cohort: Cohort, split: str | None) -> Trial:
+def _planned(recorded: Recorded, loaded: Loaded, split: str | None) -> Trial:
     """The trial as `run` would plan it now."""
     line = recorded.line
     if line.method not in all_methods():
@@ -185,25 +181,35 @@ def _planned(recorded: Recorded, folder: Path, cohort: Cohort, split: str | None
     spec = all_methods()[line.method]
     spec = replace(spec, config=recorded_config(spec, line.config), budgets={}, delta={})
     protocol = line.protocol
-    folds = _folds(line, split, cohort)
+    source, cohort = asked_as(line.cohort, loaded)
+    members = pool_members(",".join(protocol.pool) or None, loaded)
+    folds = _folds(line, split, cohort, [member for _, member in members])
+    together = pretraining(members, folds)
+    found = data_fingerprint(cohort.fingerprint(), together)
+    if found != line.data:
+        raise InputError(
+            f"{', '.join(str(folder) for folder, _ in loaded)}: expected the data of trial "
+            f"{line.trial}, fingerprint {line.data[:16]}, found {found[:16]}"
+        )
     tasks = [t for t in under(protocol.protocol, all_tasks((cohort,))) if t.name in recorded.tasks]
     request = Request(
         [spec],
         tasks,
-        [(folder, cohort)],
+        [(source, cohort)],
         folds,
         (line.seed,),
         Budget(line.budget),
         protocol.control,
         protocol.protocol,
         protocol.tuning,
+        together,
     )
     plan = make_plan(request, {}, overwrite=False, retry_failed=False)
     trials = [t for t in plan.trials if t.split.fold == line.fold]
     # A supervised reference has a trial for each label; under this key are the tasks of one.
     if not tasks or len(trials) != 1:
         raise InputError(
-            f"{folder}: expected fold {line.fold} and "
+            f"{line.cohort}: expected fold {line.fold} and "
             f"{', '.join(sorted(recorded.tasks))}, found {len(folds.splits[cohort.name])} splits "
             f"and {len(tasks)} of these tasks"
         )
@@ -216,17 +222,22 @@ def _planned(recorded: Recorded, folder: Path, cohort: Cohort, split: str | None
     return trial
 
 
-def _folds(line: TrialRecord, split: str | None, cohort: Cohort) -> Folds:
+def _folds(
+    line: TrialRecord, split: str | None, cohort: Cohort, members: Sequence[Cohort]
+) -> Folds:
     """The outer folds of a trial, dealt again or read from the file."""
     origin = line.protocol.folds
     if split is not None:
         folds = outer_folds(split, line.n_folds, (cohort,))
+    elif isinstance(origin, HeldOutCohort):
+        folds = outer_folds(None, line.n_folds, (cohort,))
     elif isinstance(origin, FileFolds):
         raise InputError(
             f"{line.trial}: expected --split FILE, whose folds it ran on ({origin}), found none"
         )
     else:
-        folds = outer_folds(origin.dealing, line.n_folds, (cohort,), origin.repeats)
+        cohorts = {one.name: one for one in (cohort, *members)}.values()
+        folds = outer_folds(origin.dealing, line.n_folds, cohorts, origin.repeats)
     if (dealt := folds.origins[cohort.name]) != origin:
         raise InputError(
             f"--split {split}: expected the folds that trial {line.trial} ran on, "

@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from benchmark.engine.cache import EmbeddingCache
+from benchmark.engine.cohorts import asked, pool_members, pretraining
 from benchmark.engine.device import bfloat16_cost, check_device
 from benchmark.engine.folds import outer_folds
 from benchmark.engine.interrupt import Interrupted
@@ -31,8 +32,10 @@ from tasks.cache_dir import cache_dir
 from tasks.data.cohort import SIDES, Cohort
 from tasks.data.load import find_cohorts, load_cohort
 from tasks.data.manifest import MANIFEST
+from tasks.data.splits import Dealing
 from tasks.data.synthetic import embedded_cohorts
 from tasks.errors import InputError, MachineError
+from tasks.names import transfer_parts
 from tasks.registry import PUBLISHED, select_tasks, under
 
 SLOW_BFLOAT16 = 2.0
@@ -48,6 +51,8 @@ class RunOptions:
         tasks: `all`, kinds, or KIND/COHORT/LABEL globs between commas.
         cohorts: Names between commas, or None for all in `data`.
         data: A folder of cohorts, or None for the embedded ones.
+        test_cohort: Name of the cohort that those chosen are fitted for, and that alone is tested.
+        pretrain_on: `all`, or names of cohorts between commas on which methods are fitted together.
         folds: Number of outer folds.
         repeats: How often the patients are dealt into folds anew.
         split: `patient`, `site`, or a split file with folds of its own; None for patients, and
@@ -71,6 +76,8 @@ class RunOptions:
     tasks: str
     cohorts: str | None = None
     data: Path | None = None
+    test_cohort: str | None = None
+    pretrain_on: str | None = None
     folds: int = 5
     repeats: int = 1
     split: str | None = None
@@ -214,28 +221,25 @@ def resolve(
     if methods is None:
         methods = select_methods(options.methods)
     methods = configured(methods, options.settings)
-    if options.tuning and options.protocol is not Protocol.STRICT:
-        raise InputError(
-            f"--tune: expected --protocol strict, found {options.protocol}, which asks what was "
-            "published as it was published"
-        )
+    _check_together(options)
     if options.methods == "all" and registry().unavailable:
         listener.methods_unavailable(registry().unavailable)
     if options.address is None:
         check_device(options.device)  # a cluster's devices only its workers know
         warn_of_bfloat16(methods, options.budget, options.device, listener)
-    cohorts = _load(options, listener)
+    loaded = _load(options, listener)
+    members = pool_members(options.pretrain_on, loaded)
+    cohorts = asked(options.cohorts, options.test_cohort, options.tasks, members, loaded)
+    listener.loaded([cohort for _, cohort in cohorts])
     tasks = _tasks(options, [cohort for _, cohort in cohorts], listener)
     with_tasks = {task.cohort for task in tasks}
-    for folder, cohort in cohorts:
-        if cohort.name in with_tasks:
+    used = {cohort.name: cohort for _, cohort in cohorts if cohort.name in with_tasks}
+    used |= {cohort.name: cohort for _, cohort in members}
+    parts = {part for name in used for part in transfer_parts(name) or (name,)}
+    for folder, cohort in loaded:
+        if cohort.name in parts:
             _check_pairs(folder, cohort)
-    folds = outer_folds(
-        options.split,
-        options.folds,
-        (cohort for _, cohort in cohorts if cohort.name in with_tasks),
-        options.repeats,
-    )
+    folds = outer_folds(options.split, options.folds, used.values(), options.repeats)
     return Request(
         methods,
         tasks,
@@ -246,7 +250,29 @@ def resolve(
         options.control,
         options.protocol,
         options.tuning,
+        pretraining(members, folds),
     )
+
+
+def _check_together(options: RunOptions) -> None:
+    """Refuse options that exclude each other."""
+    strict = options.protocol is Protocol.STRICT
+    if not strict and (options.tuning or options.test_cohort or options.pretrain_on):
+        given = {"--tune": options.tuning, "--test-cohort": options.test_cohort}
+        option = next((name for name, value in given.items() if value), "--pretrain-on")
+        raise InputError(
+            f"{option}: expected --protocol strict, found {options.protocol}, which asks what was "
+            "published as it was published"
+        )
+    if options.pretrain_on is not None:
+        for option, value in (("--test-cohort", options.test_cohort), ("--tune", options.tuning)):
+            if value:
+                raise InputError(f"{option}: expected none with --pretrain-on, found {value}")
+        if options.split is not None and options.split not in tuple(Dealing):
+            raise InputError(
+                f"--split: expected {' or '.join(Dealing)} with --pretrain-on, whose cohorts have "
+                f"the same number of folds, found {options.split!r}"
+            )
 
 
 def warn_of_bfloat16(
@@ -312,13 +338,6 @@ def _load(options: RunOptions, listener: Listener) -> list[tuple[Path, Cohort]]:
         raise InputError(
             f"{options.data}: expected cohorts of different names, found {name!r} in {places}"
         )
-    if options.cohorts is not None:
-        chosen = {name.strip() for name in options.cohorts.split(",")}
-        known = {cohort.name for _, cohort in loaded}
-        if unknown := sorted(chosen - known):
-            raise InputError(f"unknown cohort {unknown[0]!r}; found: {', '.join(sorted(known))}")
-        loaded = [(folder, cohort) for folder, cohort in loaded if cohort.name in chosen]
-    listener.loaded([cohort for _, cohort in loaded])
     return loaded
 
 

@@ -3,6 +3,7 @@
 import logging
 import os
 import queue
+import re
 import tempfile
 import threading
 import time
@@ -15,6 +16,7 @@ import pandas as pd
 from benchmark.engine.machine import Load
 from benchmark.records.schema import Predictions, TrialRecord
 from tasks.base import Status
+from tasks.names import ARROW, file_name
 
 # A server that is away must not hold up a sweep for minutes. The environment may say otherwise.
 SETTINGS = {
@@ -117,7 +119,7 @@ class _Sweep:
             beside = Path(folder, "predictions")
             beside.mkdir()
             for part in predictions:
-                path = beside / f"{part.task.replace('/', '_')}.csv"
+                path = beside / f"{file_name(part.task).replace('/', '_')}.csv"
                 pd.DataFrame(part.columns).to_csv(path, index=False)
             # At once: each call asks the server for the run first.
             self._client.log_artifacts(run, folder)
@@ -160,9 +162,14 @@ def _parameters(record: TrialRecord) -> dict[str, Any]:
     }
 
 
+def _allowed(task: str) -> str:
+    """A task's name as MLflow takes it for a metric's: letters, digits and _ - . / : alone."""
+    return re.sub(r"[^\w./:-]", "_", task.replace(ARROW, ":"))
+
+
 def _metrics(record: TrialRecord) -> list[tuple[str, float, int]]:
     scores = [
-        (f"{task.task}/{score.metric}", score.value, 0)
+        (f"{_allowed(task.task)}/{score.metric}", score.value, 0)
         for task in record.tasks
         for score in task.scores
         if score.value is not None

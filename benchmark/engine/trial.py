@@ -32,7 +32,7 @@ from tasks.base import Outcome, Protocol, Score, Status, Task
 from tasks.data.cohort import Cohort, Endpoint, Label
 from tasks.data.controls import permuted
 from tasks.data.fold_expression import selecting_label
-from tasks.data.load import load_cohort
+from tasks.data.sources import POOL, Source, load_source
 from tasks.data.splits import split_fingerprint
 from tasks.kinds.published.departures import Departures, Published
 from tasks.registry import all_tasks, under
@@ -55,16 +55,18 @@ def run_trial(trial: Trial, cache: Path, device: str) -> tuple[TrialRecord, list
     # One thread: sums are added in one order, whatever else the machine does.
     torch.set_num_threads(1)
     with threadpool_limits(1):
-        cohort = _cohort(trial.folder)
-        if trial.protocol.control is not None:
-            cohort = permuted(cohort, trial.seed)
+        cohort = _cohort(trial.source, trial)
         spec = all_methods()[trial.method]
         tasks = _tasks(trial, cohort)
         config, searched = trial.config, None
         try:
             if trial.search is not None:
                 config, searched = _searched(trial.search, trial, spec, cohort, device)
-            target = tasks[0].target(cohort, trial.split) if spec.role is Role.SUPERVISED else None
+            target = None
+            if spec.role is Role.SUPERVISED:
+                if trial.pretraining is not None:
+                    raise UnableError("fitted to an outcome of one cohort, not on several together")
+                target = tasks[0].target(cohort, trial.split)
             fit = _fit(trial, spec, config, cohort, target, EmbeddingCache(cache), device)
             published = None
             if trial.protocol.protocol is Protocol.PAPER:
@@ -120,7 +122,10 @@ def _fit(
     cached = cache.read(trial.fit) if trial.attempt == 1 and trial.search is None else None
     if cached is not None:
         return cached
-    fit = fit_and_embed(spec, config, cohort, trial.split, target, _seed(trial), device)
+    split = trial.split
+    if trial.pretraining is not None:
+        cohort, split = _cohort(trial.pretraining.source, trial), trial.pretraining.split
+    fit = fit_and_embed(spec, config, cohort, split, target, _seed(trial), device)
     cache.write(trial.fit, fit)
     return fit
 
@@ -141,7 +146,8 @@ def _published(
 
 
 def _seed(trial: Trial) -> int:
-    return derive_seed("init", trial.method, trial.cohort, trial.split.fold, trial.seed)
+    cohort = trial.cohort if trial.pretraining is None else POOL
+    return derive_seed("init", trial.method, cohort, trial.split.fold, trial.seed)
 
 
 def _searched(
@@ -175,10 +181,16 @@ def _searched(
     )
 
 
+def _cohort(source: Source, trial: Trial) -> Cohort:
+    """As the trial sees it: with outcomes dealt anew where it is a control."""
+    cohort = _loaded(source)
+    return cohort if trial.protocol.control is None else permuted(cohort, trial.seed)
+
+
 @lru_cache(maxsize=2)
-def _cohort(folder: Path) -> Cohort:
+def _loaded(source: Source) -> Cohort:
     """A worker keeps the last cohorts' tables; bags stay on the disk."""
-    return load_cohort(folder)
+    return load_source(source)
 
 
 def _reason(error: Exception) -> str:
@@ -281,7 +293,7 @@ def _record(
         encoder=cohort.encoder,
         pretrained_on=cohort.pretrained_on,
         planted=cohort.planted,
-        notes=cohort.notes,
+        notes=(*_pretrained(trial), *cohort.notes),
         fold=trial.split.fold,
         split=split_fingerprint((trial.split,)),
         n_folds=trial.n_folds,
@@ -300,6 +312,13 @@ def _record(
         tasks=tuple(results),
         finished=Stamps("").next(),
     )
+
+
+def _pretrained(trial: Trial) -> tuple[str, ...]:
+    if trial.pretraining is None:
+        return ()
+    names = ", ".join(trial.pretraining.names)
+    return (f"methods are fitted on the training patients of {names}, heads on the cohort's own",)
 
 
 def _role(spec: MethodSpec, cohort: Cohort) -> Role:

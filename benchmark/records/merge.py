@@ -26,6 +26,7 @@ from benchmark.records.segments import (
 from tasks.atomic import sync_folder
 from tasks.base import Status
 from tasks.errors import InputError
+from tasks.names import file_name
 
 _SHOWN = 20
 """Contradictions that are printed; the rest is counted."""
@@ -227,7 +228,7 @@ def _write(
                         for task in line.tasks
                         if task.status == Status.OK or (line.trial, task.task) not in succeeded
                     )
-                    files[line.trial] = (line.cohort, line.method)
+                    files[line.trial] = (file_name(line.cohort), line.method)
                     changed = line.model_copy(update={"attempt": kept[name], "tasks": tasks})
                     _spool(made / "lines" / "records", files[line.trial], changed)
                 for part in read_predictions(folder):

@@ -11,6 +11,7 @@ from functools import lru_cache
 
 from tasks.base import Protocol
 from tasks.data.splits import Dealing, Split, split_fingerprint
+from tasks.names import is_name
 
 
 class Control(StrEnum):
@@ -92,12 +93,25 @@ class FileFolds:
         return self.n
 
 
-FoldsOrigin = DealtFolds | FileFolds
+@dataclass(frozen=True)
+class HeldOutCohort:
+    """One split: the patients of one cohort train, those of another one are tested."""
+
+    def __str__(self) -> str:
+        return "test-cohort"
+
+    def n_splits(self, _n_folds: int) -> int:
+        """How many splits there are."""
+        return 1
+
+
+FoldsOrigin = DealtFolds | FileFolds | HeldOutCohort
 
 _TEXT = re.compile(
     rf"(?P<protocol>{'|'.join(Protocol)})"
     rf"(?:\+(?:(?P<dealing>{'|'.join(Dealing)})-folds(?:-x(?P<repeats>\d{{1,9}}))?"
-    r"|folds-of-(?P<file>.*)-(?P<patients>[0-9a-f]{6})-n(?P<n>\d{1,9})))?"
+    r"|folds-of-(?P<file>.*)-(?P<patients>[0-9a-f]{6})-n(?P<n>\d{1,9})|(?P<held_out>test-cohort)))?"
+    r"(?:\+pretrained-on\((?P<pool>[^()]+)\))?"
     rf"(?:\+tuned-(?P<tuned>\d{{1,9}})(?:-(?P<pruner>{'|'.join(Pruner)}))?)?"
     rf"(?:\+(?P<control>{'|'.join(Control)}))?"
 )
@@ -112,12 +126,15 @@ class TrialProtocol:
         folds: Where the outer folds come from.
         tuning: The search before each fit, None for the default configuration unjudged.
         control: What was broken on purpose, None in an honest run.
+        pool: Cohorts on whose training patients methods were fitted together; none where each
+            cohort has a fit of its own.
     """
 
     protocol: Protocol = Protocol.STRICT
     folds: FoldsOrigin = field(default_factory=DealtFolds)
     tuning: Tuning | None = None
     control: Control | None = None
+    pool: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return "+".join(filter(None, (self.protocol, self.variant)))
@@ -125,7 +142,8 @@ class TrialProtocol:
     @property
     def variant(self) -> str:
         """All but `protocol`; two protocols are compared where it is the same."""
-        parts = (str(self.folds), str(self.tuning or ""), self.control)
+        pool = f"pretrained-on({':'.join(self.pool)})" if self.pool else ""
+        parts = (str(self.folds), pool, str(self.tuning or ""), self.control)
         return "+".join(filter(None, parts))
 
     @classmethod
@@ -150,6 +168,8 @@ def _parsed(text: str) -> TrialProtocol:
         folds: FoldsOrigin = DealtFolds()
         if part["file"] is not None:
             folds = FileFolds(part["file"], part["patients"], int(part["n"]))
+        elif part["held_out"] is not None:
+            folds = HeldOutCohort()
         elif part["dealing"] is not None:
             folds = DealtFolds(Dealing(part["dealing"]), int(part["repeats"] or 1))
         pruner = Pruner(part["pruner"]) if part["pruner"] else None
@@ -158,8 +178,10 @@ def _parsed(text: str) -> TrialProtocol:
             folds,
             Tuning(int(part["tuned"]), pruner) if part["tuned"] else None,
             Control(part["control"]) if part["control"] else None,
+            tuple(part["pool"].split(":")) if part["pool"] else (),
         )
-        if str(parsed) == text:  # one value, one text: no patient-folds-x01
+        # one value, one text: no patient-folds-x01
+        if str(parsed) == text and all(map(is_name, parsed.pool)):
             return parsed
     raise ValueError(
         f"expected a protocol, such as {' or '.join(Protocol)} or strict+site-folds+tuned-8, "

@@ -26,7 +26,7 @@ from benchmark.records.protocol import TrialProtocol
 from tasks.base import Status
 from tasks.data.formats.cells import shown
 from tasks.errors import InputError
-from tasks.names import NAME, NAME_RULE
+from tasks.names import COHORT, COHORT_RULE, NAME, NAME_RULE, TASK
 
 SCHEMA = 2
 
@@ -89,10 +89,8 @@ def _one_of(*words: str) -> Any:
 Name = Annotated[str, Field(pattern=f"^{NAME.pattern}$", description=NAME_RULE)]
 """By the rule of `cohort.toml`: it becomes a part of file names, pages and terminals."""
 
-TaskName = Annotated[
-    str,
-    Field(pattern=f"^{NAME.pattern}(/{NAME.pattern}){{2}}$", description="KIND/COHORT/LABEL"),
-]
+CohortName = Annotated[str, Field(pattern=f"^{COHORT.pattern}$", description=COHORT_RULE)]
+TaskName = Annotated[str, Field(pattern=f"^{TASK.pattern}$", description="KIND/COHORT/LABEL")]
 ConfigValue = TypeAliasType(
     "ConfigValue", "bool | int | float | str | list[ConfigValue] | dict[str, ConfigValue] | None"
 )
@@ -258,7 +256,7 @@ class TrialRecord(Record):
     budget: _Budget
     search: SearchRecord | None
     protocol: _Protocol
-    cohort: Name
+    cohort: CohortName
     source: str
     licence: str
     encoder: str = ""

@@ -338,6 +338,7 @@ class Cohort:
         planted: Whether its patients are planted: its numbers say nothing about cancer.
         encoder: What made the slide features, empty if that is not declared.
         pretrained_on: Whose slides that had been trained on, without labels.
+        held_out: Patients who are tested and never learnt from: of a transfer, its second cohort's.
     """
 
     name: str
@@ -354,6 +355,7 @@ class Cohort:
     planted: bool = False
     encoder: str = ""
     pretrained_on: tuple[str, ...] = ()
+    held_out: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         """About five lines, and not its arrays."""

@@ -92,6 +92,13 @@ def make_splits(
     )
 
 
+def held_out_split(cohort: Cohort) -> Split:
+    """The one split of a transfer: its first cohort trains, its second is tested."""
+    test = frozenset(cohort.held_out)
+    train = tuple(patient for patient in sorted(cohort.patients) if patient not in test)
+    return Split(0, train, tuple(sorted(test)))
+
+
 def inner_folds(patients: Sequence[str], strata: Sequence[int], n_folds: int) -> NDArray[np.intp]:
     """Folds inside the training patients, by which a head chooses its penalty.
 

@@ -23,11 +23,7 @@ PROJECT = "project"
 
 
 def united(file: Path, manifest: Manifest, members: Sequence[Cohort]) -> Cohort:
-    """One cohort of several.
-
-    Modalities must be of one kind, bags of one width; vectors keep the features that all members
-    have. An endpoint or label that not all members have is left out: to have it would tell the
-    member. So are planted factors, since those of two cohorts only share their names.
+    """One cohort of several, with the label that says which member a patient comes from.
 
     Args:
         file: The union's cohort.toml, for messages.
@@ -35,66 +31,111 @@ def united(file: Path, manifest: Manifest, members: Sequence[Cohort]) -> Cohort:
         members: The cohorts, two or more, in their declared order.
 
     Raises:
-        InputError: Members have one name, patients in common, or modalities that do not fit.
+        InputError: As of `together`; or a member has a label of that name.
     """
     names = [member.name for member in members]
-    for what, n in Counter(names).items():
-        if n > 1:
-            raise InputError(
-                f"{file}: union: expected cohorts of different names, found {what} {n}x"
-            )
-    _check_patients(file, members)
+    where = f"{file}: union"
     notes = [f"note: {manifest.provenance.note}"] if manifest.provenance.note else []
     notes.append(
         f"union of {', '.join(names)}: a site belongs to one of them, so that label {PROJECT} is "
         "confounded with site and processing; folds keep sites whole unless --split says otherwise"
     )
+    if all(PROJECT in member.labels for member in members):
+        raise InputError(
+            f"{where}: expected members without a label {PROJECT!r}, which is to say which member "
+            f"a patient comes from, found it in {', '.join(names)}"
+        )
+    whole = within_members(together(where, manifest.name, members, _projects(members)), members)
+    return replace(
+        whole,
+        source=manifest.provenance.source or whole.source,
+        licence=manifest.provenance.licence or whole.licence,
+        notes=(*notes, *whole.notes),
+        members=tuple(names),
+    )
+
+
+def together(
+    where: str, name: str, members: Sequence[Cohort], labels: Mapping[str, Label] | None = None
+) -> Cohort:
+    """The patients of several cohorts with what all of these have.
+
+    Modalities must be of one kind, bags of one width; vectors keep the features that all members
+    have. An endpoint or label that not all members have is left out: to have it would tell the
+    member. So are planted factors, since those of two cohorts only share their names.
+
+    Args:
+        where: For messages.
+        name: Of all of them.
+        members: The cohorts, two or more.
+        labels: Labels to have before the shared ones.
+
+    Raises:
+        InputError: Members have one name, patients in common, or modalities that do not fit.
+    """
+    for one, n in Counter(member.name for member in members).items():
+        if n > 1:
+            raise InputError(f"{where}: expected cohorts of different names, found {one} {n}x")
+    _check_patients(where, members)
+    notes: list[str] = []
     modalities: dict[str, Modality] = {}
     for side in dict.fromkeys(side for member in members for side in member.modalities):
         lacking = [member.name for member in members if side not in member.modalities]
         if lacking:
             raise InputError(
-                f"{file}: union: expected modality {side} in every member or in none, found none "
-                f"in {', '.join(lacking)}"
+                f"{where}: expected modality {side} in every member or in none, found none in "
+                f"{', '.join(lacking)}"
             )
         parts = {member.name: member.modalities[side] for member in members}
-        modalities[side], facts = _joined(f"{file}: union: {side}", side, parts)
+        modalities[side], facts = _joined(f"{where}: {side}", side, parts)
         notes += facts
-    labels = {PROJECT: _projects(members)}
-    for name in _shared(members, [member.labels for member in members], "label", notes):
-        if name == PROJECT:
-            raise InputError(
-                f"{file}: union: expected members without a label {PROJECT!r}, which is to say "
-                f"which member a patient comes from, found it in {', '.join(names)}"
-            )
-        label = _label([member.labels[name] for member in members])
-        if label is None:
-            notes.append(f"label {name}: left out, members declare different classes")
+    joined = dict(labels or {})
+    for label in _shared(members, [member.labels for member in members], "label", notes):
+        one_of_all = _label([member.labels[label] for member in members])
+        if one_of_all is None:
+            notes.append(f"label {label}: left out, members declare different classes")
         else:
-            labels[name] = label
-    _check_selection(file, modalities, labels)
+            joined[label] = one_of_all
+    _check_selection(where, modalities, joined)
     endpoints = {
-        name: _endpoint([member.endpoints[name] for member in members])
-        for name in _shared(members, [member.endpoints for member in members], "endpoint", notes)
+        endpoint: _endpoint([member.endpoints[endpoint] for member in members])
+        for endpoint in _shared(
+            members, [member.endpoints for member in members], "endpoint", notes
+        )
     }
     clinical = [member.clinical for member in members if member.clinical is not None]
     notes += [f"{member.name}: {note}" for member in members for note in member.notes]
     return Cohort(
-        manifest.name,
+        name,
         tuple(sorted(patient for member in members for patient in member.patients)),
         modalities,
         endpoints,
-        labels,
+        joined,
         _vectors(clinical, clinical[0].features) if len(clinical) == len(members) else None,
-        source=manifest.provenance.source or _each(members, [member.source for member in members]),
-        licence=manifest.provenance.licence
-        or _each(members, [member.licence for member in members]),
+        source=_each(members, [member.source for member in members]),
+        licence=_each(members, [member.licence for member in members]),
         notes=tuple(notes),
-        members=tuple(names),
         planted=any(member.planted for member in members),
-        encoder=_encoder(file, members),
+        encoder=_encoder(where, members),
         pretrained_on=tuple(dict.fromkeys(seen for m in members for seen in m.pretrained_on)),
     )
+
+
+def within_members(whole: Cohort, members: Sequence[Cohort]) -> Cohort:
+    """What `together` gave, with z-scores to become ranks within the members that they are of."""
+    modalities, notes = dict(whole.modalities), []
+    for side, modality in whole.modalities.items():
+        if isinstance(modality, VectorModality) and modality.zscores:
+            parts = [(member.name, member.modalities[side].patients) for member in members]
+            whose = {patient: name for name, patients in parts for patient in patients}
+            modalities[side] = replace(modality, members=whose)
+            notes.append(
+                f"{side}: standardised by somebody else within each member, which by itself tells "
+                "the members apart: so each gene becomes ranks among the training patients of its "
+                "own member, fold by fold. No shift or scale of a member is left; its ties are, "
+                "which trees see"
+            )
+    return replace(whole, modalities=modalities, notes=(*notes, *whole.notes))
 
 
 def member_notes(cohort: Cohort, splits: Sequence[Split], *, whole: bool) -> tuple[str, ...]:
@@ -132,16 +173,16 @@ def member_notes(cohort: Cohort, splits: Sequence[Split], *, whole: bool) -> tup
     return tuple(notes)
 
 
-def _encoder(file: Path, members: Sequence[Cohort]) -> str:
+def _encoder(where: str, members: Sequence[Cohort]) -> str:
     """The slide encoder of all members; nothing where not all of them name one."""
     encoders = {member.name: member.encoder for member in members if member.encoder}
     if len(set(encoders.values())) > 1:
         listed = _listed(encoders)
-        raise InputError(f"{file}: union: expected slides of one encoder, found {listed}")
+        raise InputError(f"{where}: expected slides of one encoder, found {listed}")
     return members[0].encoder if len(encoders) == len(members) else ""
 
 
-def _check_patients(file: Path, members: Sequence[Cohort]) -> None:
+def _check_patients(where: str, members: Sequence[Cohort]) -> None:
     owner: dict[str, str] = {}
     twice: dict[str, str] = {}
     for member in members:
@@ -152,7 +193,7 @@ def _check_patients(file: Path, members: Sequence[Cohort]) -> None:
     if twice:
         patient, where = next(iter(sorted(twice.items())))
         raise InputError(
-            f"{file}: union: expected each patient in one member, found {len(twice)} in several, "
+            f"{where}: expected each patient in one member, found {len(twice)} in several, "
             f"such as {patient} in {where}"
         )
 
@@ -188,20 +229,14 @@ def _joined(
     features = tuple(feature for feature in first.features if feature in common)
     others = {name: part.width - len(features) for name, part in vectors.items()}
     joined = replace(
-        _vectors(tuple(vectors.values()), features), pathways=_pathways(vectors, common)
+        _vectors(tuple(vectors.values()), features),
+        pathways=_pathways(vectors, common),
+        members={},
     )
-    notes = [f"{side}: {len(features)} features that all members have"]
+    note = f"{side}: {len(features)} features that all members have"
     if any(others.values()):
-        notes[0] += f"; others left out: {_listed(others)}"
-    if first.zscores:
-        whose = {patient: name for name, part in vectors.items() for patient in part.patients}
-        joined = replace(joined, zscores=False, members=whose)
-        notes.append(
-            f"{side}: standardised by somebody else within each member, which by itself tells the "
-            "members apart: so each becomes ranks among the training patients of its own member, "
-            "fold by fold. No shift or scale of a member is left; its ties are, which trees see"
-        )
-    return joined, tuple(notes)
+        note += f"; others left out: {_listed(others)}"
+    return joined, (note,)
 
 
 def _vectors(parts: Sequence[VectorModality], features: tuple[str, ...]) -> VectorModality:
@@ -231,20 +266,20 @@ def _pathways(
 
 
 def _check_selection(
-    file: Path, modalities: Mapping[str, Modality], labels: Mapping[str, Label]
+    where: str, modalities: Mapping[str, Modality], labels: Mapping[str, Label]
 ) -> None:
     for side, modality in modalities.items():
         selection = modality.selection if isinstance(modality, VectorModality) else None
         if selection is not None and selection.label not in labels:
             raise InputError(
-                f"{file}: union: {side}: expected features to be selected by one of the union's "
-                f"labels, {', '.join(labels)}, found {selection.label!r}"
+                f"{where}: {side}: expected features to be selected by one of the shared labels, "
+                f"{', '.join(labels)}, found {selection.label!r}"
             )
 
 
-def _projects(members: Sequence[Cohort]) -> Label:
+def _projects(members: Sequence[Cohort]) -> dict[str, Label]:
     values = {patient: member.name for member in members for patient in member.patients}
-    return Label(values, tuple(member.name for member in members))
+    return {PROJECT: Label(values, tuple(member.name for member in members))}
 
 
 def _shared(

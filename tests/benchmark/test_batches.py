@@ -28,7 +28,7 @@ def plan_of(n: int, method: str = "constant") -> list[Trial]:
         budget=Budget.SMOKE,
     )
     first = make_plan(request, {}, overwrite=False, retry_failed=False).trials[0]
-    return [replace(first, method=method, seed=seed) for seed in range(n)]
+    return [replace(first, method=method, seed=seed, fit=f"{seed}") for seed in range(n)]
 
 
 def test_the_first_of_a_kind_goes_alone_and_short_ones_follow_by_the_batch() -> None:

@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.names import LONGEST_NAME, is_name, is_task_name
+from tasks.names import (
+    COHORT,
+    LONGEST_NAME,
+    TASK,
+    file_name,
+    is_name,
+    transfer_name,
+    transfer_parts,
+)
 
 ALLOWED = string.ascii_letters + string.digits + "._+-"
 
@@ -28,10 +36,17 @@ def test_refused(name: object) -> None:
     assert not is_name(name)
 
 
-def test_a_task_is_names_and_slashes() -> None:
-    assert is_task_name("subtyping/TCGA-BRCA/histology")
-    assert is_task_name("survival")
-    assert not is_task_name("survival//os")
-    assert not is_task_name("survival/os/")
-    assert not is_task_name("survival/<b>")
-    assert not is_task_name(None)
+def test_a_task_is_three_names_and_slashes() -> None:
+    assert TASK.fullmatch("subtyping/TCGA-BRCA/histology")
+    assert TASK.fullmatch("survival/TCGA-KIRC->TCGA-KIRP/os")
+    for text in ("survival", "survival//os", "survival/A/os/", "survival/<b>/os", "a->b/A/os"):
+        assert not TASK.fullmatch(text)
+
+
+@given(st.from_regex(COHORT, fullmatch=True), st.from_regex(COHORT, fullmatch=True))
+def test_a_transfer_is_two_names_and_its_file_is_its_own(one: str, other: str) -> None:
+    parts = transfer_parts(one)
+    assert (parts is None) is is_name(one)
+    assert parts is None or transfer_name(*parts) == one
+    assert ">" not in file_name(one)
+    assert (file_name(one) == file_name(other)) is (one == other)

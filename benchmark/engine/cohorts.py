@@ -1,0 +1,167 @@
+"""Which cohorts a run asks: one by one, fitted on one and tested on another, or fitted together."""
+
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from benchmark.engine.folds import Folds
+from benchmark.engine.plan import Pretraining
+from tasks.data.cohort import Cohort
+from tasks.data.sources import Pool, Source, Transfer, pooled, transferred
+from tasks.data.splits import Split
+from tasks.errors import InputError
+from tasks.names import transfer_name, transfer_parts
+
+Loaded = Sequence[tuple[Path, Cohort]]
+"""Cohorts with their folders."""
+
+
+def chosen(option: str, names: str | None, loaded: Loaded) -> Loaded:
+    """The cohorts of these names between commas; None means all.
+
+    Raises:
+        InputError: A name is none of theirs.
+    """
+    if names is None:
+        return loaded
+    wanted = {name.strip() for name in names.split(",")}
+    known = {cohort.name for _, cohort in loaded}
+    if unknown := sorted(wanted - known):
+        raise InputError(
+            f"{option}: unknown cohort {unknown[0]!r}; found: {', '.join(sorted(known))}"
+        )
+    return [(folder, cohort) for folder, cohort in loaded if cohort.name in wanted]
+
+
+def asked(
+    names: str | None, test_cohort: str | None, tasks: str, members: Loaded, loaded: Loaded
+) -> list[tuple[Source, Cohort]]:
+    """The cohorts of a run: those of these names, and transfers from them.
+
+    Args:
+        names: Between commas; None for all.
+        test_cohort: As of `transfers`; nothing but transfers is run then.
+        tasks: As of `transfers`.
+        members: Of a pool, beside which no other cohort can be asked.
+        loaded: All that there are.
+
+    Raises:
+        InputError: A name is unknown, or outside of the pool; or as of `transfers`.
+    """
+    own = chosen("--cohorts", names, loaded)
+    between = transfers(test_cohort, tasks, own, loaded)
+    if not members:
+        return [*(own if test_cohort is None else ()), *between]
+    if between:
+        raise InputError(
+            f"--pretrain-on: expected tasks of single cohorts, found {between[0][1].name}"
+        )
+    pool = [cohort.name for _, cohort in members]
+    outside = [cohort.name for _, cohort in own if cohort.name not in pool]
+    if outside and names is not None:
+        raise InputError(
+            f"--cohorts: expected some of those that methods are fitted on, {', '.join(pool)}, "
+            f"found {outside[0]}"
+        )
+    return [(folder, cohort) for folder, cohort in own if cohort.name in pool]
+
+
+def transfers(
+    test_cohort: str | None, tasks: str, train: Loaded, loaded: Loaded
+) -> list[tuple[Source, Cohort]]:
+    """The transfers that are asked: to one cohort from the others, or as tasks name them.
+
+    Args:
+        test_cohort: The name of that one.
+        tasks: Patterns of tasks between commas; `KIND/A->B/LABEL` is of a transfer.
+        train: The cohorts that may be fitted on.
+        loaded: All that there are.
+
+    Raises:
+        InputError: The test cohort is unknown or has patients of all others, or two cohorts do not
+            fit together.
+    """
+    pairs: dict[tuple[str, str], None] = {}
+    if test_cohort is not None:
+        chosen("--test-cohort", test_cohort, loaded)
+        pairs = dict.fromkeys(_matching("*", test_cohort, train, loaded))
+        if not pairs:
+            raise InputError(
+                f"--test-cohort {test_cohort}: expected another cohort to fit on, without a patient"
+                " of it, found none"
+            )
+    for pattern in tasks.split(","):
+        parts = transfer_parts(f"{pattern.strip()}//".split("/")[1])
+        if parts is not None:
+            pairs |= dict.fromkeys(_matching(*parts, train, loaded))
+    return [asked_as(transfer_name(*pair), loaded) for pair in pairs]
+
+
+def asked_as(name: str, loaded: Loaded) -> tuple[Source, Cohort]:
+    """The cohort of this name, which is one of those that were loaded, or a transfer of two.
+
+    Raises:
+        InputError: The two do not fit together.
+    """
+    named = {cohort.name: (folder, cohort) for folder, cohort in loaded}
+    parts = transfer_parts(name)
+    if parts is None:
+        return named[name]
+    (train, first), (test, second) = (named[part] for part in parts)
+    return Transfer(train, test), transferred(first, second)
+
+
+def _matching(first: str, second: str, train: Loaded, test: Loaded) -> Iterator[tuple[str, str]]:
+    """The pairs that two globs mean and that share no patient, as unions and members do."""
+    for _, a in train:
+        for _, b in test:
+            fits = fnmatchcase(a.name, first) and fnmatchcase(b.name, second)
+            if fits and not set(a.patients) & set(b.patients):
+                yield a.name, b.name
+
+
+def pool_members(names: str | None, loaded: Loaded) -> Loaded:
+    """The cohorts that methods are fitted on together, by name; none where each has its own fit.
+
+    Args:
+        names: `all`, which leaves out unions of the others, or names between commas.
+        loaded: All that there are.
+
+    Raises:
+        InputError: A name is unknown or a union's, or there are fewer than two.
+    """
+    if names is None:
+        return []
+    members = chosen("--pretrain-on", None if names == "all" else names, loaded)
+    unions = [cohort.name for _, cohort in members if cohort.members]
+    if unions and names != "all":
+        raise InputError(
+            f"--pretrain-on: expected the members of a union, found {unions[0]} itself"
+        )
+    members = [(folder, cohort) for folder, cohort in members if not cohort.members]
+    if len(members) < 2:
+        raise InputError(f"--pretrain-on: expected two cohorts or more, found {len(members)}")
+    return sorted(members, key=lambda member: member[1].name)
+
+
+def pretraining(members: Loaded, folds: Folds) -> dict[int, Pretraining]:
+    """What to fit on in each fold: that fold's training patients of every member.
+
+    Raises:
+        InputError: The members do not fit together.
+    """
+    if not members:
+        return {}
+    source = Pool(tuple(folder for folder, _ in members))
+    names = tuple(cohort.name for _, cohort in members)
+    data = pooled([cohort for _, cohort in members]).fingerprint()
+    return {
+        of_fold[0].fold: Pretraining(names, source, data, _joined(of_fold))
+        for of_fold in zip(*(folds.splits[name] for name in names), strict=True)
+    }
+
+
+def _joined(splits: Sequence[Split]) -> Split:
+    train = sorted(patient for split in splits for patient in split.train)
+    test = sorted(patient for split in splits for patient in split.test)
+    return Split(splits[0].fold, tuple(train), tuple(test))

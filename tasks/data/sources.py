@@ -1,0 +1,75 @@
+"""Where a cohort that methods and tasks see comes from: a folder, or the folders of several."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tasks.data.cohort import Cohort
+from tasks.data.load import load_cohort
+from tasks.data.union import together, within_members
+from tasks.names import transfer_name
+
+POOL = "pool"
+"""The name of several cohorts that methods are fitted on together."""
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """Two cohorts: everything is fitted on the one, and the other is tested.
+
+    Attributes:
+        train: Folder of the first.
+        test: Folder of the second.
+    """
+
+    train: Path
+    test: Path
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Several cohorts that methods are fitted on together.
+
+    Attributes:
+        folders: Of each.
+    """
+
+    folders: tuple[Path, ...]
+
+
+Source = Path | Transfer | Pool
+
+
+def load_source(source: Source) -> Cohort:
+    """Load the cohort of a source; errors are those of its parts."""
+    match source:
+        case Transfer(train, test):
+            return transferred(load_cohort(train), load_cohort(test))
+        case Pool(folders):
+            return pooled([load_cohort(folder) for folder in folders])
+        case folder:
+            return load_cohort(folder)
+
+
+def transferred(train: Cohort, test: Cohort) -> Cohort:
+    """Two cohorts with what both have, the patients of the second to be tested alone.
+
+    Raises:
+        InputError: They have patients in common, or modalities that do not fit.
+    """
+    name = transfer_name(train.name, test.name)
+    both = together(name, name, (train, test))
+    notes = [
+        f"{test.name} is tested once; whatever is fitted, scaled or chosen has seen {train.name} "
+        "alone, so that a shift between the two stays"
+    ]
+    return replace(both, notes=(*notes, *both.notes), held_out=test.patients)
+
+
+def pooled(members: Sequence[Cohort]) -> Cohort:
+    """Several cohorts with what all of them have, for methods to be fitted on.
+
+    Raises:
+        InputError: They have patients in common, or modalities that do not fit.
+    """
+    return within_members(together("--pretrain-on", POOL, members), members)
