@@ -163,7 +163,7 @@ class Standing:
     @property
     def layout(self) -> str:
         """Folds x seeds, in words; the patients are dealt once unless it says so."""
-        folds = f"{self.n_folds} folds"
+        folds = f"{self.n_folds} folds" if self.n_folds > 1 else "1 split"
         if self.n_splits != self.n_folds:
             repeats, rest = divmod(self.n_splits, self.n_folds)
             folds = (

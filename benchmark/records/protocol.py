@@ -142,7 +142,7 @@ class TrialProtocol:
     @property
     def variant(self) -> str:
         """All but `protocol`; two protocols are compared where it is the same."""
-        pool = f"pretrained-on({':'.join(self.pool)})" if self.pool else ""
+        pool = f"pretrained-on({'&'.join(self.pool)})" if self.pool else ""
         parts = (str(self.folds), pool, str(self.tuning or ""), self.control)
         return "+".join(filter(None, parts))
 
@@ -178,7 +178,7 @@ def _parsed(text: str) -> TrialProtocol:
             folds,
             Tuning(int(part["tuned"]), pruner) if part["tuned"] else None,
             Control(part["control"]) if part["control"] else None,
-            tuple(part["pool"].split(":")) if part["pool"] else (),
+            tuple(part["pool"].split("&")) if part["pool"] else (),
         )
         # one value, one text: no patient-folds-x01
         if str(parsed) == text and all(map(is_name, parsed.pool)):

@@ -16,9 +16,15 @@ from benchmark.show.escape import html
 from benchmark.show.escape import markdown as escape
 from benchmark.show.escape import markdown_code as code
 from benchmark.show.markdown import bullets, grid, inline
+from benchmark.show.numbers import count
 from benchmark.show.overview import overview
-from benchmark.show.page_names import slug
-from benchmark.show.sentences import OPTIMISM_EXPLAINED, ablations_explained, control_verdict
+from benchmark.show.page_names import LONGEST, slug
+from benchmark.show.sentences import (
+    OPTIMISM_EXPLAINED,
+    ablations_explained,
+    control_verdict,
+    protocol_explained,
+)
 from benchmark.show.tables import T, Table, View
 from tasks.kinds.published.switches import HONEST
 
@@ -149,6 +155,8 @@ def _of_kind(table: Standing) -> tuple[str, str]:
 
 def _of_setting(table: Standing) -> tuple[str, str]:
     name = re.sub(r"[^a-z0-9]+", "-", f"{table.protocol}-{table.budget}".lower()).strip("-")
+    if len(name) > LONGEST:  # of many cohorts
+        name = slug(table.protocol, table.budget)
     return name, f"Protocol {table.protocol}, budget {table.budget}"
 
 
@@ -164,7 +172,10 @@ def _pages(
         for one in over_tasks:
             if one.protocol != STRICT and place(one.tables[0]) == (name, title):
                 cohorts = "planted" if one.planted else "real"
-                text.append(f"## Over tasks: {cohorts} cohorts, {one.n_folds} folds\n")
+                if not text and (explained := protocol_explained(one.protocol)):
+                    text.append(f"{inline(explained)}\n")
+                layout = count(one.n_folds, "fold") if one.n_folds > 1 else "one split"
+                text.append(f"## Over tasks: {cohorts} cohorts, {layout}\n")
                 text += _over_tasks(one)
         for table in group:
             text += _full(table)

@@ -3,7 +3,7 @@
 import hashlib
 import re
 
-_LONGEST = 80
+LONGEST = 80
 
 
 def slug(*parts: object) -> str:
@@ -13,7 +13,7 @@ def slug(*parts: object) -> str:
     made so, and gets a digest of what it was.
     """
     text = "-".join(str(part) for part in parts)
-    plain = re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-.")[:_LONGEST]
+    plain = re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-.")[:LONGEST]
     if len(parts) == 1 and plain == text:
         return plain
     digest = hashlib.sha256("\0".join(str(part) for part in parts).encode()).hexdigest()[:6]

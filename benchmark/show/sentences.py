@@ -5,8 +5,9 @@ from itertools import groupby
 
 from benchmark.analysis.control import ROOM, ControlCheck, Judged, MethodCheck
 from benchmark.analysis.tuning import Gain, Searched
+from benchmark.records.protocol import HeldOutCohort, TrialProtocol
 from benchmark.show.numbers import count, interval, number
-from benchmark.show.tables import Name, Strong, marked
+from benchmark.show.tables import Name, Strong, marked, names
 from tasks.kinds.published.switches import HONEST, Switch
 
 _FEW = 5
@@ -45,6 +46,27 @@ def ablations_explained(parent: str) -> tuple[str, ...]:
         " table. An interval that holds zero says that the part's worth was not shown here, not"
         " that it has none.",
     )
+
+
+def protocol_explained(text: str) -> tuple[str, ...]:
+    """What sets the numbers of a protocol apart that tests a cohort, or fits on several."""
+    protocol = TrialProtocol.parse(text)
+    parts: list[str] = []
+    if isinstance(protocol.folds, HeldOutCohort):
+        parts.append(
+            "A->B: fitted and probed on cohort A alone, which includes every scaling, penalty and"
+            " choice; every patient of cohort B is scored once. One split has no interval over"
+            " folds, so that nothing here is told apart; intervals over patients resample those of"
+            " B. What B's publisher did with its expression, B's own patients entered."
+        )
+    if protocol.pool:
+        parts.append("Methods are fitted on the training patients of ")
+        parts += names(protocol.pool)
+        parts.append(
+            " together, fold by fold; heads see the training patients of the cohort that is asked."
+            " No patient that is tested in any of them, in a fold, has been fitted on in it."
+        )
+    return tuple(parts)
 
 
 def control_verdict(check: ControlCheck) -> tuple[str, ...]:

@@ -8,26 +8,31 @@ from benchmark.records.protocol import (
     Control,
     DealtFolds,
     FileFolds,
+    HeldOutCohort,
     Pruner,
     TrialProtocol,
     Tuning,
 )
 from tasks.base import Protocol
 from tasks.data.splits import Dealing, make_splits
+from tasks.names import NAME
 from tests.helpers.planted import planted
 
 counts = st.integers(1, 999_999_999)
 visible = st.text().filter(str.isprintable)
-words = st.sampled_from(["+", "-", "folds-of-", "tuned-8", "permuted-labels", "-0a1b2c-n3", "x"])
+words = st.sampled_from(
+    ["+", "-", "folds-of-", "tuned-8", "permuted-labels", "-0a1b2c-n3", "x", "pretrained-on(A)"]
+)
 names = visible | st.lists(words).map("".join)
 dealt = st.builds(DealtFolds, st.sampled_from(Dealing), counts)
 of_file = st.builds(FileFolds, names, st.text("0123456789abcdef", min_size=6, max_size=6), counts)
 protocols = st.builds(
     TrialProtocol,
     st.sampled_from(Protocol),
-    dealt | of_file,
+    dealt | of_file | st.just(HeldOutCohort()),
     st.none() | st.builds(Tuning, counts, st.none() | st.sampled_from(Pruner)),
     st.none() | st.sampled_from(Control),
+    st.lists(st.from_regex(NAME, fullmatch=True), max_size=3).map(tuple),
 )
 
 
@@ -58,6 +63,14 @@ def test_two_protocols_have_two_texts(one: TrialProtocol, other: TrialProtocol) 
             TrialProtocol(folds=DealtFolds(repeats=2), control=Control.PERMUTED_LABELS),
             "strict+patient-folds-x2+permuted-labels",
         ),
+        (
+            TrialProtocol(folds=HeldOutCohort(), tuning=Tuning(4)),
+            "strict+test-cohort+tuned-4",
+        ),
+        (
+            TrialProtocol(pool=("ONE", "B+tuned-2"), control=Control.PERMUTED_LABELS),
+            "strict+pretrained-on(ONE&B+tuned-2)+permuted-labels",
+        ),
     ],
 )
 def test_the_text_is_that_of_all_records_so_far(protocol: TrialProtocol, text: str) -> None:
@@ -70,7 +83,9 @@ def test_the_text_is_that_of_all_records_so_far(protocol: TrialProtocol, text: s
         "", "strickt", "strict+", "+strict", "strict+patient-folds", "strict+patient-folds-x1",
         "strict+tuned-08", "strict+permuted-labels+tuned-8", "strict+folds-of-my.csv",
         "strict+folds-of-a\nb-0a1b2c-n5", "strict+site-folds-x9999999999", "strict\n",
-        "strict+folds-of-\u202ea-0a1b2c-n5",
+        "strict+folds-of-\u202ea-0a1b2c-n5", "strict+test-cohort-x2",
+        "strict+pretrained-on()", "strict+pretrained-on(A&)", "strict+pretrained-on(A & B)",
+        "strict+pretrained-on(A)+test-cohort",
     ],
 )  # fmt: skip
 def test_another_text_is_refused(text: str) -> None:
