@@ -15,7 +15,7 @@ from benchmark.engine.plan import Request, make_plan
 from benchmark.engine.tracking import EXPERIMENT, Tracker
 from benchmark.engine.trial import run_trial
 from benchmark.records.protocol import Tuning
-from benchmark.records.schema import TrialRecord
+from benchmark.records.schema import Predictions, TrialRecord
 from methods.base import Budget
 from methods.registry import all_methods
 from tasks.registry import select_tasks
@@ -47,7 +47,7 @@ def test_a_trial_is_told_with_its_curves_its_search_and_its_record(tmp_path: Pat
         tuning=Tuning(2),
     )
     trial = make_plan(request, {}, overwrite=False, retry_failed=False).trials[0]
-    record, predictions = run_trial(trial, tmp_path / "cache", "cpu")
+    record, predictions = _renamed(*run_trial(trial, tmp_path / "cache", "cpu"), "survival/A->B/os")
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     tracker = Tracker(uri, (tmp_path / "artefacts").as_uri(), {"budget": "smoke"})
     tracker.log(record, predictions)
@@ -76,6 +76,20 @@ def test_a_trial_is_told_with_its_curves_its_search_and_its_record(tmp_path: Pat
         assert child.data.params[f"config.{name}"] == str(value)
     path = client.download_artifacts(child.info.run_id, "record.json", str(tmp_path))
     assert TrialRecord.model_validate_json(Path(path).read_text()) == record
+    assert "survival/A:B/os/harrell_c" in child.data.metrics
+    client.download_artifacts(child.info.run_id, "predictions/survival_A~B_os.csv", str(tmp_path))
+
+
+def _renamed(
+    record: TrialRecord, predictions: list[Predictions], task: str
+) -> tuple[TrialRecord, list[Predictions]]:
+    """Of a transfer, whose name MLflow takes for no metric's."""
+    (only,) = record.tasks
+    tasks = (only.model_copy(update={"task": task}),)
+    return (
+        record.model_copy(update={"tasks": tasks}),
+        [part.model_copy(update={"task": task}) for part in predictions],
+    )
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,9 @@ import pytest
 
 from methods.base import Budget, Context, Method, MethodSpec, Role, UnableError
 from methods.registry import all_methods
-from tasks.data.cohort import SIDES, BagModality, Cohort, Endpoint, Label, Modality, Slide
+from tasks.data.cohort import SIDES, BagModality, Cohort, Endpoint, Label, Slide
 from tasks.embeddings import Embeddings
-from tests.helpers.planted import planted
+from tests.helpers.planted import planted, poisoned
 
 METHODS = all_methods()
 N_TRAIN = 24
@@ -143,29 +143,6 @@ def test_the_order_of_patches_matters_only_where_declared(spec: MethodSpec) -> N
 
 def backwards(slide: Slide) -> Slide:
     return replace(slide, read=slide.read()[::-1].copy)
-
-
-def poisoned(cohort: Cohort, patients: set[str]) -> Cohort:
-    """The cohort with the features of `patients` made absurd."""
-    modalities: dict[str, Modality] = {}
-    for name, modality in cohort.modalities.items():
-        if isinstance(modality, BagModality):
-            slides = dict(modality.slides)
-            for patient in patients & set(slides):
-                slides[patient] = tuple(_absurd(slide, modality.width) for slide in slides[patient])
-            modalities[name] = BagModality(slides, modality.width)
-        else:
-            values = modality.values.copy()
-            values[[patient in patients for patient in modality.patients]] = 1e6
-            modalities[name] = replace(modality, values=values)
-    return replace(cohort, modalities=modalities)
-
-
-def _absurd(slide: Slide, width: int) -> Slide:
-    def read() -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-        return np.full((slide.n_instances, width), 1e6, np.float32)
-
-    return replace(slide, read=read)
 
 
 def test_a_fit_repeats_to_the_bit_whatever_the_order_and_whoever_is_tested(
