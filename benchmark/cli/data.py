@@ -7,6 +7,7 @@ import typer
 
 from benchmark.cli.console import open_console
 from benchmark.cli.pack import pack_cohort
+from tasks.data.formats.tables import near
 from tasks.data.store.precision import StoredPrecision
 from tasks.data.synthetic import EMBEDDED, write_planted
 from tasks.errors import InputError
@@ -64,23 +65,43 @@ def init(
 
 @data_app.command("fetch")
 def fetch_cohorts(
-    name: Annotated[str, typer.Argument(help="What to fetch: tcga-hif.")],
+    name: Annotated[str, typer.Argument(help="What to fetch: tcga-hif or tcga-hipt.")],
     folder: Annotated[Path, typer.Argument(help="Where the cohorts go; a folder a cohort.")],
     accept_licence: Annotated[
         bool, typer.Option("--accept-licence", help="You accept the licences that are shown.")
     ] = False,
+    cohorts: Annotated[
+        str, typer.Option(help="Which cohorts, BRCA,KIRC; all if it is not said.")
+    ] = "",
     source: Annotated[
         str | None, typer.Option(help="Another server of the same files, in the same layout.")
     ] = None,
+    from_folder: Annotated[
+        Path | None,
+        typer.Option("--from", help="A folder of the files; nothing is asked of a server."),
+    ] = None,
 ) -> None:
-    """Download open cohorts; exit 1 if one of them cannot be built."""
-    from benchmark.cli.fetch import DEFAULT_SOURCE, fetch  # noqa: PLC0415
+    """Bring open cohorts, and check those that are there; exit 1 if one is not, or not whole."""
+    from benchmark.cli.fetch import fetch, source_of  # noqa: PLC0415
     from tasks.data.fetch.tcga_hif import TCGA_HIF  # noqa: PLC0415
+    from tasks.data.fetch.tcga_hipt import TCGA_HIPT  # noqa: PLC0415
 
-    if name != TCGA_HIF.name:
-        raise InputError(f"data fetch: expected {TCGA_HIF.name}, found {name!r}")
+    catalogues = {each.name: each for each in (TCGA_HIF, TCGA_HIPT)}
+    if name not in catalogues:
+        raise InputError(
+            f"data fetch: expected {' or '.join(catalogues)}, found {name!r}"
+            f"{near(name, catalogues)}"
+        )
+    names = tuple(word.strip() for word in cohorts.split(",") if word.strip())
     raise typer.Exit(
-        fetch(TCGA_HIF, folder, source or DEFAULT_SOURCE, open_console(), accepted=accept_licence)
+        fetch(
+            catalogues[name],
+            folder,
+            source_of(source, from_folder),
+            open_console(),
+            accepted=accept_licence,
+            cohorts=names,
+        )
     )
 
 

@@ -1,7 +1,14 @@
 """What can be fetched: pinned files, their licences, and the cohorts that are made of them."""
 
-from dataclasses import dataclass
-from pathlib import PurePosixPath
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any, Protocol, TypeVar
+
+from tasks.data.formats.tables import near
+from tasks.errors import InputError
+
+_Table = TypeVar("_Table")
 
 
 @dataclass(frozen=True)
@@ -48,30 +55,67 @@ class RemoteFile:
         return PurePosixPath(self.path).name
 
 
+class Sources:
+    """Files that have been brought, each where it lies now."""
+
+    def __init__(self, places: Mapping[RemoteFile, Path]) -> None:
+        self._places = places
+        self._shared: dict[RemoteFile, Any] = {}
+
+    def path(self, file: RemoteFile) -> Path:
+        """Where a file lies."""
+        return self._places[file]
+
+    def shared(self, file: RemoteFile, read: Callable[[Path], _Table]) -> _Table:
+        """What `read` finds in a file that serves many cohorts; read once, kept while this is."""
+        if file not in self._shared:
+            self._shared[file] = read(self.path(file))
+        table: _Table = self._shared[file]
+        return table
+
+
+class Part(Protocol):
+    """One side of a cohort, or what is asked of it: from published files to files of the cohort."""
+
+    @property
+    def files(self) -> tuple[RemoteFile, ...]:
+        """The published files that it needs."""
+        ...
+
+    @property
+    def packed(self) -> bool:
+        """Whether all that they hold goes into the cohort, so that they need not be kept."""
+        ...
+
+    def write(self, cohort: str, sources: Sources, folder: Path) -> dict[str, Any]:
+        """Write its files into a cohort's folder.
+
+        Returns:
+            Its tables of the cohort.toml.
+
+        Raises:
+            InputError: If a published file is not what it should be.
+            OSError: If something cannot be written.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class Recipe:
     """What a cohort is made of.
 
     Attributes:
         cohort: Its name, `TCGA-BRCA`.
-        project: TCGA's word for it in the clinical table, `BRCA`.
-        slides: Tables of slide features, one below the other.
-        expression: A zip of one csv: expression, histology, a row a slide.
-        clinical: The workbook of the TCGA Clinical Data Resource.
-        histology: OncoTree codes that make a subtyping task; none if there is only one.
+        parts: Its parts, in the order in which they are written.
     """
 
     cohort: str
-    project: str
-    slides: tuple[RemoteFile, ...]
-    expression: RemoteFile
-    clinical: RemoteFile
-    histology: tuple[str, ...] = ()
+    parts: tuple[Part, ...]
 
     @property
     def files(self) -> tuple[RemoteFile, ...]:
         """Everything that it needs."""
-        return (*self.slides, self.expression, self.clinical)
+        return tuple(file for part in self.parts for file in part.files)
 
 
 @dataclass(frozen=True)
@@ -84,6 +128,9 @@ class Catalogue:
         licence: What they may be used for, for the cohorts' provenance.
         note: What whoever uses the cohorts must know.
         recipes: The cohorts.
+        unions: Cohorts that are unions of others, by name, written where their members are.
+        fewest: Patients with every modality that a class of a label must have; a class of fewer is
+            left out, and so is a label of which fewer than two classes are left.
     """
 
     name: str
@@ -91,9 +138,25 @@ class Catalogue:
     licence: str
     note: str
     recipes: tuple[Recipe, ...]
+    unions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    fewest: int = 20
 
     @property
     def repositories(self) -> tuple[Repository, ...]:
         """The repositories of its files, each once."""
         files = (file for recipe in self.recipes for file in recipe.files)
         return tuple(dict.fromkeys(file.repository for file in files))
+
+    def wanted(self, names: Iterable[str]) -> tuple[Recipe, ...]:
+        """The cohorts of these names, with or without `TCGA-`, in the catalogue's order.
+
+        Raises:
+            InputError: There is no such cohort.
+        """
+        full = {name if name.startswith("TCGA-") else f"TCGA-{name}" for name in names}
+        known = [recipe.cohort for recipe in self.recipes]
+        for name in sorted(full.difference(known)):
+            raise InputError(
+                f"--cohorts: expected some of {', '.join(known)}, found {name!r}{near(name, known)}"
+            )
+        return tuple(recipe for recipe in self.recipes if recipe.cohort in full)

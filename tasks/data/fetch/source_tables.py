@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 import rdata
 
+from tasks.data.barcode import parse_barcode, select_samples
 from tasks.data.formats.files import reading
 from tasks.data.formats.tables import read_text_table
 from tasks.errors import InputError
@@ -182,3 +183,24 @@ def read_outcomes(path: Path) -> pd.DataFrame:
     table = read_text_table(path, (_PATIENT, "type", "OS", "OS.time"), sheet="TCGA-CDR")
     numbering = [name for name in table.columns if str(name).startswith("Unnamed")]
     return table.drop(columns=numbering).replace("nan", "")  # an empty cell of the workbook
+
+
+def read_mutations(path: Path) -> pd.DataFrame:
+    """Read mutation calls of KatherLab's tables: of a patient, those of the primary tumour.
+
+    Returns:
+        A row a patient of TCGA, a column a gene: `WT`, `NS` (not sequenced) or the changes of the
+        protein.
+
+    Raises:
+        InputError: If it is no such table, or a cell is empty.
+    """
+    table = read_text_table(path, ("STUDY_ID", "SAMPLE_ID"))
+    table = table[table["SAMPLE_ID"].str.startswith("TCGA-")].sort_values("SAMPLE_ID")
+    barcodes = [parse_barcode(sample, str(path)) for sample in table["SAMPLE_ID"]]
+    kept = list(select_samples(barcodes).kept)
+    calls = table.drop(columns=["STUDY_ID", "SAMPLE_ID"]).iloc[kept]
+    if (calls == "").any(axis=None):
+        raise InputError(f"{path}: expected WT, NS or changes in every cell, found an empty one")
+    calls.index = pd.Index([barcodes[row].patient for row in kept])
+    return calls[~calls.index.duplicated()]

@@ -63,24 +63,48 @@ def plan_store(
     """Look at the slide files of a folder, to make the store of a cohort of them.
 
     Raises:
-        InputError: A file is not readable, holds no TCGA barcode, is not like its neighbours, or
-            comes from another encoder.
+        InputError: As `plan_slides`.
     """
     files = tuple(slide_files(folder).values())
+    return plan_slides(files, precision, progress, cohort, _folder_encoder(folder))
+
+
+def plan_slides(
+    files: tuple[Path, ...],
+    precision: StoredPrecision,
+    progress: Progress,
+    cohort: str = "",
+    encoder: str = "",
+) -> Plan:
+    """Look at slide files, to make the store of a cohort of them.
+
+    Args:
+        files: In the order in which they go into the store.
+        precision: Of the features in the store.
+        progress: Told of every slide.
+        cohort: The cohort that the store is for.
+        encoder: Of the files that name none.
+
+    Raises:
+        InputError: A file is not readable, holds no TCGA barcode, is not like its neighbours, or
+            comes from another encoder; or all are empty.
+    """
     slides, widths, stamps = [], [], []
     for n, file in enumerate(files):
         progress("looking at slides", n, len(files))
         parse_barcode(file.name, str(file))
         seen, status = peek_slide(file), file.stat()
-        encoder = seen.encoder or _folder_encoder(folder)
         slides.append(
-            PlannedSlide(file.name, seen.n_instances, encoder, seen.placed, status.st_size)
+            PlannedSlide(
+                file.name, seen.n_instances, seen.encoder or encoder, seen.placed, status.st_size
+            )
         )
         widths.append(seen.width)
         stamps.append(status.st_mtime_ns)
     filled = [i for i, slide in enumerate(slides) if slide.n_instances]
     if not filled:
-        raise InputError(f"{folder}: expected slides with instances, found {len(files)} empty ones")
+        where = files[0].parent
+        raise InputError(f"{where}: expected slides with instances, found {len(files)} empty ones")
     width = common_width([files[i] for i in filled], [widths[i] for i in filled])
     first = slides[filled[0]]
     for i in filled:
