@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import threading
+import time
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,8 +16,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import rdata
+import torch
 
 from tasks.data.fetch.catalogue import Catalogue, Recipe, RemoteFile, Repository
+from tasks.data.fetch.parts import (
+    CLINICAL_TABLE,
+    SLIDE_TABLE,
+    BagSlides,
+    Expression,
+    Outcomes,
+    VectorSlides,
+)
+from tasks.data.fetch.questions import Labels, Question
 
 FEATURES = (
     "AREA (MM2) OF [TUMOR] IN [TISSUE]",
@@ -34,7 +45,16 @@ GENES = ("TP53", "EGFR", "MKI67")
 PATIENTS = {
     "AAA": tuple(f"TCGA-Q1-A0{i:02d}" for i in range(12)),
     "BBB": tuple(f"TCGA-Q2-B0{i:02d}" for i in range(12)),
+    "CCC": tuple(f"TCGA-Q3-C0{i:02d}" for i in range(12)),
 }
+BAGS = (
+    *(f"{patient}-01Z-00-DX1.{i:04d}.pt" for i, patient in enumerate(PATIENTS["CCC"][:10])),
+    f"{PATIENTS['CCC'][0]}-01Z-00-DX2.0100.pt",
+    f"{PATIENTS['CCC'][1]}-06Z-00-DX1.0101.pt",  # beside a primary one: left out
+    f"{PATIENTS['CCC'][10]}-06Z-00-DX1.0102.pt",  # the only one: taken
+    f"{PATIENTS['CCC'][11]}-11Z-00-DX1.0103.pt",  # normal tissue: never
+)
+"""The slides of CCC; a bag has three regions and one more for each slide before it."""
 SLIDES = Repository("lab/slides", "a" * 40, "slide features", "nobody may sell them")
 EXPRESSION = Repository("lab/expression", "b" * 40, "expression", "anything goes")
 
@@ -47,6 +67,7 @@ class Fault(Enum):
     BROKEN_OFF = auto()
     ENDLESS = auto()
     BUSY = auto()
+    LIMITED = auto()
     HELD = auto()
 
 
@@ -56,6 +77,7 @@ class _Handler(SimpleHTTPRequestHandler):
     def do_GET(self) -> None:
         name = Path(self.path).name
         self.server.asked.append(name)
+        self.server.times.append(time.monotonic())
         fault = self.server.faults.get(name)
         if fault is None:
             super().do_GET()
@@ -66,6 +88,14 @@ class _Handler(SimpleHTTPRequestHandler):
             return
         if fault is Fault.BUSY:
             self.send_error(503)
+            return
+        if fault is Fault.LIMITED:  # once
+            del self.server.faults[name]
+            self.server.limited.append(time.monotonic())
+            self.send_response(429)
+            self.send_header("Retry-After", self.server.retry_after)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
             return
         content = Path(self.translate_path(self.path)).read_bytes()
         length = len(content)
@@ -94,6 +124,9 @@ class Server(ThreadingHTTPServer):
     Attributes:
         faults: What to get wrong, by a file's name.
         asked: Names of the files asked for, in their order.
+        times: When, on the monotonic clock.
+        limited: When it said that it was asked too often.
+        retry_after: What it says then.
         holding: Set when somebody waits for a file that is held.
         released: Ends the wait.
     """
@@ -104,6 +137,9 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), partial(_Handler, directory=str(folder)))
         self.faults: dict[str, Fault] = {}
         self.asked: list[str] = []
+        self.times: list[float] = []
+        self.limited: list[float] = []
+        self.retry_after = "1"
         self.holding = threading.Event()
         self.released = threading.Event()
 
@@ -149,6 +185,26 @@ def _slides(folder: Path) -> None:
         rdata.write_rds(folder / f"bbb.{part}.rds", table)
 
 
+def bag(slide: str) -> torch.Tensor:
+    """The regions of a slide of CCC, float32 [regions, 5]."""
+    seed = BAGS.index(slide)
+    values = np.random.default_rng(seed).normal(size=(3 + seed, 5))
+    return torch.from_numpy(values.astype(np.float32))
+
+
+def _mutations(folder: Path) -> None:
+    """TP53 in the one table, KRAS in the other; a metastasis that says something else."""
+    samples = [f"{patient}-01" for patient in PATIENTS["CCC"][:10]]
+    samples = ["P-0000001-IM5", f"{PATIENTS['CCC'][0]}-06", *samples, f"{PATIENTS['CCC'][10]}-06"]
+    calls = {
+        "TP53": ["R175H", "R175H", *["WT", "R175H R248Q"] * 4, "WT", "NS", "X1_splice"],
+        "KRAS": ["WT", "WT", *["WT"] * 9, "G12D", "WT"],
+    }
+    for part, (gene, cells) in enumerate(calls.items(), start=1):
+        table = pd.DataFrame({"STUDY_ID": "ccc", "SAMPLE_ID": samples, gene: cells})
+        table.to_csv(folder / f"mutations{part}.txt", sep="\t", index=False)
+
+
 def write_expression(path: Path, project: str, member: str = "./all_clean.csv.zip") -> None:
     """A PORPOISE archive: a csv with a row a slide, and what macOS adds."""
     patients = PATIENTS[project][1:]
@@ -174,6 +230,7 @@ def _outcomes(path: Path) -> None:
             "gender": "FEMALE",
             "OS": i % 2,
             "OS.time": 100 + i,
+            "histological_grade": ["G1", "G2", "[Discrepancy]", "G3"][i % 4],
             "Redaction": "Redacted" if i == 5 else None,
         }
         for project, patients in PATIENTS.items()
@@ -189,35 +246,63 @@ def describe(raw: Path) -> Catalogue:
         content = (raw / repository.name / repository.commit / path).read_bytes()
         return RemoteFile(repository, path, len(content), hashlib.sha256(content).hexdigest())
 
-    clinical = remote(EXPRESSION, "cdr.xlsx")
-    recipes = (
-        Recipe(
-            "TCGA-AAA",
-            "AAA",
-            (remote(SLIDES, "data/aaa.hifs.csv"),),
-            remote(EXPRESSION, "aaa.zip"),
-            clinical,
-        ),
-        Recipe(
-            "TCGA-BBB",
-            "BBB",
-            (remote(SLIDES, "data/bbb.USE.rds"), remote(SLIDES, "data/bbb.HOLDOUT.rds")),
-            remote(EXPRESSION, "bbb.zip"),
-            clinical,
-            histology=("IDC", "ILC"),
+    def expression(project: str, histology: tuple[str, ...] = (), scale: str = "") -> Expression:
+        return Expression(remote(EXPRESSION, f"{project.lower()}.zip"), histology, scale)
+
+    def outcomes(project: str) -> Outcomes:
+        return Outcomes(remote(EXPRESSION, "cdr.xlsx"), (project,))
+
+    codes = {"ductal": ("IDC",), "lobular": ("ILC",), "other": ("MDLC",)}
+    grades = {"low": ("G1", "G2"), "high": ("G3", "CCC")}
+    patient = "bcr_patient_barcode"
+    questions = (
+        Question("histology", SLIDE_TABLE, "case_id", ("oncotree_code",), codes, "slides"),
+        Question(
+            "grade", CLINICAL_TABLE, patient, ("histological_grade", "type"), grades, "slides"
         ),
     )
-    return Catalogue("small", "generated", "free", 'mind the "scales"', recipes)
+    mutations = (
+        remote(EXPRESSION, "mutations1.txt"),
+        remote(EXPRESSION, "mutations2.txt"),
+    )
+    aaa, *bbb = (
+        remote(SLIDES, f"data/{name}")
+        for name in ("aaa.hifs.csv", "bbb.USE.rds", "bbb.HOLDOUT.rds")
+    )
+    bags = tuple(remote(SLIDES, f"bags/{name}") for name in sorted(BAGS))
+    recipes = (
+        Recipe("TCGA-AAA", (VectorSlides((aaa,)), expression("AAA"), outcomes("AAA"))),
+        Recipe(
+            "TCGA-BBB",
+            (VectorSlides(tuple(bbb)), expression("BBB", ("IDC", "ILC")), outcomes("BBB")),
+        ),
+        Recipe(
+            "TCGA-CCC",
+            (
+                BagSlides(bags, "an encoder", ("TCGA",)),
+                expression("CCC", scale="zscore"),
+                outcomes("CCC"),
+                Labels(mutations, ("KRAS", "TP53"), "DNA", questions),
+            ),
+        ),
+    )
+    unions = {"AB": ("TCGA-AAA", "TCGA-BBB")}
+    return Catalogue("small", "generated", "free", 'mind the "scales"', recipes, unions, fewest=3)
 
 
 def write_sources(raw: Path) -> Catalogue:
-    """Write the files of two cohorts below `raw`, as a server of raw files has them."""
+    """Write the files of three cohorts below `raw`, as a server of raw files has them."""
     slides = raw / SLIDES.name / SLIDES.commit / "data"
     slides.mkdir(parents=True)
     _slides(slides)
+    bags = slides.with_name("bags")
+    bags.mkdir()
+    for name in BAGS:
+        torch.save(bag(name), bags / name)
     expression = raw / EXPRESSION.name / EXPRESSION.commit
     expression.mkdir(parents=True)
     for project in PATIENTS:
         write_expression(expression / f"{project.lower()}.zip", project)
     _outcomes(expression / "cdr.xlsx")
+    _mutations(expression)
     return describe(raw)
