@@ -24,6 +24,14 @@ def _shared(name: str) -> Path:
     return folder
 
 
+def raw_files() -> Path:
+    """The publishers' files as they serve them; the test is skipped where they are not."""
+    folder = SHARED / "data" / "raw"
+    if not folder.is_dir():
+        pytest.skip(f"{folder} is not there")
+    return folder
+
+
 def real_cohort(name: str) -> Cohort:
     """A cohort of TCGA; the test is skipped where its files are not."""
     return load_cohort(_shared(name))

@@ -87,7 +87,14 @@ class BagSlides:
         for file, sums in zip(self.files, read_contents(store).checksums, strict=True):
             if sums.source_sha256 != file.sha256:
                 raise InputError(f"{file.key}: expected the file that came, found that it changed")
-        return {"modalities": {"wsi": {"kind": "bag", "path": store.name}}}
+        wsi = {
+            "kind": "bag",
+            "path": store.name,
+            "slides": "dx",
+            "encoder": self.encoder,
+            "pretrained_on": list(self.pretrained_on),
+        }
+        return {"modalities": {"wsi": wsi}}
 
 
 def _silent(*_: object) -> None:

@@ -9,9 +9,10 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 import rdata
 
-from tasks.data.barcode import parse_barcode, select_samples
+from tasks.data.barcode import parse_barcode
 from tasks.data.formats.files import reading
 from tasks.data.formats.tables import read_text_table
+from tasks.data.samples import SampleRule, select_samples
 from tasks.errors import InputError
 
 # The stain at the end of a feature's name: _HE in some cohorts, _FFPE in others.
@@ -198,7 +199,7 @@ def read_mutations(path: Path) -> pd.DataFrame:
     table = read_text_table(path, ("STUDY_ID", "SAMPLE_ID"))
     table = table[table["SAMPLE_ID"].str.startswith("TCGA-")].sort_values("SAMPLE_ID")
     barcodes = [parse_barcode(sample, str(path)) for sample in table["SAMPLE_ID"]]
-    kept = list(select_samples(barcodes).kept)
+    kept = list(select_samples(barcodes, SampleRule()).kept)
     calls = table.drop(columns=["STUDY_ID", "SAMPLE_ID"]).iloc[kept]
     if (calls == "").any(axis=None):
         raise InputError(f"{path}: expected WT, NS or changes in every cell, found an empty one")
