@@ -156,6 +156,13 @@ def test_bags_are_packed_and_labels_are_those_of_the_tables(reference: Path) -> 
     assert tp53[one] == "mutated"
     assert PATIENTS["CCC"][9] not in tp53  # not sequenced
     assert tp53[ten] == "mutated"  # a metastasis alone
+    assert {name: label.kind for name, label in cohort.labels.items()} == {
+        "TP53": "mutation",
+        "grade": "class",
+        "histology": "class",
+    }
+    assert {label.called_from for label in cohort.labels.values()} == {"DNA", "slides"}
+    assert (cohort.encoder, cohort.pretrained_on) == ("an encoder", ("TCGA",))
     assert cohort.labels["histology"].classes == ("ductal", "lobular")  # nobody is of the third
     histology, grade = (dict(cohort.labels[name].values) for name in ("histology", "grade"))
     assert [histology[patient] for patient in PATIENTS["CCC"][1:3]] == ["ductal", "lobular"]

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
+from tasks.data.cohort import MUTATED, LabelKind
 from tasks.data.fetch.catalogue import RemoteFile, Sources
 from tasks.data.fetch.parts import CLINICAL_TABLE, label_keys, write_table
 from tasks.data.fetch.source_tables import read_mutations
@@ -14,7 +15,6 @@ from tasks.data.formats.tables import read_column, read_text_table, require_colu
 from tasks.errors import InputError
 
 _TABLE = "labels.csv"
-_MUTATION = ("wild-type", "mutated")
 
 
 @dataclass(frozen=True)
@@ -73,18 +73,23 @@ class Labels:
         """Write one table of all labels, a row a patient of the clinical table."""
         patients = read_column(folder / CLINICAL_TABLE, "bcr_patient_barcode")
         columns = self._mutations(sources, patients)
-        labels = {gene: label_keys(_TABLE, gene, _MUTATION) for gene in self.genes}
+        labels = {
+            gene: label_keys(_TABLE, gene, MUTATED)
+            | {"kind": str(LabelKind.MUTATION), "called_from": self.genes_called_from}
+            for gene in self.genes
+        }
         for question in self.questions:
             answers = question.answers(folder)
             columns[question.name] = [answers.get(patient, "") for patient in patients]
             labels[question.name] = label_keys(_TABLE, question.name, tuple(question.classes))
+            labels[question.name]["called_from"] = question.called_from
         write_table(folder / _TABLE, pd.DataFrame({"case_id": patients, **columns}))
         return {"labels": labels}
 
     def _mutations(self, sources: Sources, patients: tuple[str, ...]) -> dict[str, list[str]]:
         """Wild-type, mutated or nothing (not sequenced) of each gene and patient."""
         tables = [sources.shared(file, read_mutations) for file in self.files]
-        wild_type, mutated = _MUTATION
+        wild_type, mutated = MUTATED
         columns = {}
         for gene in self.genes:
             table = next((table for table in tables if gene in table), None)
