@@ -150,6 +150,8 @@ class MethodSpec:
         needs: A field of the configuration that has to be given; `all` leaves the method out.
         parent: The method that this one is a variant of; `delta` is what it changes.
         delta: Fields of the parent's configuration that differ: the diff is the ablation.
+        departures: What differs from the paper or its public code, a phrase each; sizes, which
+            budget `paper` has, are not repeated. Empty where nothing is known to differ.
     """
 
     name: str
@@ -167,6 +169,7 @@ class MethodSpec:
     needs: str | None = None
     parent: str | None = None
     delta: Mapping[str, Any] = field(default_factory=dict)
+    departures: tuple[str, ...] = ()
 
     def config_for(self, budget: Budget) -> Config:
         """The configuration that is run under a budget."""

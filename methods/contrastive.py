@@ -15,7 +15,7 @@ from methods.branches import encoder_of
 from methods.encoders.architecture import EncoderArchitecture
 from methods.mirror.model import initialise
 from methods.objectives.pairs import CLIP, InfoNCE, PairObjective, SigLIP
-from methods.sizes import BUDGETS, SPACE
+from methods.sizes import BUDGETS, CONSTANT_ADAM, INPUTS, SPACE
 from methods.trainer import Network, Shape, TorchConfig, TorchMethod, bag_tokens
 from methods.two_tower import TwoTower
 
@@ -95,6 +95,7 @@ def pair_spec(
     family: str,
     citation: str,
     config: PairConfig,
+    departures: tuple[str, ...],
     **space: LogUniform,
 ) -> MethodSpec:
     """The declaration of a method that differs from the others here by its configuration."""
@@ -108,8 +109,11 @@ def pair_spec(
         ordered=True,
         budgets=BUDGETS,
         space={**SPACE, **space},
+        departures=(ENCODERS, INPUTS, *departures),
     )
 
+
+ENCODERS = "MIRROR's encoders of slides and expression; published: of images, or images and text"
 
 SPECS = (
     pair_spec(
@@ -118,6 +122,7 @@ SPECS = (
         "contrastive",
         "van den Oord et al., 2018; Radford et al., ICML 2021",
         ContrastiveConfig(),
+        (f"{CONSTANT_ADAM}; published recipes decay it",),
         temperature=LogUniform(0.01, 0.5),
     ),
     pair_spec(
@@ -126,6 +131,10 @@ SPECS = (
         "contrastive",
         "Radford et al., ICML 2021",
         CLIPConfig(),
+        (
+            f"{CONSTANT_ADAM}; published: weight decay 0.2, warm-up, cosine",
+            "batches of tens of pairs; published: 32,768",
+        ),
     ),
     pair_spec(
         "siglip",
@@ -133,5 +142,9 @@ SPECS = (
         "contrastive",
         "Zhai et al., ICCV 2023",
         SigLIPConfig(),
+        (
+            f"{CONSTANT_ADAM}; published: weight decay, warm-up, cosine",
+            "batches of tens of pairs; published: thousands",
+        ),
     ),
 )

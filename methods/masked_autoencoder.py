@@ -16,7 +16,7 @@ from methods.branches import BagBranch, Branch, VectorBranch
 from methods.encoders.architecture import EncoderArchitecture
 from methods.mirror.model import initialise
 from methods.objectives.retention import choose_masked, masked_error
-from methods.sizes import BUDGETS, SPACE
+from methods.sizes import BUDGETS, CONSTANT_ADAM, INPUTS, SPACE
 from methods.trainer import Network, Shape, TorchConfig, TorchMethod
 from tasks.data.cohort import Kind
 
@@ -109,5 +109,12 @@ SPECS = (
         ordered=True,
         budgets=BUDGETS,
         space={**SPACE, "mask_ratio": Choice((0.25, 0.5, 0.75))},
+        departures=(
+            INPUTS,
+            "frozen patch features and genes are hidden; published: pixels",
+            "the encoder sees mask tokens; published: what is left alone",
+            "patches have no positions but those of MIRROR's convolution",
+            f"{CONSTANT_ADAM}; published: AdamW, warm-up, cosine",
+        ),
     ),
 )

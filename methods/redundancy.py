@@ -14,6 +14,7 @@ from methods.base import LogUniform
 from methods.contrastive import PairConfig, pair_spec
 from methods.objectives.non_contrastive import BarlowTwins, VICReg
 from methods.objectives.pairs import PairObjective
+from methods.sizes import CONSTANT_ADAM
 from tasks.errors import InputError
 
 
@@ -84,15 +85,22 @@ class BarlowTwinsConfig(RedundancyConfig):
     """Configuration of `barlow-twins`.
 
     Attributes:
-        redundancy: Weight of the correlations between different channels; of the paper.
+        redundancy: Weight of the correlations between different channels; of the public code.
     """
 
-    redundancy: float = 5e-3
+    redundancy: float = 5.1e-3
 
     def objective(self) -> PairObjective:
         """Cross-correlation towards the identity."""
         return BarlowTwins(self.redundancy)
 
+
+VIEWS = (
+    "the two modalities are the two views; published: two augmentations of an image",
+    f"{CONSTANT_ADAM}; published: LARS, warm-up, cosine, weight decay",
+    "a projector of each side, four times as wide as the embedding; published: one for both views",
+    "batches of tens of pairs; published: 2,048",
+)
 
 SPECS = (
     pair_spec(
@@ -101,6 +109,10 @@ SPECS = (
         "redundancy",
         "Bardes et al., ICLR 2022",
         VICRegConfig(),
+        (
+            *VIEWS,
+            "variance is the mean over the sides as in the public code; the paper has the sum",
+        ),
         covariance=LogUniform(0.1, 10.0),
     ),
     pair_spec(
@@ -109,6 +121,7 @@ SPECS = (
         "redundancy",
         "Zbontar et al., ICML 2021",
         BarlowTwinsConfig(),
+        VIEWS,
         redundancy=LogUniform(1e-3, 5e-2),
     ),
 )

@@ -22,3 +22,8 @@ SPACE: Mapping[str, Choice | LogUniform] = {
     "epochs": Choice((10, 20, 40)),
     "width": Choice((24, 48, 96)),
 }
+
+CONSTANT_ADAM = "Adam at a constant learning rate"
+"""The optimiser of every trained method here; a departure where a paper has another."""
+
+INPUTS = "features and genes are standardised by the training patients"

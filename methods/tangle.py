@@ -16,7 +16,7 @@ from methods.encoders.mlp import Perceptron
 from methods.encoders.pooled import PooledArchitecture
 from methods.objectives.alignment import full_precision
 from methods.objectives.pairs import InfoNCE
-from methods.sizes import BUDGETS, PAPER, SPACE
+from methods.sizes import BUDGETS, CONSTANT_ADAM, INPUTS, PAPER, SPACE
 from methods.trainer import Network, Shape, TorchConfig, TorchMethod
 from methods.two_tower import Tower, TwoTower
 from tasks.data.cohort import Kind
@@ -64,14 +64,13 @@ class Reconstruction(Network):
 
     Args:
         wsi: Encoder of slides.
-        width: Of its embedding, and of the predictor's hidden layer.
-        genes: Values to predict.
+        predictor: From its embedding to the genes' values.
     """
 
-    def __init__(self, wsi: Tower, width: int, genes: int) -> None:
+    def __init__(self, wsi: Tower, predictor: Perceptron) -> None:
         super().__init__()
         self.wsi = wsi
-        self.predictor = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, genes))
+        self.predictor = predictor
 
     def losses(self, wsi: Tensor, rna: Tensor) -> dict[str, Tensor]:
         """`reconstruction`, the mean squared error over genes; `total` is the same."""
@@ -86,7 +85,13 @@ class Reconstruction(Network):
 
 @dataclass(frozen=True)
 class TangleRecConfig(TorchConfig, PooledArchitecture):
-    """Configuration of `tangle-rec`."""
+    """Configuration of `tangle-rec`.
+
+    Attributes:
+        rna_dropout: Dropout of the predictor's two hidden layers, as wide as the embedding.
+    """
+
+    rna_dropout: float = 0.2
 
 
 class TangleRecMethod(TorchMethod):
@@ -101,13 +106,26 @@ class TangleRecMethod(TorchMethod):
 
     def build(self, shapes: Mapping[str, Shape]) -> Network:
         """The pooling slide encoder and the predictor of expression."""
-        wsi = shapes["wsi"]
-        encoder = self.config.pooled_encoder(wsi.width, bags=wsi.kind is Kind.BAG)
-        return Reconstruction(encoder, self.config.width, shapes["rna"].width)
+        config, wsi = self.config, shapes["wsi"]
+        predictor = Perceptron(
+            (config.width,) * 3,
+            shapes["rna"].width,
+            activation=nn.ReLU,
+            dropout=config.rna_dropout,
+        )
+        return Reconstruction(
+            config.pooled_encoder(wsi.width, bags=wsi.kind is Kind.BAG), predictor
+        )
 
 
 PAPER_SIZES = {**PAPER, "batch_size": 64, "learning_rate": 1e-4}
 CITATION = "Jaume et al., CVPR 2024"
+DEPARTURES = (
+    INPUTS,
+    f"{CONSTANT_ADAM}; published: AdamW, five epochs of warm-up, cosine",
+    "patches are drawn without replacement where a bag has enough; published: with",
+    "slides that are vectors go through the perceptron of a patch; published: bags alone",
+)
 
 SPECS = (
     MethodSpec(
@@ -119,6 +137,10 @@ SPECS = (
         config=TangleConfig(),
         budgets={**BUDGETS, Budget.PAPER: {**PAPER_SIZES, "rna_hidden": 0}},
         space={**SPACE, "temperature": LogUniform(0.005, 0.2)},
+        departures=(
+            *DEPARTURES,
+            "the last epoch is kept; published: that of the highest smooth rank of the embeddings",
+        ),
     ),
     MethodSpec(
         name="tangle-rec",
@@ -131,5 +153,6 @@ SPECS = (
         sides=("wsi",),
         budgets={**BUDGETS, Budget.PAPER: PAPER_SIZES},
         space=SPACE,
+        departures=DEPARTURES,
     ),
 )

@@ -47,6 +47,7 @@ def methods() -> list[Row]:
             "space": {name: str(values) for name, values in spec.space.items()},
             "summary": spec.summary,
             "citation": spec.citation,
+            "departures": list(spec.departures),
             "available": True,
             "reason": "",
         }

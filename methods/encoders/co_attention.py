@@ -31,7 +31,7 @@ class GeneGroups(nn.Module):
         self.register_buffer("members", torch.from_numpy(np.concatenate(groups)))
         self.register_buffer("sizes", torch.tensor([len(group) for group in groups]))
         self.layers = nn.ModuleList(
-            self_normalising(len(group), width, LAYERS, dropout) for group in groups
+            self_normalising(len(group), width, LAYERS, dropout, nn.ELU) for group in groups
         )
 
     def forward(self, profile: Tensor) -> Tensor:

@@ -3,7 +3,13 @@
 from torch import nn
 
 
-def self_normalising(features: int, width: int, depth: int, dropout: float) -> nn.Sequential:
+def self_normalising(
+    features: int,
+    width: int,
+    depth: int,
+    dropout: float,
+    activation: type[nn.SELU | nn.ELU] = nn.SELU,
+) -> nn.Sequential:
     """Layers of SELU and alpha dropout with LeCun normal weights (Klambauer et al., NeurIPS 2017).
 
     Args:
@@ -11,6 +17,7 @@ def self_normalising(features: int, width: int, depth: int, dropout: float) -> n
         width: Width of every layer, the last included.
         depth: Number of layers.
         dropout: Share of activations set to the value that keeps mean and variance.
+        activation: ELU is what MCAT's public code has in its place.
 
     Returns:
         Layers from [..., features] to [..., width].
@@ -20,5 +27,5 @@ def self_normalising(features: int, width: int, depth: int, dropout: float) -> n
         linear = nn.Linear(fan_in, width)
         nn.init.normal_(linear.weight, std=fan_in**-0.5)
         nn.init.zeros_(linear.bias)
-        layers += [linear, nn.SELU(), nn.AlphaDropout(dropout)]
+        layers += [linear, activation(), nn.AlphaDropout(dropout)]
     return nn.Sequential(*layers)

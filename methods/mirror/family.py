@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from methods.base import Choice, MethodSpec, Role, UnableError
 from methods.mirror.model import MIRROR, MirrorArchitecture
-from methods.sizes import BUDGETS, SPACE
+from methods.sizes import BUDGETS, INPUTS, SPACE
 from methods.trainer import Network, Shape, TorchConfig, TorchMethod, bag_tokens
 from tasks.data.cohort import Kind
 
@@ -48,6 +48,12 @@ SPEC = MethodSpec(
     ordered=True,
     budgets=BUDGETS,
     space={**SPACE, "mask_ratio": Choice((0.5, 0.75, 0.9))},
+    departures=(
+        INPUTS,
+        "the last epoch is kept; published: the epoch of least loss on the fold that is tested",
+        "float32; published: float16 where autocast allows it",
+        "slides that are vectors go through the encoder of vectors; published: bags alone",
+    ),
 )
 
 # What each of MIRROR's parts is worth: the part is taken away, nothing else changes.

@@ -7,10 +7,11 @@ from methods.objectives.alignment import full_precision
 
 
 class CoxLoss(nn.Module):
-    """Cox's negative log partial likelihood of a batch, the mean over its events.
+    """Cox's negative log partial likelihood of a batch, over the number of its patients.
 
-    Risk sets are those of the batch. Ties are Breslow's, as in the benchmark's own Cox head. A
-    batch without an event says nothing: its loss and its gradient are zero.
+    That is the mean of PORPOISE's and MCAT's public code, in which a batch with few events weighs
+    less; one without an event has a loss and a gradient of zero. Risk sets are those of the batch.
+    Ties are Breslow's, as in the benchmark's own Cox head.
     """
 
     def forward(self, risk: Tensor, outcome: Tensor) -> Tensor:
@@ -22,5 +23,4 @@ class CoxLoss(nn.Module):
         # At risk at a time are all up to the last patient who has that time.
         last = torch.searchsorted(-time, -time, right=True) - 1
         at_risk = torch.logcumsumexp(eta, 0)[last]
-        total = ((at_risk - eta) * event.to(eta.dtype)).sum()
-        return total / event.sum().clamp(min=1).to(eta.dtype)
+        return ((at_risk - eta) * event.to(eta.dtype)).mean()

@@ -13,6 +13,8 @@ from methods.objectives.pairs import PairObjective
 # differentiable.
 DEVIATION = 1.0
 ROUNDING = 1e-4
+# Added to a channel's variance where Barlow Twins standardises it, by batch normalisation.
+BATCH_NORM_EPS = 1e-5
 
 
 def off_diagonal(matrix: Tensor) -> Tensor:
@@ -43,10 +45,11 @@ def covariance_loss(x: Tensor) -> Tensor:
 def cross_correlation(a: Tensor, b: Tensor) -> Tensor:
     """Correlations over the batch of the channels of `a` with those of `b`, [D, D].
 
-    Barlow Twins, equation 2. A constant channel correlates with nothing: zero.
+    Barlow Twins, equation 2, of batch-normalised channels as in its public code, so that a channel
+    that hardly varies correlates with little, and a constant one with nothing.
     """
-    a, b = (functional.normalize(x - x.mean(dim=0), dim=0) for x in (a, b))
-    return a.mT @ b
+    a, b = (functional.batch_norm(x, None, None, training=True, eps=BATCH_NORM_EPS) for x in (a, b))
+    return a.mT @ b / len(a)
 
 
 class VICReg(PairObjective):
@@ -55,6 +58,7 @@ class VICReg(PairObjective):
     Source: Bardes et al., "VICReg: variance-invariance-covariance regularization for
     self-supervised learning", ICLR 2022, equation 6. Invariance is the mean over channels too, as
     in the paper's algorithm 1, to which the published weights belong; equation 5 has the sum.
+    Variance is the mean over the sides, as in the public code; equation 6 has the sum.
 
     Args:
         invariance: Weight of the squared difference of a pair.
@@ -70,7 +74,7 @@ class VICReg(PairObjective):
         """`invariance`, `variance`, `covariance` as they are, and `total`, weighted."""
         losses = {
             "invariance": functional.mse_loss(a, b),
-            "variance": variance_loss(a) + variance_loss(b),
+            "variance": (variance_loss(a) + variance_loss(b)) / 2,
             "covariance": covariance_loss(a) + covariance_loss(b),
         }
         total = torch.stack([self.weights[name] * loss for name, loss in losses.items()]).sum()

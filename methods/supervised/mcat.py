@@ -14,6 +14,8 @@ from methods.concatenated import pooled
 from methods.encoders.co_attention import CoAttention
 from methods.sizes import SMOKE
 from methods.supervised.training import (
+    DEPARTURES,
+    DRAWN,
     FAMILY,
     AttentionConfig,
     SupervisedMethod,
@@ -136,5 +138,10 @@ SPECS = (
             "groups": Choice((4, 6, 12)),
             "dropout": Choice((0.1, 0.25, 0.5)),
         },
+        departures=(
+            *DEPARTURES,
+            DRAWN,
+            "genes grouped by pathway or by co-expression; published: by six functions",
+        ),
     ),
 )

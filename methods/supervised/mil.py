@@ -10,8 +10,10 @@ from methods.encoders.abmil import GatedAttention
 from methods.encoders.architecture import EncoderArchitecture
 from methods.encoders.linear_map import Linear
 from methods.encoders.slide import SlideEncoder
-from methods.sizes import SMOKE
+from methods.sizes import CONSTANT_ADAM, SMOKE
 from methods.supervised.training import (
+    DEPARTURES,
+    DRAWN,
     FAMILY,
     AttentionConfig,
     SupervisedConfig,
@@ -42,12 +44,13 @@ class SlideToken(nn.Module):
     """What a slide encoder says of the slide as a whole.
 
     Args:
-        slides: Encoder of bags.
+        slides: Encoder of bags; its class token starts as TransMIL's, normal and not zero.
     """
 
     def __init__(self, slides: SlideEncoder) -> None:
         super().__init__()
         self.slides = slides
+        nn.init.normal_(slides.cls_token)
 
     def forward(self, wsi: Tensor) -> Tensor:
         """[B, n, patch width] -> [B, width]."""
@@ -91,6 +94,7 @@ SPECS = (
             Budget.PAPER: {"width": 512, "learning_rate": 2e-4, "tokens": 2048},
         },
         space=SPACE,
+        departures=(*DEPARTURES, DRAWN, f"{CONSTANT_ADAM}; published: with weight decay"),
     ),
     MethodSpec(
         name="transmil",
@@ -107,5 +111,10 @@ SPECS = (
             Budget.PAPER: {"width": 512, "epochs": 200, "learning_rate": 2e-4, "tokens": 2048},
         },
         space=SPACE,
+        departures=(
+            *DEPARTURES,
+            DRAWN,
+            f"{CONSTANT_ADAM}; published: Lookahead around RAdam, weight decay",
+        ),
     ),
 )

@@ -9,7 +9,7 @@ from torch import nn
 from methods.base import Budget, Choice, LogUniform, MethodSpec, Role
 from methods.encoders.self_normalising import self_normalising
 from methods.sizes import SMOKE
-from methods.supervised.training import FAMILY, SupervisedConfig, SupervisedMethod
+from methods.supervised.training import DEPARTURES, FAMILY, SupervisedConfig, SupervisedMethod
 from methods.trainer import Shape
 
 
@@ -56,5 +56,6 @@ SPECS = (
             "depth": Choice((1, 2, 3)),
             "dropout": Choice((0.1, 0.25, 0.5)),
         },
+        departures=DEPARTURES,
     ),
 )

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from methods.base import Context, State, UnableError, rows_for
 from methods.objectives.cox import CoxLoss
+from methods.sizes import INPUTS
 from methods.supervised.target import Target
 from methods.trainer import Network, Shape, TorchConfig, TorchMethod, TrainingError
 from tasks.data.cohort import BagModality, Cohort, Kind
@@ -28,6 +29,15 @@ from tasks.errors import InputError
 from tasks.seeds import generator
 
 FAMILY = "supervised"
+DEPARTURES = (
+    INPUTS,
+    "Cox's loss on batches of patients; published: discrete hazards or classes, a slide at a time",
+    "a fifth of the training patients chooses the epoch",
+)
+"""Of every reference: the paper's architecture, trained as all here are."""
+
+DRAWN = "a bag shows as many patches as are drawn; published: all"
+
 HELD_OUT = 0  # the inner fold that chooses the epoch
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from methods.base import Budget, Context, Method, MethodSpec, Role, UnableError
 from methods.registry import all_methods
+from methods.trainer import TorchConfig
 from tasks.data.cohort import SIDES, BagModality, Cohort, Endpoint, Label, Slide
 from tasks.embeddings import Embeddings
 from tests.helpers.planted import planted, poisoned
@@ -70,6 +71,14 @@ def test_every_budget_gives_a_configuration_that_round_trips(spec: MethodSpec) -
         assert type(config)(**asdict(config)) == config
     assert set(spec.space) <= asdict(spec.config).keys()
     assert set(spec.sides) <= set(SIDES)
+
+
+def test_what_is_trained_says_what_differs_from_its_paper(spec: MethodSpec) -> None:
+    if isinstance(spec.config, TorchConfig):
+        assert spec.departures
+    for phrase in spec.departures:
+        assert phrase == " ".join(phrase.split())
+        assert 10 < len(phrase) < 120
 
 
 def test_a_variant_says_what_it_changes(spec: MethodSpec) -> None:

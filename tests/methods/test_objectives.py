@@ -76,12 +76,12 @@ def sigmoid_by_hand(logits: Array) -> float:
 
 
 def vicreg_by_hand(a: Array, b: Array) -> dict[str, float]:
-    """VICReg, equations 1 to 6, invariance averaged over channels as in algorithm 1."""
+    """VICReg, equations 1 to 6; means over channels and sides as in algorithm 1 and its code."""
     d = a.shape[1]
     variance = covariance = 0.0
     for x in (a, b):
         c = np.cov(x, rowvar=False)
-        variance += sum(max(0.0, 1 - math.sqrt(c[j, j] + 1e-4)) for j in range(d)) / d
+        variance += sum(max(0.0, 1 - math.sqrt(c[j, j] + 1e-4)) for j in range(d)) / d / 2
         covariance += sum(c[i, j] ** 2 for i in range(d) for j in range(d) if i != j) / d
     invariance = float(np.mean([(x - y) @ (x - y) for x, y in zip(a, b, strict=True)])) / d
     total = 25 * invariance + 25 * variance + covariance
@@ -94,9 +94,10 @@ def vicreg_by_hand(a: Array, b: Array) -> dict[str, float]:
 
 
 def barlow_by_hand(a: Array, b: Array) -> dict[str, float]:
-    """Barlow Twins, equations 1 and 2, from numpy's correlations."""
+    """Barlow Twins, equations 1 and 2, of channels as batch normalisation makes them."""
     d = a.shape[1]
-    c = np.corrcoef(a, b, rowvar=False)[:d, d:]
+    x, y = ((z - z.mean(axis=0)) / np.sqrt(z.var(axis=0) + 1e-5) for z in (a, b))
+    c = np.array([[np.mean(x[:, i] * y[:, j]) for j in range(d)] for i in range(d)])
     invariance = sum((1 - c[i, i]) ** 2 for i in range(d))
     redundancy = sum(c[i, j] ** 2 for i in range(d) for j in range(d) if i != j)
     return {
@@ -196,9 +197,9 @@ def whitened(n: int, d: int) -> Array:
 def test_white_embeddings_that_agree_are_the_best_without_negatives() -> None:
     x = whitened(40, WIDTH)
     barlow = BarlowTwins(5e-3)
-    assert value(barlow, x, x) == pytest.approx(0, abs=1e-12)
+    assert value(barlow, x, x) == pytest.approx(0, abs=1e-8)
     # Neither scale nor offset of a channel counts for Barlow Twins.
-    assert value(barlow, x, x * [1, 2, 3, 4, 5] + 7) == pytest.approx(0, abs=1e-12)
+    assert value(barlow, x, x * [1, 2, 3, 4, 5] + 7) == pytest.approx(0, abs=1e-8)
     assert value(VICReg(25.0, 25.0, 1.0), x, x) == pytest.approx(0, abs=1e-12)
 
 
@@ -208,7 +209,7 @@ def test_collapse_is_what_vicreg_punishes() -> None:
         name: value(VICReg(25.0, 25.0, 1.0), a, a, name)
         for name in ("invariance", "variance", "covariance")
     }
-    assert losses == pytest.approx({"invariance": 0, "variance": 2 * 0.99, "covariance": 0})
+    assert losses == pytest.approx({"invariance": 0, "variance": 0.99, "covariance": 0})
 
 
 def test_channels_that_repeat_are_what_both_punish() -> None:
@@ -216,13 +217,13 @@ def test_channels_that_repeat_are_what_both_punish() -> None:
     tensor = torch.from_numpy(x)
     assert covariance_loss(tensor).item() == pytest.approx(6 / 3)
     assert variance_loss(tensor).item() == 0
-    assert value(BarlowTwins(5e-3), x, x, "redundancy") == pytest.approx(6)
+    assert value(BarlowTwins(5e-3), x, x, "redundancy") == pytest.approx(6, rel=1e-4)
 
 
 def test_a_constant_channel_correlates_with_nothing() -> None:
     a = torch.tensor([[1.0, 0.0], [1.0, 1.0], [1.0, 3.0]], requires_grad=True)
     correlation = cross_correlation(a, a)
-    torch.testing.assert_close(correlation, torch.diag(torch.tensor([0.0, 1.0])))
+    torch.testing.assert_close(correlation, torch.diag(torch.tensor([0.0, 1.0])), atol=1e-5, rtol=0)
     correlation.sum().backward()
     assert a.grad is not None
     assert a.grad.isfinite().all()
