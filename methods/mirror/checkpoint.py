@@ -76,5 +76,6 @@ SPECS = (
         role=Role.CONTROL,
         ordered=True,
         needs="checkpoint",
+        departures=("the weights are somebody else's, and whom they saw is not known",),
     ),
 )

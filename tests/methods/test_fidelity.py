@@ -26,7 +26,7 @@ def linear(x: Array, w: dict[str, Array], name: str) -> Array:
 
 def layer_norm(x: Array, w: dict[str, Array], name: str) -> Array:
     centred = x - x.mean(axis=1, keepdims=True)
-    scaled = centred / np.sqrt(x.var(axis=1, keepdims=True) + 1e-5)
+    scaled: Array = centred / np.sqrt(x.var(axis=1, keepdims=True) + 1e-5)
     return scaled * w[f"{name}.weight"] + w[f"{name}.bias"]
 
 
