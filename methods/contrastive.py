@@ -7,15 +7,16 @@ differ in how a batch's similarities are judged, and in nothing else.
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from torch import nn
 
-from methods.base import LogUniform, MethodSpec
+from methods.base import Budget, LogUniform, MethodSpec
 from methods.branches import encoder_of
 from methods.encoders.architecture import EncoderArchitecture
 from methods.mirror.model import initialise
 from methods.objectives.pairs import CLIP, InfoNCE, PairObjective, SigLIP
-from methods.sizes import BUDGETS, CONSTANT_ADAM, INPUTS, SPACE
+from methods.sizes import BUDGETS, CONSTANT_ADAM, DECAYED, INPUTS, PAPER, SPACE
 from methods.trainer import Network, Shape, TorchConfig, TorchMethod, bag_tokens
 from methods.two_tower import TwoTower
 
@@ -96,6 +97,7 @@ def pair_spec(
     citation: str,
     config: PairConfig,
     departures: tuple[str, ...],
+    paper: Mapping[str, Any],
     **space: LogUniform,
 ) -> MethodSpec:
     """The declaration of a method that differs from the others here by its configuration."""
@@ -107,7 +109,7 @@ def pair_spec(
         build=PairMethod,
         config=config,
         ordered=True,
-        budgets=BUDGETS,
+        budgets={**BUDGETS, Budget.PAPER: {**PAPER, **paper}},
         space={**SPACE, **space},
         departures=(ENCODERS, INPUTS, *departures),
     )
@@ -122,7 +124,8 @@ SPECS = (
         "contrastive",
         "van den Oord et al., 2018; Radford et al., ICML 2021",
         ContrastiveConfig(),
-        (f"{CONSTANT_ADAM}; published recipes decay it",),
+        (f"{CONSTANT_ADAM}; published recipes, and budget paper, decay it",),
+        DECAYED,
         temperature=LogUniform(0.01, 0.5),
     ),
     pair_spec(
@@ -132,9 +135,10 @@ SPECS = (
         "Radford et al., ICML 2021",
         CLIPConfig(),
         (
-            f"{CONSTANT_ADAM}; published: weight decay 0.2, warm-up, cosine",
+            f"{CONSTANT_ADAM}; published, and under budget paper: weight decay, warm-up, cosine",
             "batches of tens of pairs; published: 32,768",
         ),
+        {**DECAYED, "weight_decay": 0.2},
     ),
     pair_spec(
         "siglip",
@@ -143,8 +147,9 @@ SPECS = (
         "Zhai et al., ICCV 2023",
         SigLIPConfig(),
         (
-            f"{CONSTANT_ADAM}; published: weight decay, warm-up, cosine",
+            f"{CONSTANT_ADAM}; published, and under budget paper: weight decay, warm-up, cosine",
             "batches of tens of pairs; published: thousands",
         ),
+        {**DECAYED, "weight_decay": 1e-4},
     ),
 )

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from methods.base import Choice, MethodSpec
+from methods.base import Budget, Choice, MethodSpec
 from methods.branches import BagBranch, Branch, VectorBranch
 from methods.encoders.architecture import EncoderArchitecture
 from methods.mirror.model import initialise
 from methods.objectives.retention import choose_masked, masked_error
-from methods.sizes import BUDGETS, CONSTANT_ADAM, INPUTS, SPACE
+from methods.sizes import BUDGETS, CONSTANT_ADAM, DECAYED, INPUTS, PAPER, SPACE
 from methods.trainer import Network, Shape, TorchConfig, TorchMethod
 from tasks.data.cohort import Kind
 
@@ -107,14 +107,14 @@ SPECS = (
         build=MaskedAutoencoderMethod,
         config=MaskedAutoencoderConfig(),
         ordered=True,
-        budgets=BUDGETS,
+        budgets={**BUDGETS, Budget.PAPER: {**PAPER, **DECAYED, "weight_decay": 0.05}},
         space={**SPACE, "mask_ratio": Choice((0.25, 0.5, 0.75))},
         departures=(
             INPUTS,
             "frozen patch features and genes are hidden; published: pixels",
             "the encoder sees mask tokens; published: what is left alone",
             "patches have no positions but those of MIRROR's convolution",
-            f"{CONSTANT_ADAM}; published: AdamW, warm-up, cosine",
+            f"{CONSTANT_ADAM}; published, and under budget paper: AdamW, warm-up, cosine",
         ),
     ),
 )

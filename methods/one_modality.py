@@ -12,7 +12,7 @@ from methods.encoders.mlp import Perceptron
 from methods.encoders.pooled import PooledArchitecture
 from methods.objectives.pairs import InfoNCE, PairObjective
 from methods.objectives.retention import choose_masked, masked_error
-from methods.sizes import BUDGETS, CONSTANT_ADAM, INPUTS, PAPER, SPACE
+from methods.sizes import BUDGETS, CONSTANT_ADAM, DECAYED, INPUTS, PAPER, SPACE
 from methods.trainer import Network, Shape, TorchConfig, TorchMethod
 from methods.two_tower import Tower
 from tasks.data.cohort import Kind
@@ -181,14 +181,14 @@ SPECS = (
         sides=("wsi",),
         budgets={
             **BUDGETS,
-            Budget.PAPER: {**PAPER, "batch_size": 64, "learning_rate": 1e-4},
+            Budget.PAPER: {**PAPER, **DECAYED, "batch_size": 64, "learning_rate": 1e-4},
         },
         space=MASKED_SPACE,
         departures=(
             INPUTS,
             "a mask hides patches; TANGLE's public code scales the whole bag in its place",
             "InfoNCE of two views; TANGLE's has a squared error, whose optimum is collapse",
-            f"{CONSTANT_ADAM}; published: AdamW, warm-up, cosine",
+            f"{CONSTANT_ADAM}; published, and under budget paper: AdamW, warm-up, cosine",
         ),
     ),
     MethodSpec(

@@ -14,7 +14,7 @@ from methods.base import LogUniform
 from methods.contrastive import PairConfig, pair_spec
 from methods.objectives.non_contrastive import BarlowTwins, VICReg
 from methods.objectives.pairs import PairObjective
-from methods.sizes import CONSTANT_ADAM
+from methods.sizes import CONSTANT_ADAM, DECAYED
 from tasks.errors import InputError
 
 
@@ -97,7 +97,7 @@ class BarlowTwinsConfig(RedundancyConfig):
 
 VIEWS = (
     "the two modalities are the two views; published: two augmentations of an image",
-    f"{CONSTANT_ADAM}; published: LARS, warm-up, cosine, weight decay",
+    f"{CONSTANT_ADAM}, under budget paper AdamW with warm-up and cosine; published: LARS with them",
     "a projector of each side, four times as wide as the embedding; published: one for both views",
     "batches of tens of pairs; published: 2,048",
 )
@@ -113,6 +113,7 @@ SPECS = (
             *VIEWS,
             "variance is the mean over the sides as in the public code; the paper has the sum",
         ),
+        DECAYED,
         covariance=LogUniform(0.1, 10.0),
     ),
     pair_spec(
@@ -122,6 +123,7 @@ SPECS = (
         "Zbontar et al., ICML 2021",
         BarlowTwinsConfig(),
         VIEWS,
+        DECAYED,
         redundancy=LogUniform(1e-3, 5e-2),
     ),
 )

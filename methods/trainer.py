@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from methods.base import Config, Context, Method, State, UnableError, rows_for
+from methods.optimisation import Optimisation, Stepper
 from tasks.data.cohort import SIDES, BagModality, Cohort, Features, Kind, Modality, VectorModality
 from tasks.data.preprocess import InstanceScaler, VectorScaler
 from tasks.draws import fixed_rows
@@ -48,14 +49,12 @@ class Shape:
 
 
 @dataclass(frozen=True)
-class TorchConfig(Config):
+class TorchConfig(Optimisation, Config):
     """What every method trained by gradient descent can be told.
 
     Attributes:
         width: Embedding width of each side.
-        epochs: Passes over the training pairs; fixed, so that no patient chooses the epoch.
         batch_size: Patients per step, at most.
-        learning_rate: Of Adam, constant.
         tokens: Patches drawn per bag and step, without replacement where the bag has enough.
         eval_tokens: Patches per bag when embedding; a larger bag gives a draw fixed by its patient.
         genes: Features of highest training variance that are kept of a vector; 0 keeps all.
@@ -64,10 +63,8 @@ class TorchConfig(Config):
         spatial_order: Patches stand in the order of their rows on the slide, not as drawn.
     """
 
-    width: int = 48
-    epochs: int = 20
+    width: int = 192
     batch_size: int = 32
-    learning_rate: float = 1e-3
     tokens: int = 64
     eval_tokens: int = 4096
     genes: int = 4096
@@ -157,16 +154,19 @@ class TorchMethod(Method):
     def _train(
         self, network: Network, train: Cohort, patients: tuple[str, ...], context: Context
     ) -> None:
-        optimiser = torch.optim.Adam(network.parameters(), lr=self.config.learning_rate, fused=True)
+        config = self.config
+        steps = -(-_n_batches(patients, config.batch_size) // config.accumulate)
+        stepper = Stepper(network.parameters(), config, steps)
         draws = generator("draws", context.seed)
+        totals: list[float] = []
         network.train()
-        for epoch in range(self.config.epochs):
+        for epoch in range(config.epochs):
             sums: dict[str, float] = {}
-            batches = list(_batches(patients, self.config.batch_size, draws))
-            for start in range(0, len(batches), self.config.accumulate):
-                step = batches[start : start + self.config.accumulate]
+            batches = list(_batches(patients, config.batch_size, draws))
+            for start in range(0, len(batches), config.accumulate):
+                step = batches[start : start + config.accumulate]
                 network.before_step()
-                optimiser.zero_grad(set_to_none=True)
+                stepper.forget()
                 for batch in step:
                     # No name for the inputs: they are gone before the next ones are read.
                     values = self._backward(
@@ -176,9 +176,12 @@ class TorchMethod(Method):
                         raise TrainingError(f"loss is not finite at epoch {epoch}: {values}")
                     for name, value in values.items():
                         sums[name] = sums.get(name, 0.0) + value
-                optimiser.step()
+                stepper.step()
                 network.after_step()
             context.log(epoch, {name: value / len(batches) for name, value in sums.items()})
+            totals.append(sums["total"])
+            if config.has_converged(totals):
+                break
 
     def _inputs(
         self, train: Cohort, batch: list[str], draws: np.random.Generator
@@ -415,9 +418,12 @@ def _batches(
 ) -> Iterator[list[str]]:
     """Shuffled batches of nearly equal size: no patient is dropped, none stands alone."""
     order = draws.permutation(len(patients))
-    n_batches = max(1, -(-len(patients) // batch_size))
-    for rows in np.array_split(order, n_batches):
+    for rows in np.array_split(order, _n_batches(patients, batch_size)):
         yield [patients[row] for row in rows]
+
+
+def _n_batches(patients: tuple[str, ...], batch_size: int) -> int:
+    return max(1, -(-len(patients) // batch_size))
 
 
 def _cuda_devices(device: torch.device) -> list[int]:

@@ -17,6 +17,7 @@ from methods.supervised.training import (
     DEPARTURES,
     DRAWN,
     FAMILY,
+    PUBLISHED_ADAM,
     AttentionConfig,
     SupervisedMethod,
     require_patches,
@@ -130,11 +131,16 @@ SPECS = (
         role=Role.SUPERVISED,
         budgets={
             Budget.SMOKE: {**SMOKE, "learning_rate": 4e-3},
-            Budget.PAPER: {"width": 256, "learning_rate": 2e-4, "tokens": 2048, "genes": 0},
+            Budget.PAPER: {
+                "width": 256,
+                **PUBLISHED_ADAM,
+                "tokens": 2048,
+                "genes": 0,
+            },
         },
         space={
-            "learning_rate": LogUniform(1e-4, 3e-3),
-            "width": Choice((24, 48, 96)),
+            "learning_rate": LogUniform(1e-5, 3e-3),
+            "width": Choice((48, 96, 192)),
             "groups": Choice((4, 6, 12)),
             "dropout": Choice((0.1, 0.25, 0.5)),
         },

@@ -15,6 +15,7 @@ from methods.supervised.training import (
     DEPARTURES,
     DRAWN,
     FAMILY,
+    PUBLISHED_ADAM,
     AttentionConfig,
     SupervisedConfig,
     SupervisedMethod,
@@ -74,8 +75,8 @@ class TransMILMethod(SupervisedMethod):
 
 
 SPACE: dict[str, Choice | LogUniform] = {
-    "learning_rate": LogUniform(1e-4, 3e-3),
-    "width": Choice((24, 48, 96)),
+    "learning_rate": LogUniform(1e-5, 3e-3),
+    "width": Choice((48, 96, 192)),
     "dropout": Choice((0.1, 0.25, 0.5)),
 }
 
@@ -91,10 +92,18 @@ SPECS = (
         sides=ABMILMethod.sides,
         budgets={
             Budget.SMOKE: {**SMOKE, "learning_rate": 5e-3},
-            Budget.PAPER: {"width": 512, "learning_rate": 2e-4, "tokens": 2048},
+            Budget.PAPER: {
+                "width": 512,
+                **PUBLISHED_ADAM,
+                "tokens": 2048,
+            },
         },
         space=SPACE,
-        departures=(*DEPARTURES, DRAWN, f"{CONSTANT_ADAM}; published: with weight decay"),
+        departures=(
+            *DEPARTURES,
+            DRAWN,
+            f"{CONSTANT_ADAM}; published, and under budget paper: with weight decay",
+        ),
     ),
     MethodSpec(
         name="transmil",
@@ -108,7 +117,12 @@ SPECS = (
         ordered=True,
         budgets={
             Budget.SMOKE: {**SMOKE, "epochs": 4, "learning_rate": 4e-3},
-            Budget.PAPER: {"width": 512, "epochs": 200, "learning_rate": 2e-4, "tokens": 2048},
+            Budget.PAPER: {
+                "width": 512,
+                **PUBLISHED_ADAM,
+                "epochs": 200,
+                "tokens": 2048,
+            },
         },
         space=SPACE,
         departures=(

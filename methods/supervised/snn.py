@@ -9,7 +9,13 @@ from torch import nn
 from methods.base import Budget, Choice, LogUniform, MethodSpec, Role
 from methods.encoders.self_normalising import self_normalising
 from methods.sizes import SMOKE
-from methods.supervised.training import DEPARTURES, FAMILY, SupervisedConfig, SupervisedMethod
+from methods.supervised.training import (
+    DEPARTURES,
+    FAMILY,
+    PUBLISHED_ADAM,
+    SupervisedConfig,
+    SupervisedMethod,
+)
 from methods.trainer import Shape
 
 
@@ -48,11 +54,15 @@ SPECS = (
         sides=SNNMethod.sides,
         budgets={
             Budget.SMOKE: {**SMOKE, "epochs": 10, "learning_rate": 2e-3},
-            Budget.PAPER: {"width": 256, "learning_rate": 2e-4, "genes": 0},
+            Budget.PAPER: {
+                "width": 256,
+                **PUBLISHED_ADAM,
+                "genes": 0,
+            },
         },
         space={
-            "learning_rate": LogUniform(1e-4, 3e-3),
-            "width": Choice((24, 48, 96)),
+            "learning_rate": LogUniform(1e-5, 3e-3),
+            "width": Choice((48, 96, 192)),
             "depth": Choice((1, 2, 3)),
             "dropout": Choice((0.1, 0.25, 0.5)),
         },

@@ -36,6 +36,9 @@ DEPARTURES = (
 )
 """Of every reference: the paper's architecture, trained as all here are."""
 
+PUBLISHED_ADAM = {"epochs": 20, "learning_rate": 2e-4, "weight_decay": 1e-5, "min_gain": 0.0}
+"""How MCAT's and PORPOISE's public code trains the references that it compares."""
+
 DRAWN = "a bag shows as many patches as are drawn; published: all"
 
 HELD_OUT = 0  # the inner fold that chooses the epoch
