@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from statistics import fmean
 
 import torch
 from torch import nn
@@ -32,9 +33,10 @@ class Optimisation:
 
     Attributes:
         epochs: Passes over the training pairs, at most; no held-out patient chooses the epoch.
-        min_gain: Training ends when its loss, a mean over `WINDOW` epochs, is not lower by this
-            fraction than that of the `WINDOW` epochs before: a rule without labels and without
-            anybody who is held out. 0 takes all epochs.
+        min_gain: Training ends when its loss, a mean over `WINDOW` epochs, has fallen against that
+            of the `WINDOW` epochs before by less than this fraction of its fall since the first
+            epoch: a rule without labels, without anybody who is held out, and the same for losses
+            of any scale and offset. 0 takes all epochs.
         learning_rate: Of a step, after warm-up.
         optimiser: The rule of a step.
         weight_decay: Decoupled for AdamW, a part of the gradient for Adam.
@@ -44,7 +46,7 @@ class Optimisation:
     """
 
     epochs: int = 60
-    min_gain: float = 0.01
+    min_gain: float = 0.02
     learning_rate: float = 3e-4
     optimiser: Optimiser = Optimiser.ADAM
     weight_decay: float = 0.0
@@ -65,8 +67,8 @@ class Optimisation:
         """Whether the losses of all epochs so far say that there is little left to gain."""
         if not self.min_gain or len(losses) < 2 * WINDOW:
             return False
-        before, now = sum(losses[-2 * WINDOW : -WINDOW]), sum(losses[-WINDOW:])
-        return before - now < self.min_gain * abs(before)
+        before, now = fmean(losses[-2 * WINDOW : -WINDOW]), fmean(losses[-WINDOW:])
+        return before - now <= self.min_gain * max(0.0, losses[0] - now)
 
 
 class Stepper:

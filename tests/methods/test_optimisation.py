@@ -62,14 +62,17 @@ def test_training_ends_where_two_windows_hardly_differ(losses: list[float], gain
         return
     before = np.mean(losses[-2 * WINDOW : -WINDOW])
     now = np.mean(losses[-WINDOW:])
-    margin = before - now - gain * abs(before)
+    margin = before - now - gain * max(0, losses[0] - now)
     if abs(margin) > 1e-9:
         assert ended == (margin < 0)
+        scaled = [3 * loss - 7 for loss in losses]
+        assert Optimisation(min_gain=gain).has_converged(scaled) == ended
 
 
 def test_a_loss_that_falls_goes_on_and_one_that_stands_ends() -> None:
-    falling = [0.9**i for i in range(20)]
+    falling = [0.95**i for i in range(20)]
     assert not Optimisation().has_converged(falling)
+    assert Optimisation().has_converged([0.95**i for i in range(60)])
     assert Optimisation().has_converged([1.0] * 10)
     assert not Optimisation(min_gain=0.0).has_converged([1.0] * 10)
 
