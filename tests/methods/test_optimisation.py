@@ -60,8 +60,8 @@ def test_training_ends_where_two_windows_hardly_differ(losses: list[float], gain
     if len(losses) < 2 * WINDOW:
         assert not ended
         return
-    before = np.mean(losses[-2 * WINDOW : -WINDOW])
-    now = np.mean(losses[-WINDOW:])
+    before = sum(losses[-2 * WINDOW : -WINDOW]) / WINDOW
+    now = sum(losses[-WINDOW:]) / WINDOW
     margin = before - now - gain * max(0, losses[0] - now)
     if abs(margin) > 1e-9:
         assert ended == (margin < 0)
