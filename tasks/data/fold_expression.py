@@ -16,6 +16,11 @@ from tasks.data.cohort import Cohort, VectorModality
 from tasks.data.elimination import TooFewError, eliminate
 from tasks.data.preprocess import RankScaler
 
+MOST_TIED = 0.1
+"""Of the training patients of a member with one value of a gene, such as zero, that is ranked
+within members: the share of zeros says the member, and clipping a gene that hardly varies would
+give it another mean in each."""
+
 
 @dataclass(frozen=True)
 class Expression:
@@ -55,7 +60,11 @@ class Expression:
         known = rna.subset(patients)
         ranks: dict[str, RankScaler] = {}
         if rna.ranked or rna.members:
-            ranks = {name: RankScaler.fit(known.values[rows]) for name, rows in _by_member(known)}
+            within = bool(rna.members)
+            ranks = {
+                name: RankScaler.fit(known.values[rows], centred=within)
+                for name, rows in _by_member(known)
+            }
             if lacking := sorted(set(rna.members.values()) - ranks.keys()):
                 raise TooFewError(f"{lacking[0]} has no training patient to rank its genes among")
         columns = np.arange(rna.width)
@@ -64,6 +73,11 @@ class Expression:
             selected = eliminate(seen, cohort.labels[rna.selection.label])
             always = np.flatnonzero(np.isin(rna.features, rna.selection.always))
             columns = np.union1d(selected, always)
+        if rna.members:
+            tied = np.any([fitted.tied(MOST_TIED) for fitted in ranks.values()], axis=0)
+            columns = columns[~tied[columns]]
+            if not len(columns):
+                raise TooFewError("no gene is left whose values differ enough within every member")
         return cls(columns, tuple(rna.features[j] for j in columns), ranks)
 
     def of(self, cohort: Cohort) -> Cohort:

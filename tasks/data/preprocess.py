@@ -1,7 +1,7 @@
 """Scaling of raw features, fitted on training patients alone."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -119,16 +119,35 @@ class RankScaler:
         ordered: The training patients' values of each column, rising, missing ones (NaN) last,
             [n_patients, n_columns].
         known: How many of each are not missing, [n_columns].
+        centre: What is subtracted from each quantile, [n_columns].
     """
 
     ordered: NDArray[np.float32]
     known: NDArray[np.int64]
+    centre: NDArray[np.float32]
 
     @classmethod
-    def fit(cls, values: NDArray[np.float32]) -> "RankScaler":
-        """Fit on the rows of training patients, [n_patients, n_columns]; NaN is a missing cell."""
+    def fit(cls, values: NDArray[np.float32], *, centred: bool = False) -> "RankScaler":
+        """Fit on the rows of training patients.
+
+        Args:
+            values: [n_patients, n_columns]; NaN is a missing cell.
+            centred: Whether the training patients' quantiles are to have a mean of zero, which
+                ties shift from it.
+        """
         ordered = np.sort(values, axis=0)
-        return cls(ordered, (~np.isnan(values)).sum(axis=0))
+        known = (~np.isnan(values)).sum(axis=0)
+        scaler = cls(ordered, known, np.zeros(values.shape[1], dtype=np.float32))
+        if not centred:
+            return scaler
+        total = np.nansum(scaler.transform(values), axis=0, dtype=np.float64)
+        return replace(scaler, centre=(total / np.maximum(known, 1)).astype(np.float32))
+
+    def tied(self, share: float) -> NDArray[np.bool_]:
+        """Columns of which more than this share of the training patients have one value."""
+        run = max(1, int(share * len(self.ordered)))
+        same: NDArray[np.bool_] = (self.ordered[run:] == self.ordered[:-run]).any(axis=0)
+        return same
 
     def transform(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """Any patients' normal quantiles, float32 [n, n_columns]; a missing cell stays missing."""
@@ -140,7 +159,7 @@ class RankScaler:
                 upto = np.searchsorted(there, column, "right")
                 share = np.clip((below + upto) / (2 * n), 0.5 / n, 1 - 0.5 / n)
                 out[:, j] = np.where(np.isnan(column), np.nan, ndtri(share))
-        return out
+        return out - self.centre
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Everything that was fitted, by name."""

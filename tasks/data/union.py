@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from tasks.data.cohort import BagModality, Cohort, Endpoint, Label, Modality, VectorModality
+from tasks.data.fold_expression import MOST_TIED
 from tasks.data.manifest import Manifest
 from tasks.data.splits import Split
 from tasks.errors import InputError
@@ -132,8 +133,8 @@ def within_members(whole: Cohort, members: Sequence[Cohort]) -> Cohort:
             notes.append(
                 f"{side}: standardised by somebody else within each member, which by itself tells "
                 "the members apart: so each gene becomes ranks among the training patients of its "
-                "own member, fold by fold. No shift or scale of a member is left; its ties are, "
-                "which trees see"
+                f"own member, fold by fold; genes of which over {MOST_TIED:.0%} have one value in "
+                "a member are left out. Shift and scale of members go; how genes correlate stays"
             )
     return replace(whole, modalities=modalities, notes=(*notes, *whole.notes))
 

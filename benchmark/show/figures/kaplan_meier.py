@@ -116,9 +116,10 @@ def kaplan_meier(
     _at_risk(numbers, groups, curves.get_xticks())
     head(figure, f"{method} on {task}", protocol)
     seeds = f", ranks averaged over {groups.seeds} seeds" if groups.seeds > 1 else ""
+    where = f"all {groups.folds} folds, each once" if groups.folds > 1 else "the one split"
     caption(
         figure,
-        f"Test patients of all {groups.folds} folds, each once. High risk: above the median"
+        f"Test patients of {where}. High risk: above the median"
         f" predicted risk of the test patients of its fold{seeds}, equal risks below; no label was"
         " used for the split."
         " Bands: pointwise 95 % intervals (log-log). Crosses: censored. A small p says that the"
