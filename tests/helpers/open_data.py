@@ -246,8 +246,8 @@ def describe(raw: Path) -> Catalogue:
         content = (raw / repository.name / repository.commit / path).read_bytes()
         return RemoteFile(repository, path, len(content), hashlib.sha256(content).hexdigest())
 
-    def expression(project: str, histology: tuple[str, ...] = (), scale: str = "") -> Expression:
-        return Expression(remote(EXPRESSION, f"{project.lower()}.zip"), histology, scale)
+    def archive(project: str) -> RemoteFile:
+        return remote(EXPRESSION, f"{project.lower()}.zip")
 
     def outcomes(project: str) -> Outcomes:
         return Outcomes(remote(EXPRESSION, "cdr.xlsx"), (project,))
@@ -271,16 +271,23 @@ def describe(raw: Path) -> Catalogue:
     )
     bags = tuple(remote(SLIDES, f"bags/{name}") for name in sorted(BAGS))
     recipes = (
-        Recipe("TCGA-AAA", (VectorSlides((aaa,)), expression("AAA"), outcomes("AAA"))),
+        Recipe(
+            "TCGA-AAA",
+            (VectorSlides((aaa,)), Expression(archive("AAA"), "rna.csv.gz"), outcomes("AAA")),
+        ),
         Recipe(
             "TCGA-BBB",
-            (VectorSlides(tuple(bbb)), expression("BBB", ("IDC", "ILC")), outcomes("BBB")),
+            (
+                VectorSlides(tuple(bbb)),
+                Expression(archive("BBB"), "rna.csv.gz", ("IDC", "ILC")),
+                outcomes("BBB"),
+            ),
         ),
         Recipe(
             "TCGA-CCC",
             (
                 BagSlides(bags, "an encoder", ("TCGA",)),
-                expression("CCC", scale="zscore"),
+                Expression(archive("CCC"), scale="zscore"),
                 outcomes("CCC"),
                 Labels(mutations, ("KRAS", "TP53"), "DNA", questions),
             ),

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from email.utils import formatdate
 from pathlib import Path
@@ -133,7 +134,7 @@ def test_the_cohorts_are_what_the_sources_say(reference: Path, raw: Path) -> Non
     np.testing.assert_allclose(wsi.values, values.to_numpy(), rtol=1e-5)  # six digits are written
 
 
-def test_bags_are_packed_and_labels_are_those_of_the_tables(reference: Path) -> None:
+def test_a_cohort_of_bags_is_what_the_sources_say(reference: Path, raw: Path) -> None:
     folder = reference / "TCGA-CCC"
     assert not (reference / ".slides").exists()
     cohort = load_cohort(folder)
@@ -148,6 +149,13 @@ def test_bags_are_packed_and_labels_are_those_of_the_tables(reference: Path) -> 
     for own in wsi.slides.values():
         for slide in own:
             np.testing.assert_array_equal(slide.read(), bag(f"{slide.name}.pt").numpy())
+
+    rna = cohort.modalities["rna"]
+    assert isinstance(rna, VectorModality)
+    with zipfile.ZipFile(raw / EXPRESSION.name / EXPRESSION.commit / "ccc.zip") as archive:
+        table = pd.read_csv(archive.open("./all_clean.csv.zip")).drop_duplicates("case_id")
+    published = table[[f"{gene}_rnaseq" for gene in GENES]].to_numpy(np.float32)
+    np.testing.assert_array_equal(rna.values, published)
 
     # counted by hand in tests/helpers/open_data.py; nobody has KRAS mutated who has both sides
     assert sorted(cohort.labels) == ["TP53", "grade", "histology"]

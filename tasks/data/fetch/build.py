@@ -56,7 +56,9 @@ def build_cohort(
     kept, left_out = _frequent(labels, cohort, catalogue.fewest)
     if left_out:
         cohort = _written(catalogue, recipe, tables, kept, draft)
-    _write_seal(recipe, draft)
+    built = {path.name: _sha256(path) for path in sorted(draft.iterdir())}
+    (draft / SEAL).write_bytes(seal(_key(recipe), built))
+    _sync(draft)
     draft.rename(folder)
     sync_folder(folder.parent)
     return cohort, left_out
@@ -74,7 +76,7 @@ def build_union(catalogue: Catalogue, name: str, folder: Path, scratch: Path) ->
     text = tomlkit.dumps({"name": name, "union": members})
     header = f"# Written by mirror-bench data fetch {catalogue.name}\n"
     (draft / MANIFEST).write_text(header + text, encoding="utf-8")
-    _sha256(draft / MANIFEST)
+    _sync(draft)
     draft.rename(folder)
     sync_folder(folder.parent)
 
@@ -161,20 +163,19 @@ def _frequent(
     return kept, tuple(left_out)
 
 
-def _write_seal(recipe: Recipe, draft: Path) -> None:
-    built = {path.name: _sha256(path) for path in sorted(draft.iterdir())}
-    (draft / SEAL).write_bytes(seal(_key(recipe), built))
-    _sha256(draft / SEAL)
-    sync_folder(draft)
-
-
 def _key(recipe: Recipe) -> str:
     files = sorted((file.key, file.sha256) for file in recipe.files)
     return hashlib.sha256(repr(files).encode()).hexdigest()
 
 
 def _sha256(path: Path) -> str:
-    """Of what is on the disk, and not only on its way there."""
     with path.open("rb") as file:
-        os.fsync(file.fileno())
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sync(folder: Path) -> None:
+    """Put a folder's files on the disk before it gets its name."""
+    for path in folder.iterdir():
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+    sync_folder(folder)

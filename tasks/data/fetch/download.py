@@ -98,9 +98,9 @@ class Server:
 
 
 def _check_status(answer: requests.Response) -> None:
-    status = answer.status_code
-    if status in _BUSY:
-        raise _AgainError(f"HTTP {status}", _seconds(answer.headers.get("Retry-After")), busy=True)
+    status, retry_after = answer.status_code, answer.headers.get("Retry-After")
+    if status in _BUSY or retry_after is not None:
+        raise _AgainError(f"HTTP {status}", _seconds(retry_after), busy=True)
     if 400 <= status < 500:
         raise _RefusedError(f"not at the source (HTTP {status})")
     if status != 200:

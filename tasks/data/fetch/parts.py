@@ -29,7 +29,11 @@ _EXPRESSION_DIGITS = "%.5g"
 
 
 def write_table(path: Path, table: pd.DataFrame, digits: str | None = None) -> None:
-    """Write a csv; gzipped if its name says so."""
+    """Write a csv, gzipped if its name says so, or parquet with numbers as cohorts carry them."""
+    if path.suffix == ".parquet":
+        numbers = dict.fromkeys(table.columns[table.dtypes == "float64"], "float32")
+        table.astype(numbers).to_parquet(path, index=False, compression="zstd")
+        return
     text = table.to_csv(index=False, float_format=digits, lineterminator="\n").encode()
     path.write_bytes(gzip.compress(text, mtime=0) if path.suffix == ".gz" else text)
 
@@ -107,11 +111,13 @@ class Expression:
 
     Attributes:
         file: A zip of one csv, a row a slide.
+        table: What the expression is written to; parquet is read in half the time of csv.
         histology: OncoTree codes that make a subtyping task as they are; none if they do not.
         scale: What its cells are, in a manifest's word, where that is declared.
     """
 
     file: RemoteFile
+    table: str = "rna_zscores.parquet"
     histology: tuple[str, ...] = ()
     scale: str = ""
     packed: ClassVar[bool] = False
@@ -124,9 +130,9 @@ class Expression:
     def write(self, cohort: str, sources: Sources, folder: Path) -> dict[str, Any]:
         """Write the expression, a row a patient, and what it says of each slide."""
         expression, slides = read_expression(sources.path(self.file))
-        write_table(folder / "rna_zscores.csv.gz", expression, _EXPRESSION_DIGITS)
+        write_table(folder / self.table, expression, _EXPRESSION_DIGITS)
         write_table(folder / SLIDE_TABLE, slides)
-        rna = {"kind": "vector", "path": "rna_zscores.csv.gz", "id": "case_id"}
+        rna = {"kind": "vector", "path": self.table, "id": "case_id"}
         if self.scale:
             rna["scale"] = self.scale
         labels = {}

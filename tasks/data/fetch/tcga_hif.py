@@ -42,7 +42,7 @@ def _recipes() -> tuple[Recipe, ...]:
             f"TCGA-{project}",
             (
                 VectorSlides(files),
-                Expression(EXPRESSION[project], _HISTOLOGY.get(project, ())),
+                Expression(EXPRESSION[project], "rna_zscores.csv.gz", _HISTOLOGY.get(project, ())),
                 Outcomes(CLINICAL, (project,)),
             ),
         )
