@@ -3,8 +3,10 @@
 import ast
 import subprocess
 import sys
+import tomllib
 from collections import defaultdict
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from graphlib import TopologicalSorter
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -108,3 +110,21 @@ def test_tables_need_no_torch(module: str) -> None:
         f"import sys, {module}; sys.exit(bool({{'torch', 'ray', 'mlflow'}} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_whatever_is_no_code_is_declared_as_package_data() -> None:
+    """Or it is missing where the package is installed."""
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    patterns = {
+        f"{package.replace('.', '/')}/{pattern}"
+        for package, wanted in declared["package-data"].items()
+        for pattern in wanted
+    }
+    listed = subprocess.run(
+        ["git", "ls-files", *FORBIDDEN], cwd=ROOT, capture_output=True, text=True, check=False
+    ).stdout.split()
+    if not listed:
+        pytest.skip("no git here")
+    files = [path for path in listed if not path.endswith(".py")]
+    assert "tasks/data/fetch/hipt_slides.tsv.gz" in files
+    assert [path for path in files if not any(fnmatch(path, each) for each in patterns)] == []
