@@ -7,7 +7,9 @@ import typer
 
 from benchmark.cli.console import open_console
 from benchmark.cli.pack import pack_cohort
+from tasks.atomic import atomic_write
 from tasks.data.formats.tables import near
+from tasks.data.load import find_cohorts
 from tasks.data.store.precision import StoredPrecision
 from tasks.data.synthetic import EMBEDDED, write_planted
 from tasks.errors import InputError
@@ -116,3 +118,23 @@ def verify(
     from benchmark.cli.verify import verify as verify_path  # noqa: PLC0415
 
     raise typer.Exit(verify_path(path, as_json, open_console()))
+
+
+@data_app.command("cards")
+def cards(
+    path: Annotated[Path, typer.Argument(help="A cohort's folder, or a folder of cohorts.")],
+    output: Annotated[
+        Path | None, typer.Option(help="The file to write; else it goes to standard output.")
+    ] = None,
+) -> None:
+    """What cohorts are and what they are not good for, as a page of Markdown."""
+    from benchmark.show.cards import page  # noqa: PLC0415
+    from tasks.checks.card import card_of  # noqa: PLC0415
+
+    text = page([card_of(folder) for folder in find_cohorts(path)])
+    if output is None:
+        typer.echo(text, nl=False)
+        return
+    with atomic_write(output) as file:
+        file.write(text.encode())
+    typer.echo(f"wrote {output}")

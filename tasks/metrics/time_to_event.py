@@ -259,6 +259,19 @@ def ibs_kaplan_meier(train: Outcomes, test: Outcomes, times: Vector) -> float:
     return ibs(train, test, np.tile(curve, (len(test.time), 1)), times)
 
 
+def median_follow_up(outcomes: Outcomes) -> float:
+    """Median time of observation by the reverse Kaplan-Meier estimator (Schemper and Smith, 1996).
+
+    Returns:
+        Months; NaN where more than half would be under observation at the end, or nobody is known.
+    """
+    if not len(outcomes.time) or outcomes.event.all():
+        return float("nan")
+    moments, observed = kaplan_meier_estimator(~outcomes.event, outcomes.time)
+    past = moments[observed <= 0.5 + 1e-9]  # a product of fractions may miss the half by a bit
+    return float(past[0]) if len(past) else float("nan")
+
+
 def skill(score: float, baseline: float) -> float:
     """Part of the baseline's loss that a prediction takes away: 1 perfect, 0 no better.
 

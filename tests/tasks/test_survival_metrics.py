@@ -1,6 +1,7 @@
 """Survival metrics: by hand, against lifelines, and defined or refused on whatever comes."""
 
 from contextlib import suppress
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -29,6 +30,7 @@ from tasks.metrics.time_to_event import (
     ibs,
     ibs_kaplan_meier,
     logrank_p,
+    median_follow_up,
     skill,
     time_grid,
     uno_c,
@@ -312,3 +314,22 @@ def test_earlier_metrics_equal_scikit_survival(train: Outcomes, test: Outcomes, 
         assume(test.time.max() <= train.time.max())
         theirs = integrated_brier_score(y_train, y_test, survival, times)
         assert ours == pytest.approx(theirs, abs=1e-9)
+
+
+@given(st.lists(st.tuples(st.integers(1, 9), st.booleans()), min_size=1, max_size=30))
+def test_median_follow_up_is_when_half_are_no_longer_observed(
+    rows: list[tuple[int, bool]],
+) -> None:
+    observed, expected = Fraction(1), float("nan")
+    for moment in sorted({time for time, _ in rows}):
+        at_risk = sum(time >= moment for time, _ in rows)
+        observed *= 1 - Fraction(sum(time == moment and not e for time, e in rows), at_risk)
+        if observed <= Fraction(1, 2):
+            expected = float(moment)
+            break
+    known = outcomes([float(time) for time, _ in rows], [int(event) for _, event in rows])
+    assert_allclose(median_follow_up(known), expected)
+
+
+def test_nobody_is_followed_up() -> None:
+    assert np.isnan(median_follow_up(outcomes([], [])))
