@@ -54,7 +54,7 @@ def test_a_strangers_method_is_listed_and_a_broken_one_says_why(site: Path) -> N
     assert listed.returncode == 0, listed.stderr
     rows = {row["name"]: row for row in json.loads(listed.stdout)}
     assert rows["toy-method"]["available"]
-    assert rows["toy-method"]["parameters"] == (1536 + 1) * 48 + (4096 + 1) * 48
+    assert rows["toy-method"]["parameters"] == (1536 + 1) * 192 + (4096 + 1) * 192
     assert not rows["broken"]["available"]
     assert "a_package_that_nobody_has" in rows["broken"]["reason"]
     assert set(all_methods()) < set(rows)
