@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from sklearn.cross_decomposition import PLSSVD
 from sklearn.decomposition import PCA
 
-from methods.base import Budget, Choice, Config, Context, MethodSpec, UnableError
+from methods.base import Budget, Choice, Config, Context, MethodSpec, Role, UnableError
 from methods.concatenated import ConcatenatedMethod, below, pooled
 from tasks.data.cohort import SIDES, Cohort
 from tasks.data.preprocess import VectorScaler
+from tasks.seeds import generator
 
 # Fewer pairs have no second axis that is more than a name for one patient.
 MIN_PAIRS = 8
@@ -95,6 +96,34 @@ class PCAMethod(LinearMethod):
         for side in SIDES:
             raw = pooled(train.modalities[side])
             self.fitted[side], _ = self.principal(raw, self.config.components)
+
+
+@dataclass(frozen=True)
+class RandomProjectionConfig(LinearConfig):
+    """Configuration of `random-projection`: as wide as a network's embedding."""
+
+    components: int = 192
+
+
+class RandomProjectionMethod(LinearMethod):
+    """Gaussian directions of each side: what a width is worth that nothing was learned for.
+
+    Distances are kept on average (Johnson and Lindenstrauss, 1984), and so is most of what a
+    linear head reads out of the features themselves.
+    """
+
+    config: RandomProjectionConfig
+
+    def fit(self, train: Cohort, context: Context) -> None:
+        """Fit the scaler of each side on its training patients, and draw the directions."""
+        for side in SIDES:
+            raw = pooled(train.modalities[side])
+            scaler = VectorScaler.fit(raw, self.config.genes or None)
+            width = scaler.width
+            axes = generator("directions", side, context.seed).normal(
+                scale=self.config.components**-0.5, size=(self.config.components, width)
+            )
+            self.fitted[side] = Projection(scaler, np.zeros(width), axes)
 
 
 class TwoViewMethod(LinearMethod):
@@ -183,6 +212,16 @@ SPECS = (
         config=LinearConfig(),
         budgets={Budget.SMOKE: {"components": 16}},
         space={"components": Choice((8, 16, 32, 64, 128))},
+    ),
+    MethodSpec(
+        name="random-projection",
+        summary="Gaussian directions of mean-pooled slides and of expression: nothing is learned",
+        family="floors",
+        citation="Johnson and Lindenstrauss 1984",
+        build=RandomProjectionMethod,
+        config=RandomProjectionConfig(),
+        role=Role.CONTROL,
+        budgets={Budget.SMOKE: {"components": 24}, Budget.PAPER: {"components": 768}},
     ),
     MethodSpec(
         name="cca",

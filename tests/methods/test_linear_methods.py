@@ -11,7 +11,15 @@ from sklearn.decomposition import PCA
 
 from methods.base import Context, Method, UnableError
 from methods.concatenated import pooled
-from methods.linear import CCAConfig, CCAMethod, LinearConfig, PCAMethod, PLSMethod
+from methods.linear import (
+    CCAConfig,
+    CCAMethod,
+    LinearConfig,
+    PCAMethod,
+    PLSMethod,
+    RandomProjectionConfig,
+    RandomProjectionMethod,
+)
 from tasks.data.cohort import SIDES
 from tasks.data.preprocess import VectorScaler
 from tasks.embeddings import Embeddings
@@ -161,3 +169,21 @@ def test_genes_are_kept_by_variance() -> None:
         method.fit(cohort, Context(seed=0))
         widths[genes] = method.state()["rna.mean"].shape
     assert widths == {0: (300,), 20: (20,)}
+
+
+@pytest.mark.parametrize("bags", [False, True])
+def test_random_directions_keep_distances_and_know_no_patient(bags: bool) -> None:
+    config = RandomProjectionConfig(components=600)
+    found = sides_of(embedded(RandomProjectionMethod, config, bags))
+    for side, embedding in zip(SIDES, found, strict=True):
+        _, X = scaled(side, bags)
+        i, j = np.triu_indices(len(X), 1)
+        kept = ((embedding[i] - embedding[j]) ** 2).sum(1) / ((X[i] - X[j]) ** 2).sum(1)
+        # chi-square over its degrees of freedom: 1 on average, deviation sqrt(2 / 600)
+        assert abs(np.mean(kept) - 1) < 0.1
+        assert np.std(kept) < 2 * np.sqrt(2 / 600)
+    other = RandomProjectionMethod(config)
+    cohort = planted(bags)
+    other.fit(cohort.subset(held_out(cohort)[0]), Context(seed=1))
+    again = fitted(RandomProjectionMethod, config, bags).state()
+    assert not np.array_equal(other.state()["wsi.axes"], again["wsi.axes"])
