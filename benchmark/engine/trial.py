@@ -32,7 +32,7 @@ from tasks.base import Outcome, Protocol, Score, Status, Task
 from tasks.data.cohort import Cohort, Endpoint, Label
 from tasks.data.controls import permuted
 from tasks.data.fold_expression import selecting_label
-from tasks.data.sources import POOL, Source, load_source
+from tasks.data.sources import POOL, Pool, Source, load_pool, load_source
 from tasks.data.splits import split_fingerprint
 from tasks.kinds.published.departures import Departures, Published
 from tasks.registry import all_tasks, under
@@ -55,7 +55,7 @@ def run_trial(trial: Trial, cache: Path, device: str) -> tuple[TrialRecord, list
     # One thread: sums are added in one order, whatever else the machine does.
     torch.set_num_threads(1)
     with threadpool_limits(1):
-        cohort = _cohort(trial.source, trial)
+        cohort = _cohort(trial)
         spec = all_methods()[trial.method]
         tasks = _tasks(trial, cohort)
         config, searched = trial.config, None
@@ -124,7 +124,8 @@ def _fit(
         return cached
     split = trial.split
     if trial.pretraining is not None:
-        cohort, split = _cohort(trial.pretraining.source, trial), trial.pretraining.split
+        cohort = _seen(_loaded_together(trial.pretraining.source)[0], trial)
+        split = trial.pretraining.split
     fit = fit_and_embed(spec, config, cohort, split, target, _seed(trial), device)
     cache.write(trial.fit, fit)
     return fit
@@ -181,9 +182,15 @@ def _searched(
     )
 
 
-def _cohort(source: Source, trial: Trial) -> Cohort:
-    """As the trial sees it: with outcomes dealt anew where it is a control."""
-    cohort = _loaded(source)
+def _cohort(trial: Trial) -> Cohort:
+    """What the tasks are asked of."""
+    if trial.pretraining is None:
+        return _seen(_loaded(trial.source), trial)
+    return _seen(_loaded_together(trial.pretraining.source)[1][trial.source], trial)
+
+
+def _seen(cohort: Cohort, trial: Trial) -> Cohort:
+    """With outcomes dealt anew where the trial is a control."""
     return cohort if trial.protocol.control is None else permuted(cohort, trial.seed)
 
 
@@ -191,6 +198,12 @@ def _cohort(source: Source, trial: Trial) -> Cohort:
 def _loaded(source: Source) -> Cohort:
     """A worker keeps the last cohorts' tables; bags stay on the disk."""
     return load_source(source)
+
+
+@lru_cache(maxsize=1)
+def _loaded_together(pool: Pool) -> tuple[Cohort, Mapping[Source, Cohort]]:
+    """All of a pool: one after the other, they are asked of each fit."""
+    return load_pool(pool)
 
 
 def _reason(error: Exception) -> str:

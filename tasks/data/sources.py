@@ -37,18 +37,21 @@ class Pool:
     folders: tuple[Path, ...]
 
 
-Source = Path | Transfer | Pool
+Source = Path | Transfer
+"""Of a cohort that tasks are asked of."""
 
 
 def load_source(source: Source) -> Cohort:
     """Load the cohort of a source; errors are those of its parts."""
-    match source:
-        case Transfer(train, test):
-            return transferred(load_cohort(train), load_cohort(test))
-        case Pool(folders):
-            return pooled([load_cohort(folder) for folder in folders])
-        case folder:
-            return load_cohort(folder)
+    if isinstance(source, Transfer):
+        return transferred(load_cohort(source.train), load_cohort(source.test))
+    return load_cohort(source)
+
+
+def load_pool(pool: Pool) -> tuple[Cohort, dict[Source, Cohort]]:
+    """Load the cohorts of a pool: all of them as one, and each by its source."""
+    members: dict[Source, Cohort] = {folder: load_cohort(folder) for folder in pool.folders}
+    return pooled(list(members.values())), members
 
 
 def transferred(train: Cohort, test: Cohort) -> Cohort:

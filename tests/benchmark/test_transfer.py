@@ -276,7 +276,7 @@ def test_nobody_who_is_tested_in_a_fold_touches_its_fit_on_all(data: Path) -> No
         spec = METHODS[name]
         clean, again = (
             fit_method(spec, smallest(spec), pooled(of), fold.split, None, 3, "cpu")[0].state()
-            for of in (cohorts, poison)
+            for of in ([zscored(cohort) for cohort in those] for those in (cohorts, poison))
         )
         for part, values in clean.items():
             assert_array_equal(values, again[part], err_msg=part)
