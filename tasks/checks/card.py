@@ -9,7 +9,8 @@ import numpy as np
 
 from tasks.checks.finding import Check, Finding, Severity
 from tasks.checks.leaks.circular_labels import audit_label
-from tasks.checks.leaks.sites import audit_label_by_site
+from tasks.checks.leaks.rows import bag_rows, pooled
+from tasks.checks.leaks.sites import audit_label_by_site, audit_site_signature
 from tasks.data.cohort import BagModality, Cohort, Endpoint, Label, VectorModality
 from tasks.data.formats.bags import find_slides
 from tasks.data.formats.vectors import find_samples
@@ -221,6 +222,11 @@ def _limits_of_features(cohort: Cohort) -> Iterator[Finding]:
         text = f"the slide encoder has seen {', '.join(cohort.pretrained_on)} slides"
         advice = "scores on those say less of slides from elsewhere"
         yield _limit("wsi", Check.VALUES, text, advice)
+    if slides is not None:
+        of_patients = pooled(bag_rows(slides)) if isinstance(slides, BagModality) else slides
+        signature = audit_site_signature("wsi", of_patients)
+        if signature.is_there:
+            yield signature
     if isinstance(slides, VectorModality):
         advice = "nothing that looks at parts of a slide can be judged"
         yield _limit("wsi", Check.SIZES, "one vector a slide", advice)

@@ -141,6 +141,23 @@ def test_a_planted_cohort_says_that_it_is_one(capsys: pytest.CaptureFixture[str]
     assert "wsi: one vector a slide" in text
 
 
+@pytest.mark.parametrize("stained", [True, False])
+def test_slides_that_betray_their_site_are_said(
+    stained: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    patients = [f"TCGA-A{1 + i % 2}-{i:04d}" for i in range(80)]
+    values = np.random.default_rng(0).normal(size=(80, 3))
+    values[::2, 0] += 9 * stained
+    slides = pd.DataFrame(values, columns=["a", "b", "c"])
+    slides.insert(0, "slide", [f"{patient}-01Z-00-DX1" for patient in patients])
+    slides.to_csv(tmp_path / "slides.csv", index=False)
+    (tmp_path / "cohort.toml").write_text(
+        'name = "SITES"\n[modalities.wsi]\nkind = "vector"\npath = "slides.csv"\nid = "slide"\n'
+    )
+    cards(tmp_path)
+    assert ("wsi: features betray the site" in capsys.readouterr().out) == stained
+
+
 def test_what_all_share_is_said_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("ONE", "TWO"):
         folder = by_hand(tmp_path / "cohorts" / name)
