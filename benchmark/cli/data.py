@@ -73,8 +73,8 @@ def fetch_cohorts(
         bool, typer.Option("--accept-licence", help="You accept the licences that are shown.")
     ] = False,
     cohorts: Annotated[
-        str, typer.Option(help="Which cohorts, BRCA,KIRC; all if it is not said.")
-    ] = "",
+        str | None, typer.Option(help="Which cohorts, BRCA,KIRC; all if it is not said.")
+    ] = None,
     source: Annotated[
         str | None, typer.Option(help="Another server of the same files, in the same layout.")
     ] = None,
@@ -94,7 +94,7 @@ def fetch_cohorts(
             f"data fetch: expected {' or '.join(catalogues)}, found {name!r}"
             f"{near(name, catalogues)}"
         )
-    names = tuple(word.strip() for word in cohorts.split(",") if word.strip())
+    names = () if cohorts is None else tuple(word.strip() for word in cohorts.split(","))
     raise typer.Exit(
         fetch(
             catalogues[name],

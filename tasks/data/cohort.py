@@ -301,7 +301,8 @@ class Label:
     Attributes:
         values: Class of each patient that has one of `classes`.
         classes: Class names in their declared order.
-        derived_from: The modality that the label was called from, if any: circular as a test of it.
+        derived_from: The modality that the label was called from, or `clinical`, if any: circular
+            as a test of it.
         kind: What the classes are; of a mutation there are two, and the second is mutated.
         called_from: Who called it from what, for the reader.
     """

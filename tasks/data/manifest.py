@@ -412,7 +412,8 @@ class LabelSource(_Table):
         id: Its identifier column.
         column: The column of the classes.
         classes: Those that make the task, in order.
-        derived_from: The modality that the label was called from, if any.
+        derived_from: The modality that the label was called from, or `clinical` (age, sex and
+            stage), if any.
         kind: What the classes are; of a mutation there are two, and the second is mutated.
         called_from: Who called it from what, for the reader.
     """
@@ -519,9 +520,10 @@ class Manifest(_Table):
         if not self.modalities:
             expected = "[modalities.wsi], [modalities.rna] or both"
             raise _wrong(expected, "neither", ["modalities"])
+        seen = (*self.modalities, *(("clinical",) if self.clinical else ()))
         for name, label in self.labels.items():
-            if label.derived_from not in (None, *self.modalities):
-                expected = f"one of {', '.join(self.modalities)}"
+            if label.derived_from not in (None, *seen):
+                expected = f"one of {', '.join(seen)}"
                 place = ["labels", name, "derived_from"]
                 raise _wrong(expected, repr(label.derived_from), place)
         rna = self.modalities.get("rna")

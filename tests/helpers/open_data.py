@@ -258,7 +258,13 @@ def describe(raw: Path) -> Catalogue:
     questions = (
         Question("histology", SLIDE_TABLE, "case_id", ("oncotree_code",), codes, "slides"),
         Question(
-            "grade", CLINICAL_TABLE, patient, ("histological_grade", "type"), grades, "slides"
+            "grade",
+            CLINICAL_TABLE,
+            patient,
+            ("histological_grade", "type"),
+            grades,
+            "slides",
+            "clinical",
         ),
     )
     mutations = (

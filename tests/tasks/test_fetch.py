@@ -169,6 +169,8 @@ def test_a_cohort_of_bags_is_what_the_sources_say(reference: Path, raw: Path) ->
         "grade": "class",
         "histology": "class",
     }
+    derived_from = {name: label.derived_from for name, label in cohort.labels.items()}
+    assert derived_from == {"TP53": None, "grade": "clinical", "histology": None}
     assert {label.called_from for label in cohort.labels.values()} == {"DNA", "slides"}
     assert (cohort.encoder, cohort.pretrained_on) == ("an encoder", ("TCGA",))
     assert cohort.labels["histology"].classes == ("ductal", "lobular")  # nobody is of the third

@@ -153,7 +153,11 @@ def test_everything_is_typed(folder: Path) -> None:
         ('"days"\nevent', '"years"\nevent', "time_unit: expected one of days, months"),
         ('["A", "B"]', '"A"', "classes: expected a list of two or more"),
         ('["A", "B"]', '["A", "A"]', "classes: expected a list of two or more"),
-        ('derived_from = "rna"', 'derived_from = "rn"', "derived_from: expected one of wsi, rna"),
+        (
+            'derived_from = "rna"',
+            'derived_from = "rn"',
+            "derived_from: expected one of wsi, rna, clinical",
+        ),
         ('["WT", "MUT"]', '["a", "b", "c"]', "labels.TP53.classes: expected two classes of a mut"),
         ('"mutation"', '"mutations"', "kind: expected one of class, mutation, .*did you mean"),
         ('[truth]\npath = "t.csv"', '[truth]\nfile = "t.csv"', r"truth\.path"),

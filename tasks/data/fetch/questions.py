@@ -28,6 +28,7 @@ class Question:
         columns: Of a patient's, the first that has one of the words says the class.
         classes: The words of each class.
         called_from: Who called it, from what.
+        derived_from: `clinical` if it is a covariate that methods may see; else nothing.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Question:
     columns: tuple[str, ...]
     classes: Mapping[str, tuple[str, ...]]
     called_from: str
+    derived_from: str = ""
 
     def answers(self, folder: Path) -> dict[str, str]:
         """The class of each patient that has one."""
@@ -83,6 +85,8 @@ class Labels:
             columns[question.name] = [answers.get(patient, "") for patient in patients]
             labels[question.name] = label_keys(_TABLE, question.name, tuple(question.classes))
             labels[question.name]["called_from"] = question.called_from
+            if question.derived_from:
+                labels[question.name]["derived_from"] = question.derived_from
         write_table(folder / _TABLE, pd.DataFrame({"case_id": patients, **columns}))
         return {"labels": labels}
 

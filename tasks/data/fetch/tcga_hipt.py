@@ -136,7 +136,9 @@ def _questions(project: str) -> tuple[Question, ...]:
     table, patient = CLINICAL_TABLE, "bcr_patient_barcode"
     if project in _STAGED:
         column, text = "ajcc_pathologic_tumor_stage", _STAGE_CALLED_FROM
-        asked.append(Question("stage", table, patient, (column,), _EARLY_AND_LATE, text))
+        asked.append(
+            Question("stage", table, patient, (column,), _EARLY_AND_LATE, text, "clinical")
+        )
     if classes := _GRADES.get(project):
         grade, text = ("histological_grade", "type"), _GRADE_CALLED_FROM
         asked.append(Question("grade", table, patient, grade, classes, text))
