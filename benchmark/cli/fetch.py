@@ -156,6 +156,8 @@ class _Fetch:
         there = [recipe for recipe in recipes if (self.folder / recipe.cohort).exists()]
         wanted = [recipe for recipe in recipes if recipe not in there]
         bad = sum([not self._is_whole(recipe) for recipe in there])
+        for recipe in there:  # a fetch may have been killed before it could
+            self._remove_packed(recipe)
         places = dict(self._places(wanted))
         refused = self._download(places)
         self._say_refused(refused)
@@ -190,16 +192,19 @@ class _Fetch:
                 self._say(f"{line}: {reason}")
 
     def _is_whole(self, recipe: Recipe) -> bool:
-        changed = changed_files(recipe, self.folder / recipe.cohort)
+        folder = self.folder / recipe.cohort
+        changed = changed_files(recipe, folder)
+        edited = changed == (MANIFEST,) and (folder / MANIFEST).is_file()
         if changed is None:
             text = f"there already, left as it is; without {SEAL} it cannot be checked"
-        elif set(changed) <= {MANIFEST}:
-            text = "there already, every file as it was built"
-            text += f" but {MANIFEST}, which was edited" if changed else ""
-        else:
+        elif edited:
+            text = f"there already, every file as it was built but {MANIFEST}, which was edited"
+        elif changed:
             text = f"{_listed(changed)} not as built; move the folder away to have it built anew"
+        else:
+            text = "there already, every file as it was built"
         self._say(f"{recipe.cohort}: {text}")
-        return changed is None or set(changed) <= {MANIFEST}
+        return edited or not changed
 
     def _places(self, recipes: Sequence[Recipe]) -> Iterator[tuple[RemoteFile, Path]]:
         for recipe in recipes:
@@ -231,9 +236,13 @@ class _Fetch:
         self._say(f"{recipe.cohort}: {_size(cohort)}")
         for text in left_out:
             self._say(f"{recipe.cohort}: {text}")
-        for part in recipe.parts:
-            for file in part.files if part.packed else ():
-                sources.path(file).unlink()
+        self._remove_packed(recipe)
+
+    def _remove_packed(self, recipe: Recipe) -> None:
+        """Remove the slides' own files: they are in the cohort's store."""
+        for _, path in self._places([recipe]):
+            if path.is_relative_to(self.folder / _SLIDES):
+                path.unlink(missing_ok=True)
 
     def _unite(self) -> None:
         for name, members in self.catalogue.unions.items():

@@ -197,6 +197,9 @@ def test_a_second_run_asks_for_nothing_and_changes_nothing(
     small: Catalogue, reference: Path, server: Server
 ) -> None:
     before = bytes_below(reference)
+    packed = reference / ".slides" / small.recipes[2].files[0].key  # of a fetch killed late
+    packed.parent.mkdir(parents=True)
+    packed.touch()
     code, text = run(small, reference, server.address)
     assert code == 0
     assert server.asked == []
@@ -206,7 +209,14 @@ def test_a_second_run_asks_for_nothing_and_changes_nothing(
 
 
 @pytest.mark.parametrize(
-    ("name", "change"), [("wsi.h5", "bit"), ("labels.csv", "gone"), (SEAL, "bit"), (SEAL, "gone")]
+    ("name", "change"),
+    [
+        ("wsi.h5", "bit"),
+        ("labels.csv", "gone"),
+        ("cohort.toml", "gone"),
+        (SEAL, "bit"),
+        (SEAL, "gone"),
+    ],
 )
 def test_a_second_run_names_what_is_not_as_it_was_built(
     small: Catalogue, reference: Path, server: Server, tmp_path: Path, name: str, change: str
@@ -492,11 +502,10 @@ except InputError as error:
 """
 
 
-@pytest.mark.parametrize("held", ["bbb.zip", BAGS[5]])
 def test_a_killed_fetch_goes_on_and_a_second_one_is_kept_out(
-    small: Catalogue, raw: Path, reference: Path, server: Server, tmp_path: Path, held: str
+    small: Catalogue, raw: Path, reference: Path, server: Server, tmp_path: Path
 ) -> None:
-    folder = tmp_path / "data"
+    folder, held = tmp_path / "data", BAGS[5]
     server.faults[held] = Fault.HELD
     arguments = [sys.executable, "-c", PROGRAM, str(raw), str(folder), server.address]
     with subprocess.Popen(arguments, stdout=subprocess.DEVNULL) as first:
