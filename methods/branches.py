@@ -18,8 +18,9 @@ def encoder_of(
     width: int, tokens: int | None, architecture: EncoderArchitecture
 ) -> SlideEncoder | VectorEncoder:
     """The encoder of bags of patches of this width, or of vectors where `tokens` is None."""
-    kind = VectorEncoder if tokens is None else SlideEncoder
-    return kind(width, architecture)
+    if tokens is None:
+        return VectorEncoder(width, architecture)
+    return SlideEncoder(width, architecture.for_bags(tokens))
 
 
 class Branch(nn.Module, ABC):
@@ -87,6 +88,7 @@ class BagBranch(Branch):
         mask_inputs: bool = False,
     ) -> None:
         super().__init__(mask_inputs=mask_inputs)
+        architecture = architecture.for_bags(tokens)
         self.encoder = SlideEncoder(patch_width, architecture)
         predicted = patch_width if mask_inputs else architecture.width
         self.retention = BagRetention(tokens, predicted, depth, architecture)

@@ -16,7 +16,7 @@ from methods.branches import encoder_of
 from methods.encoders.architecture import EncoderArchitecture
 from methods.mirror.model import initialise
 from methods.objectives.pairs import CLIP, InfoNCE, PairObjective, SigLIP
-from methods.sizes import BUDGETS, CONSTANT_ADAM, DECAYED, INPUTS, PAPER, SPACE
+from methods.sizes import BUDGETS, CONSTANT_ADAM, DECAYED, INPUTS, PAPER, SHORT_BAGS, SPACE
 from methods.trainer import Network, Shape, TorchConfig, TorchMethod, bag_tokens
 from methods.two_tower import TwoTower
 
@@ -111,7 +111,7 @@ def pair_spec(
         ordered=True,
         budgets={**BUDGETS, Budget.PAPER: {**PAPER, **paper}},
         space={**SPACE, **space},
-        departures=(ENCODERS, INPUTS, *departures),
+        departures=(ENCODERS, INPUTS, SHORT_BAGS, *departures),
     )
 
 

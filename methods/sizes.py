@@ -37,4 +37,6 @@ DECAYED: Mapping[str, Any] = {
 }
 """What most papers have in its place, and so do their methods under budget `paper`."""
 
+SHORT_BAGS = "softmax attention where patches are fewer than landmarks; published: Nystrom's alone"
+
 INPUTS = "features and genes are standardised by the training patients"

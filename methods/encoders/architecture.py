@@ -1,6 +1,7 @@
 """What the encoders of MIRROR and of all that stand on them are made of."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 from tasks.errors import InputError
 
@@ -20,7 +21,8 @@ class EncoderArchitecture:
         mlp_ratio: Hidden width of a vector block over `width`.
         slide_dropout: Dropout of the attention among a bag's tokens.
         vector_dropout: Dropout of vector blocks.
-        exact_attention: Softmax attention among all tokens of a bag, not the Nystrom one.
+        exact_attention: Softmax attention among all tokens of a bag, or Nystrom's approximation by
+            landmarks; None is what costs less, see `for_bags`.
         checkpointing: Compute attention layers of bags again in the backward pass: the same losses
             and gradients in less memory and more time, for small devices.
     """
@@ -32,7 +34,7 @@ class EncoderArchitecture:
     mlp_ratio: float = 4.0
     slide_dropout: float = 0.1
     vector_dropout: float = 0.1
-    exact_attention: bool = False
+    exact_attention: bool | None = None
     checkpointing: bool = False
 
     def __post_init__(self) -> None:
@@ -47,3 +49,19 @@ class EncoderArchitecture:
                 raise InputError(
                     f"width: a multiple of {name} {heads} expected, {self.width} found"
                 )
+
+    @property
+    def landmarks(self) -> int:
+        """Of the Nystrom attention."""
+        return self.width // 2
+
+    def for_bags(self, tokens: int) -> Self:
+        """The same with attention decided for training bags of so many patches.
+
+        Where the patches and the class token are no more than the landmarks, each is a landmark
+        of its own: there is nothing to approximate, and softmax attention takes a third of the
+        time of the iterated pseudo-inverse.
+        """
+        if self.exact_attention is not None:
+            return self
+        return replace(self, exact_attention=1 + tokens <= self.landmarks)

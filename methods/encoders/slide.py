@@ -30,7 +30,7 @@ class AttentionLayer(nn.Module):
         self.attention: TokenAttention = (
             TokenAttention(width, heads, dropout)
             if architecture.exact_attention
-            else NystromAttention(width, width // 2, heads=heads, dropout=dropout)
+            else NystromAttention(width, architecture.landmarks, heads=heads, dropout=dropout)
         )
 
     def forward(self, x: Tensor) -> Tensor:

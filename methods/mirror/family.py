@@ -1,11 +1,11 @@
 """MIRROR as a registered method; its ablations and repairs are deltas of its configuration."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from methods.base import Choice, MethodSpec, Role, UnableError
 from methods.mirror.model import MIRROR, MirrorArchitecture
-from methods.sizes import BUDGETS, INPUTS, SPACE
+from methods.sizes import BUDGETS, INPUTS, SHORT_BAGS, SPACE
 from methods.trainer import Network, Shape, TorchConfig, TorchMethod, bag_tokens
 from tasks.data.cohort import Kind
 
@@ -24,12 +24,19 @@ class MirrorMethod(TorchMethod):
         """The published network at the configured size.
 
         Raises:
-            UnableError: What is varied is how patches are treated, and slides are vectors.
+            UnableError: What is varied is how patches are treated, and slides are vectors; or
+                attention is to be exact, and is so already.
         """
         if shapes["wsi"].kind is Kind.VECTOR:
             for field in ("exact_attention", "spatial_order"):
                 if getattr(self.config, field):
                     raise UnableError(f"{field} is about patches, and these slides are vectors")
+        elif self.config.exact_attention:
+            unasked = replace(self.config, exact_attention=None).for_bags(self.config.tokens)
+            if unasked.exact_attention:
+                raise UnableError(
+                    f"attention among {self.config.tokens} patches is exact without being asked"
+                )
         return MIRROR(
             shapes["wsi"].width,
             shapes["rna"].width,
@@ -51,6 +58,7 @@ SPEC = MethodSpec(
     departures=(
         INPUTS,
         "the last epoch is kept; published: the epoch of least loss on the fold that is tested",
+        SHORT_BAGS,
         "float32; published: float16 where autocast allows it",
         "slides that are vectors go through the encoder of vectors; published: bags alone",
     ),

@@ -107,7 +107,8 @@ def architecture(config: Mapping[str, Any]) -> dict[str, Any]:
             f"{', '.join(sorted(unknown))} found"
         )
     known = {ours: config[theirs] for theirs, ours in ARGUMENTS.items() if theirs in config}
-    return {**known, **weights}
+    # whatever the number of patches, the published attention is the approximated one
+    return {**known, **weights, "exact_attention": False}
 
 
 def published_name(name: str) -> str:

@@ -10,7 +10,7 @@ from methods.encoders.abmil import GatedAttention
 from methods.encoders.architecture import EncoderArchitecture
 from methods.encoders.linear_map import Linear
 from methods.encoders.slide import SlideEncoder
-from methods.sizes import CONSTANT_ADAM, SMOKE
+from methods.sizes import CONSTANT_ADAM, SHORT_BAGS, SMOKE
 from methods.supervised.training import (
     DEPARTURES,
     DRAWN,
@@ -71,7 +71,9 @@ class TransMILMethod(SupervisedMethod):
         architecture = EncoderArchitecture(
             width, slide_heads=heads, vector_heads=heads, slide_dropout=self.config.dropout
         )
-        return SlideToken(SlideEncoder(shapes["wsi"].width, architecture))
+        return SlideToken(
+            SlideEncoder(shapes["wsi"].width, architecture.for_bags(self.config.tokens))
+        )
 
 
 SPACE: dict[str, Choice | LogUniform] = {
@@ -128,6 +130,7 @@ SPECS = (
         departures=(
             *DEPARTURES,
             DRAWN,
+            SHORT_BAGS,
             f"{CONSTANT_ADAM}; published: Lookahead around RAdam, weight decay",
         ),
     ),

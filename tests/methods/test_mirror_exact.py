@@ -71,6 +71,7 @@ def test_losses_and_gradients_are_those_of_the_plain_reference(
         style_output=12,
         style_latent=8,
         prototypes=20,
+        exact_attention=False,
         **WEIGHTS,
     )
     model = jittered(MIRROR(10, 30, tokens, architecture)).double().eval()

@@ -7,13 +7,19 @@ import pytest
 import torch
 from torch import Tensor
 
+from methods.base import Budget, UnableError
 from methods.branches import encoder_of
+from methods.encoders.attention.nystrom import NystromAttention
+from methods.encoders.slide import SlideEncoder
+from methods.mirror.family import SPEC, MirrorConfig, MirrorMethod
 from methods.mirror.model import MIRROR, MirrorArchitecture
 from methods.objectives.alignment import info_nce, matching_loss
 from methods.objectives.pairs import InfoNCE
 from methods.objectives.retention import choose_masked, masked_error
 from methods.objectives.style import cluster_loss
+from methods.trainer import Shape
 from methods.two_tower import TwoTower
+from tasks.data.cohort import Kind
 from tasks.errors import InputError
 
 SMALL = MirrorArchitecture(
@@ -264,3 +270,24 @@ def test_wrong_sizes_are_said_in_one_line() -> None:
     model = MIRROR(10, GENES, 9, SMALL)
     with pytest.raises(ValueError, match="bags of 9 patches expected"):
         model.losses(*pair((2, 8, 10)))
+
+
+def test_attention_is_exact_where_every_token_would_be_a_landmark() -> None:
+    """Of 64 patches and the class token, at widths with 72 and with 60 landmarks."""
+
+    def is_exact(asked: bool | None, width: int, tokens: int) -> bool:
+        towers = encoder_of(10, tokens, replace(SMALL, width=width, exact_attention=asked))
+        assert isinstance(towers, SlideEncoder)
+        return not isinstance(towers.first.attention, NystromAttention)
+
+    assert is_exact(None, 144, 64)
+    assert not is_exact(None, 120, 64)
+    assert is_exact(True, 24, 2048)
+    assert not is_exact(False, 192, 4)
+    for budget, exact in ((Budget.DEFAULT, True), (Budget.PAPER, False)):
+        config = SPEC.config_for(budget)
+        assert isinstance(config, MirrorConfig)
+        assert is_exact(config.exact_attention, config.width, config.tokens) == exact
+    asked = MirrorMethod(replace(MirrorConfig(), exact_attention=True))
+    with pytest.raises(UnableError, match="exact without being asked"):
+        asked.build({"wsi": Shape(Kind.BAG, 10), "rna": Shape(Kind.VECTOR, 9)})
