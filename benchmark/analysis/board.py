@@ -154,6 +154,8 @@ def _line(table: Standing, row: Row) -> dict[str, object]:
         "protocol": table.protocol,
         "budget": table.budget,
         "source": table.source,
+        "encoder": table.encoder,
+        "pretrained_on": ", ".join(table.pretrained_on),
         "n_patients": table.n_patients[1],
         "n_events": table.n_events,
         "n_folds": table.n_folds,

@@ -276,6 +276,16 @@ def test_text_of_records_is_escaped(tmp_path: Path) -> None:
     assert loaded(tmp_path / "page", "pca")[0]["config"] == {HOSTILE: HOSTILE}
 
 
+@pytest.mark.usefixtures("without_figures")
+def test_overview_and_task_say_what_the_slide_encoder_has_seen(tmp_path: Path) -> None:
+    frame = records({"mirror": [[0.6, 0.7]]}, encoder="HIPT", pretrained_on="TCGA")
+    write_report(write_store(tmp_path / "results", frame), tmp_path / "page")
+    pages = [tmp_path / "page" / "index.html", *(tmp_path / "page" / "tasks").glob("*.html")]
+    assert len(pages) == 2
+    for page in pages:
+        assert "HIPT, pre-trained on TCGA slides (without labels)" in page.read_text()
+
+
 @given(st.lists(st.text(), min_size=1, max_size=3), st.lists(st.text(), min_size=1, max_size=3))
 def test_slugs_are_plain_and_different(one: list[str], other: list[str]) -> None:
     first, second = slug(*one), slug(*other)
