@@ -16,21 +16,58 @@ Loaded = Sequence[tuple[Path, Cohort]]
 """Cohorts with their folders."""
 
 
-def chosen(option: str, names: str | None, loaded: Loaded) -> Loaded:
-    """The cohorts of these names between commas; None means all.
+def needed(
+    names: str | None, test_cohort: str | None, pretrain_on: str | None, tasks: str, known: set[str]
+) -> set[str]:
+    """The cohorts that have to be read for a run, of those that are known.
+
+    Args:
+        names: As of `asked`; `test_cohort` and `tasks` likewise.
+        test_cohort: Its name.
+        pretrain_on: As of `pool_members`.
+        tasks: Patterns of tasks between commas.
+        known: The names of all.
 
     Raises:
-        InputError: A name is none of theirs.
+        InputError: A name is unknown.
+    """
+    wanted = _named("--cohorts", names, known)
+    if test_cohort is not None:
+        wanted |= _named("--test-cohort", test_cohort, known)
+    if pretrain_on is not None:
+        wanted |= _named("--pretrain-on", None if pretrain_on == "all" else pretrain_on, known)
+    for _, second in _transfers_in(tasks):
+        wanted |= {name for name in known if fnmatchcase(name, second)}
+    return wanted
+
+
+def _named(option: str, names: str | None, known: set[str]) -> set[str]:
+    """Names between commas; None means all.
+
+    Raises:
+        InputError: One is not known.
     """
     if names is None:
-        return loaded
+        return set(known)
     wanted = {name.strip() for name in names.split(",")}
-    known = {cohort.name for _, cohort in loaded}
     if unknown := sorted(wanted - known):
         raise InputError(
             f"{option}: unknown cohort {unknown[0]!r}; found: {', '.join(sorted(known))}"
         )
+    return wanted
+
+
+def _chosen(option: str, names: str | None, loaded: Loaded) -> Loaded:
+    wanted = _named(option, names, {cohort.name for _, cohort in loaded})
     return [(folder, cohort) for folder, cohort in loaded if cohort.name in wanted]
+
+
+def _transfers_in(tasks: str) -> Iterator[tuple[str, str]]:
+    """The pairs of globs `A->B` of patterns between commas, `KIND/A->B/LABEL`."""
+    for pattern in tasks.split(","):
+        parts = transfer_parts(f"{pattern.strip()}//".split("/")[1])
+        if parts is not None:
+            yield parts
 
 
 def asked(
@@ -48,7 +85,7 @@ def asked(
     Raises:
         InputError: A name is unknown, or outside of the pool; or as of `transfers`.
     """
-    own = chosen("--cohorts", names, loaded)
+    own = _chosen("--cohorts", names, loaded)
     between = transfers(test_cohort, tasks, own, loaded)
     if not members:
         return [*(own if test_cohort is None else ()), *between]
@@ -72,7 +109,7 @@ def transfers(
     """The transfers that are asked: to one cohort from the others, or as tasks name them.
 
     Args:
-        test_cohort: The name of that one.
+        test_cohort: The name of that one, or of several between commas.
         tasks: Patterns of tasks between commas; `KIND/A->B/LABEL` is of a transfer.
         train: The cohorts that may be fitted on.
         loaded: All that there are.
@@ -83,17 +120,15 @@ def transfers(
     """
     pairs: dict[tuple[str, str], None] = {}
     if test_cohort is not None:
-        chosen("--test-cohort", test_cohort, loaded)
-        pairs = dict.fromkeys(_matching("*", test_cohort, train, loaded))
+        for _, tested in _chosen("--test-cohort", test_cohort, loaded):
+            pairs |= dict.fromkeys(_matching("*", tested.name, train, loaded))
         if not pairs:
             raise InputError(
                 f"--test-cohort {test_cohort}: expected another cohort to fit on, without a patient"
                 " of it, found none"
             )
-    for pattern in tasks.split(","):
-        parts = transfer_parts(f"{pattern.strip()}//".split("/")[1])
-        if parts is not None:
-            pairs |= dict.fromkeys(_matching(*parts, train, loaded))
+    for first, second in _transfers_in(tasks):
+        pairs |= dict.fromkeys(_matching(first, second, train, loaded))
     return [asked_as(transfer_name(*pair), loaded) for pair in pairs]
 
 
@@ -132,7 +167,7 @@ def pool_members(names: str | None, loaded: Loaded) -> Loaded:
     """
     if names is None:
         return []
-    members = chosen("--pretrain-on", None if names == "all" else names, loaded)
+    members = _chosen("--pretrain-on", None if names == "all" else names, loaded)
     unions = [cohort.name for _, cohort in members if cohort.members]
     if unions and names != "all":
         raise InputError(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from benchmark.engine.cache import EmbeddingCache
-from benchmark.engine.cohorts import asked, pool_members, pretraining
+from benchmark.engine.cohorts import asked, needed, pool_members, pretraining
 from benchmark.engine.device import bfloat16_cost, check_device
 from benchmark.engine.folds import outer_folds
 from benchmark.engine.interrupt import Interrupted
@@ -31,7 +31,7 @@ from tasks.base import Protocol, Status, Task
 from tasks.cache_dir import cache_dir
 from tasks.data.cohort import SIDES, Cohort
 from tasks.data.load import find_cohorts, load_cohort
-from tasks.data.manifest import MANIFEST
+from tasks.data.manifest import MANIFEST, read_manifest
 from tasks.data.splits import Dealing
 from tasks.data.synthetic import embedded_cohorts
 from tasks.errors import InputError, MachineError
@@ -327,17 +327,26 @@ def _load(options: RunOptions, listener: Listener) -> list[tuple[Path, Cohort]]:
         folders: Sequence[Path] = embedded_cohorts(cache_dir())
     else:
         folders = find_cohorts(options.data)
-    loaded = []
-    for folder in folders:
-        listener.reading(folder)
-        loaded.append((folder.resolve(), load_cohort(folder)))
-    repeated = [name for name, n in Counter(c.name for _, c in loaded).items() if n > 1]
+    named = [(read_manifest(folder).name, folder) for folder in folders]
+    repeated = [name for name, n in Counter(name for name, _ in named).items() if n > 1]
     if repeated:
         name = repeated[0]
-        places = ", ".join(folder.name for folder, cohort in loaded if cohort.name == name)
+        places = ", ".join(folder.name for other, folder in named if other == name)
         raise InputError(
             f"{options.data}: expected cohorts of different names, found {name!r} in {places}"
         )
+    wanted = needed(
+        options.cohorts,
+        options.test_cohort,
+        options.pretrain_on,
+        options.tasks,
+        {name for name, _ in named},
+    )
+    loaded = []
+    for name, folder in named:
+        if name in wanted:
+            listener.reading(folder)
+            loaded.append((folder.resolve(), load_cohort(folder)))
     return loaded
 
 

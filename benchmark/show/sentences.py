@@ -56,7 +56,7 @@ def protocol_explained(text: str) -> tuple[str, ...]:
         parts.append(
             "A->B: fitted and probed on cohort A alone, which includes every scaling, penalty and"
             " choice; every patient of cohort B is scored once. One split has no interval over"
-            " folds, so that nothing here is told apart; intervals over patients resample those of"
+            " folds, so that no task tells methods apart; intervals over patients resample those of"
             " B. What B's publisher did with its expression, B's own patients entered."
         )
     if protocol.pool:
