@@ -177,6 +177,14 @@ def test_labels_are_those_that_were_counted_without_us(
     assert counts == LABELS[name]
 
 
+def test_the_union_of_members_that_are_there_is_made(fetched: Path) -> None:
+    union = load_cohort(fetched / "RCC")
+    assert union.members == ("TCGA-KIRC", "TCGA-KIRP")
+    assert len(union.complete()) == 334 + 257
+    assert union.labels["stage"].derived_from == "clinical"
+    assert not (fetched / "NSCLC").exists()  # LUSC is not there
+
+
 def test_histology_of_gliomas_is_that_of_the_clinical_resource(
     cohorts: dict[str, Cohort],
 ) -> None:
