@@ -199,8 +199,9 @@ def _limits(
         counts = Counter(label.values.values())
         yield from _few(name, {value: counts[value] for value in label.classes})
         signs = [audit_label_by_site(name, label)]
-        if name in manifest.labels:  # a union's are those of its members
-            signs += audit_label(name, name, label, manifest.labels[name].column, cohort)
+        if name != PROJECT:
+            column = manifest.labels[name].column if name in manifest.labels else name
+            signs += audit_label(name, name, label, column, cohort)
         yield from (sign for sign in signs if sign.is_there)
     yield from _limits_of_features(cohort)
 
