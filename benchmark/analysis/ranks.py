@@ -88,22 +88,24 @@ def score_matrix(tables: Sequence[Standing]) -> tuple[list[str], NDArray[np.floa
     return methods, scores
 
 
-def _mean(ranks: NDArray[np.float64]) -> Mean:
-    """Over tasks as if those of one cohort were independent."""
+def _mean(ranks: NDArray[np.float64], last: int) -> Mean:
+    """Of ranks from 1 to the last one, over tasks as if those of one cohort were independent."""
     known = ranks[~np.isnan(ranks)]
     if known.size < FEWEST_FOR_INTERVAL:
         rank = round(float(known.mean()), DIGITS) if known.size else np.nan
         return Mean(rank, (np.nan, np.nan))
-    found = nadeau_bengio(known, 0.0)
+    found = nadeau_bengio(known, 0.0).within((1.0, float(last)), known.size)
     low, high = round(found.low, DIGITS), round(found.high, DIGITS)
     return Mean(round(found.mean, DIGITS), (low, high))
 
 
 def _means(
-    ranks: NDArray[np.float64], of_kind: NDArray[np.str_]
+    ranks: NDArray[np.float64], of_kind: NDArray[np.str_], last: int
 ) -> tuple[Mean, tuple[tuple[str, Mean], ...]]:
-    found = ((str(kind), _mean(ranks[of_kind == kind])) for kind in dict.fromkeys(of_kind))
-    return _mean(ranks), tuple((kind, mean) for kind, mean in found if not np.isnan(mean.rank))
+    found = ((str(kind), _mean(ranks[of_kind == kind], last)) for kind in dict.fromkeys(of_kind))
+    return _mean(ranks, last), tuple(
+        (kind, mean) for kind, mean in found if not np.isnan(mean.rank)
+    )
 
 
 def letters(methods: Sequence[str], scores: NDArray[np.float64]) -> dict[str, str]:
@@ -163,7 +165,7 @@ def rankings(tables: Iterable[Standing]) -> tuple[Ranking, ...]:
         Ranking(
             method,
             RANKED,
-            *_means(ranks[:, j], of_kind),
+            *_means(ranks[:, j], of_kind, len(methods)),
             tasks=int((~np.isnan(scores[:, j])).sum()),
             wins=wins[method],
             best=tied[method],
@@ -179,11 +181,12 @@ def placements(tables: Iterable[Standing]) -> tuple[Ranking, ...]:
     """The ranks that methods which are not ranked would have, each alone among the ranked."""
     tables = tuple(tables)
     of_kind = np.array([table.kind for table in tables])
+    last = 1 + max((len(table.ranked) for table in tables), default=0)
     others = {row.method: row.role for t in tables for row in t.rows if row.role in PLACED}
     found = []
     for method, role in others.items():
         placed = np.array([_placed(table, method) for table in tables])
-        overall, kinds = _means(placed, of_kind)
+        overall, kinds = _means(placed, of_kind, last)
         n = int((~np.isnan(placed)).sum())
         wins = int((placed == 1.0).sum())
         found.append(Ranking(method, role, overall, kinds, n, wins, wins, "", np.nan))

@@ -227,6 +227,9 @@ def _standing(table: pd.DataFrame, intervals: Intervals) -> Standing:
     of_fold = np.where(scored, cells.n_patients, np.nan)[:, :n_folds]
     of_fold = of_fold[:, scored[:, :n_folds].any(axis=0)]
     events = np.where(scored, cells.n_events, np.nan)[:, :n_folds]
+    fewest, most = (
+        int(pick(of_fold, axis=0).sum()) if of_fold.size else 0 for pick in (np.nanmin, np.nanmax)
+    )
     return Standing(
         task=str(first["task"]),
         cohort=str(first["cohort"]),
@@ -242,14 +245,11 @@ def _standing(table: pd.DataFrame, intervals: Intervals) -> Standing:
         n_folds=n_folds,
         n_splits=TrialProtocol.parse(str(first["protocol"])).n_splits(n_folds),
         seeds=cells.seeds,
-        n_patients=(
-            int(np.nanmin(of_fold, axis=0).sum()) if of_fold.size else 0,
-            int(np.nanmax(of_fold, axis=0).sum()) if of_fold.size else 0,
-        ),
+        n_patients=(fewest, most),
         n_events=None if np.isnan(events).all() else int(np.nansum(_highest(events, axis=0))),
         primary=measures[primary],
         others=tuple(measures[name] for name in others),
-        rows=_rows(table, cells, measures[primary], n_folds, intervals),
+        rows=_rows(table, cells, measures[primary], n_folds, most, intervals),
     )
 
 
@@ -321,7 +321,12 @@ def _mean(x: NDArray[np.float64], axis: int | tuple[int, ...]) -> NDArray[np.flo
 
 
 def _rows(
-    table: pd.DataFrame, cells: _Cells, primary: Measure, n_folds: int, intervals: Intervals
+    table: pd.DataFrame,
+    cells: _Cells,
+    primary: Measure,
+    n_folds: int,
+    n_patients: int,
+    intervals: Intervals,
 ) -> tuple[Row, ...]:
     methods = table.drop_duplicates("method").set_index("method")
     families, roles = methods["family"].to_dict(), methods["role"].to_dict()
@@ -363,7 +368,7 @@ def _rows(
             role=str(roles[name]),
             cells=int(counts[0, i]),
             spread=_spread(cells.scores[0, i]),
-            score=_estimate(cells.scores[0, i], n_folds),
+            score=_estimate(cells.scores[0, i], n_folds, primary.bounds, n_patients),
             patients=(
                 intervals.get((*place, name), _NO_INTERVAL)
                 if primary.name == METRIC
@@ -400,12 +405,17 @@ def _folds(cells: NDArray[np.float64]) -> NDArray[np.float64]:
     return folds[~np.isnan(folds)]
 
 
-def _estimate(cells: NDArray[np.float64], n_folds: int) -> Estimate:
-    """Mean and corrected interval over the folds of [folds, seeds]."""
+def _estimate(
+    cells: NDArray[np.float64],
+    n_folds: int,
+    bounds: tuple[float, float] = (-np.inf, np.inf),
+    n_patients: int = 1,
+) -> Estimate:
+    """Mean and corrected interval over the folds of [folds, seeds], inside the bounds."""
     folds = _folds(cells)
     if folds.size == 0:
         return _NO_ESTIMATE
-    found = nadeau_bengio(folds, share_tested(n_folds))
+    found = nadeau_bengio(folds, share_tested(n_folds)).within(bounds, n_patients)
     return Estimate(*(round(x, DIGITS) for x in (found.mean, found.low, found.high, found.p)))
 
 

@@ -159,6 +159,50 @@ def test_a_thousand_null_tables_seldom_call_a_method_better() -> None:
     assert 5 <= sum(row.mean > 0.0 and row.p < 0.05 for row in rows) <= 60
 
 
+@pytest.mark.parametrize("truth", [0.55, 0.8, 0.95])
+def test_an_interval_on_the_logit_scale_covers_and_stays_inside(truth: float) -> None:
+    """Of fractions of 60 patients in five folds, which correlate as the corrected t assumes."""
+    rng = generator("inside", str(truth))
+    shared = rng.normal(size=(4000, 1))
+    logits = np.log(truth / (1 - truth)) + 0.4 * (
+        0.2**0.5 * shared + 0.8**0.5 * rng.normal(size=(4000, 5))
+    )
+    scores = 1 / (1 + np.exp(-logits))
+    found = [nadeau_bengio(x, 0.25).within((0.0, 1.0), 60) for x in scores]
+    assert all(0 <= f.low <= f.mean <= f.high <= 1 for f in found)
+    assert 0.93 <= np.mean([f.low <= scores.mean() <= f.high for f in found]) <= 0.97
+
+
+@given(
+    st.lists(st.floats(0, 1), min_size=2, max_size=10),
+    st.sampled_from([(0.0, 1.0), (-np.inf, 1.0), (0.0, np.inf), (-1.0, 1.0), (-np.inf, np.inf)]),
+    st.integers(1, 1000),
+)
+def test_no_interval_leaves_its_scale(
+    values: list[float], bounds: tuple[float, float], n: int
+) -> None:
+    plain = nadeau_bengio(values, 0.25)
+    found = plain.within(bounds, n)
+    assert (found.mean, found.p) == (plain.mean, plain.p)
+    assert bounds[0] <= found.low <= found.mean <= found.high <= bounds[1]
+    if not np.isfinite(bounds).any():
+        assert found == plain
+
+
+def test_the_ends_are_those_of_the_delta_method() -> None:
+    plain = nadeau_bengio([0.7, 0.8, 0.9], 0.5)
+    half = (plain.high - plain.mean) / (0.8 * 0.2)
+    centre = np.log(0.8 / 0.2)
+    ends = [1 / (1 + np.exp(-(centre + side * half))) for side in (-1, 1)]
+    found = plain.within((0.0, 1.0), 100)
+    assert [found.low, found.high] == pytest.approx(ends, abs=1e-12)
+    # below one bound alone: the distance to it on a logarithmic scale
+    below = plain.within((-np.inf, 1.0), 100)
+    reach = (plain.high - plain.mean) / 0.2
+    expected = [1 - 0.2 * np.exp(reach), 1 - 0.2 * np.exp(-reach)]
+    assert [below.low, below.high] == pytest.approx(expected, abs=1e-12)
+
+
 @given(st.integers(2, 30), st.floats(0.001, 0.05), st.floats(0.5, 0.95), st.integers(0, 1000))
 def test_smallest_difference_is_that_of_statsmodels(
     n: int, alpha: float, power: float, seed: int
