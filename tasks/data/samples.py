@@ -31,8 +31,8 @@ class SampleRule:
     Attributes:
         samples: Types such as `01`: of each patient those of the first one that it has. Without
             any, primary tumours, and another tumour of a patient without a primary one.
-        slides: Which slides; None for diagnostic ones as nobody has declared otherwise, which is
-            refused where it would cost most patients.
+        slides: Which slides; None for diagnostic ones as nobody has declared otherwise, and for
+            all where that would cost most patients.
     """
 
     samples: tuple[str, ...] = ()
@@ -71,6 +71,8 @@ class Selection:
         barcodes: Of all samples.
         kept: Positions, ascending.
         left_out: Why samples were left out -> their positions.
+        spared: Patients who have frozen slides only and are most of them all, so that frozen ones
+            are taken though nobody declared it.
         fault: What was expected and what is there, where a cohort cannot be made of what is kept;
             empty if it can.
     """
@@ -78,6 +80,7 @@ class Selection:
     barcodes: tuple[Barcode, ...]
     kept: tuple[int, ...]
     left_out: Mapping[str, tuple[int, ...]]
+    spared: frozenset[str] = frozenset()
     fault: str = ""
 
     @property
@@ -88,6 +91,10 @@ class Selection:
     def lost(self, why: str) -> frozenset[str]:
         """The patients of what was left out for a reason, if nothing else is kept of them."""
         return self._patients(self.left_out.get(why, ())) - self.patients
+
+    def prepared(self, how: Preparation) -> tuple[int, ...]:
+        """Positions of the slides that are kept and say that they were prepared so."""
+        return tuple(i for i in self.kept if self.barcodes[i].preparation is how)
 
     def unclear(self) -> int:
         """How many kept slides do not say how they were prepared, where others do."""
@@ -107,6 +114,12 @@ class Selection:
         yield from left_out_notes(part, unit, {**others, **counts})
         lost = {f"{kind} {unit} only": len(self.lost(kind)) for kind in Preparation}
         yield from left_out_notes(part, "patients", lost)
+        if self.spared:
+            text = (
+                f"{Preparation.FROZEN} {unit} taken, {len(self.spared)} of {len(self.patients)} "
+                'patients have no other; slides = "all" or "frozen" in cohort.toml says it is meant'
+            )
+            yield Note(part, text)
         if n := self.unclear():
             yield Note(part, f"{n} {unit} taken that do not say whether diagnostic or frozen")
 
@@ -116,6 +129,18 @@ class Selection:
 
 def select_samples(barcodes: Sequence[Barcode], rule: SampleRule) -> Selection:
     """Choose the samples that stand for their patients."""
+    selection = _selected(barcodes, rule)
+    spared = selection.lost(Preparation.FROZEN)
+    if rule.slides is None and len(spared) > len(selection.patients):
+        every = _selected(barcodes, replace(rule, slides=SlideChoice.ALL))
+        selection = replace(every, spared=spared)
+    if selection.kept:
+        return selection
+    reasons = ", ".join(f"{len(rows)} of {why}" for why, rows in selection.left_out.items())
+    return replace(selection, fault=f"expected tumour samples, found {reasons or 'none'}")
+
+
+def _selected(barcodes: Sequence[Barcode], rule: SampleRule) -> Selection:
     left_out: dict[str, list[int]] = defaultdict(list)
     ranks: dict[int, int] = {}
     for position, barcode in enumerate(barcodes):
@@ -134,19 +159,4 @@ def select_samples(barcodes: Sequence[Barcode], rule: SampleRule) -> Selection:
         else:
             left_out[rule.outranked].append(position)
     reasons = {why: tuple(left_out[why]) for why in sorted(left_out)}
-    selection = Selection(tuple(barcodes), tuple(kept), reasons)
-    return replace(selection, fault=_fault(selection, rule))
-
-
-def _fault(selection: Selection, rule: SampleRule) -> str:
-    n_lost, n_kept = len(selection.lost(Preparation.FROZEN)), len(selection.patients)
-    if rule.slides is None and n_lost > n_kept:
-        return (
-            f"expected {Preparation.DIAGNOSTIC} slides, found {Preparation.FROZEN} ones alone of "
-            f'{n_lost} of {n_lost + n_kept} patients; declare slides = "dx", "frozen" or "all" in '
-            "cohort.toml"
-        )
-    if not selection.kept:
-        reasons = ", ".join(f"{len(rows)} of {why}" for why, rows in selection.left_out.items())
-        return f"expected tumour samples, found {reasons or 'none'}"
-    return ""
+    return Selection(tuple(barcodes), tuple(kept), reasons)

@@ -11,7 +11,7 @@ import pytest
 from tasks.data.cohort import BagModality, VectorModality
 from tasks.data.load import find_cohorts, load_cohort
 from tasks.errors import InputError
-from tests.helpers.real import SHARED, kirp
+from tests.helpers.real import SHARED
 
 A, B, C, D = (f"TCGA-AA-000{i}" for i in range(1, 5))
 MANIFEST = """
@@ -128,8 +128,8 @@ def test_a_cohort_without_outcomes_says_so(cohort_folder: Path) -> None:
         ("TCGA-KIRP", 202, 33, 528),
     ],
 )
-def test_real_cohorts(name: str, both: int, deaths: int, width: int, tmp_path: Path) -> None:
-    folder = kirp(tmp_path) if name == "TCGA-KIRP" else SHARED / "data" / "tcga" / name
+def test_real_cohorts(name: str, both: int, deaths: int, width: int) -> None:
+    folder = SHARED / "data" / "tcga" / name
     if not folder.is_dir():
         pytest.skip(f"no {folder}: set MIRROR_BENCH_SHARED")
     cohort = load_cohort(folder)

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tomlkit
 from sklearn.decomposition import PCA
 
 from tasks.data.cohort import Cohort, VectorModality
@@ -35,21 +34,6 @@ def raw_files() -> Path:
 def real_cohort(name: str) -> Cohort:
     """A cohort of TCGA; the test is skipped where its files are not."""
     return load_cohort(_shared(name))
-
-
-def kirp(target: Path) -> Path:
-    """TCGA-KIRP declared in another folder: of its slides all but one are frozen, and meant."""
-    folder = _shared("TCGA-KIRP")
-    manifest = tomlkit.parse((folder / "cohort.toml").read_text())
-    modalities = manifest["modalities"]
-    labels = manifest["labels"]
-    for part in (*modalities.values(), *labels.values(), manifest["clinical"]):
-        part["path"] = str(folder.resolve() / part["path"])
-    modalities["wsi"]["slides"] = "all"
-    made = target / folder.name
-    made.mkdir(parents=True)
-    (made / "cohort.toml").write_text(manifest.as_string())
-    return made
 
 
 def pca(cohort: Cohort, train: tuple[str, ...]) -> Embeddings:

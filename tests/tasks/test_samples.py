@@ -23,7 +23,6 @@ from tasks.data.samples import SampleRule, Selection, SlideChoice, select_sample
 from tasks.data.store.importing import import_store
 from tasks.data.store.plan import plan_store
 from tasks.data.store.precision import StoredPrecision
-from tasks.errors import InputError
 from tests.helpers.slide_files import torch_file
 
 EVERY = SampleRule(slides=SlideChoice.ALL)
@@ -89,12 +88,16 @@ def test_a_diagnostic_slide_of_a_metastasis_stands_for_a_frozen_primary() -> Non
 
 def test_nobody_loses_most_patients_unasked() -> None:
     ids = [f"{i:04d}-01A-01-TS1" for i in range(3)] + ["AAAA-01Z-00-DX1", "AAAA-01A-01-TS1"]
-    assert chosen(ids, SampleRule()).fault == (
-        "expected diagnostic (DX) slides, found frozen (TS, BS, MS) ones alone of 3 of 4 patients; "
-        'declare slides = "dx", "frozen" or "all" in cohort.toml'
-    )
-    assert not chosen(ids, SampleRule(slides=SlideChoice.DX)).fault
-    assert not chosen(ids[2:], SampleRule()).fault  # half of them
+    unasked = chosen(ids, SampleRule())
+    assert (unasked.kept, unasked.left_out) == (tuple(range(5)), {})
+    assert unasked.spared == {f"TCGA-XX-{i:04d}" for i in range(3)}
+    assert [str(note) for note in unasked.notes("wsi", "slides", {})] == [
+        "wsi: frozen (TS, BS, MS) slides taken, 3 of 4 patients have no other; "
+        'slides = "all" or "frozen" in cohort.toml says it is meant'
+    ]
+    assert chosen(ids, SampleRule(slides=SlideChoice.DX)).kept == (3,)
+    half = chosen(ids[2:], SampleRule())
+    assert (half.kept, half.spared) == ((1,), frozenset())
 
 
 @given(
@@ -253,7 +256,7 @@ def test_init_says_so_and_declares_it(mixed: Callable[[str], Path]) -> None:
     assert len(load_cohort(folder).modalities["wsi"].patients) == 32
 
 
-def test_a_folder_of_frozen_slides_alone_asks(
+def test_a_folder_of_frozen_slides_alone_is_taken_and_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MIRROR_BENCH_CACHE", str(tmp_path / "cache"))
@@ -263,14 +266,15 @@ def test_a_folder_of_frozen_slides_alone_asks(
         torch_file(folder / "bags", f"{patient}-01A-01-BS1", features(i))
     manifest = 'name = "FROZEN"\n[modalities.wsi]\nkind = "bag"\npath = "bags"\n'
     (folder / "cohort.toml").write_text(manifest)
-    with pytest.raises(InputError, match=r"bags: expected diagnostic .* of 12 of 12 patients"):
-        load_cohort(folder)
+    cohort = load_cohort(folder)
+    assert len(cohort.patients) == 12
+    assert any("frozen (TS, BS, MS) slides taken, 12 of 12" in note for note in cohort.notes)
     verified = verify_cohort(folder, lambda *_: None)
-    problems = [f.summary for f in verified.findings if f.severity is Severity.PROBLEM]
-    assert problems == [
-        "expected diagnostic (DX) slides, found frozen (TS, BS, MS) ones alone of 12 of 12 "
-        'patients; declare slides = "dx", "frozen" or "all" in cohort.toml'
-    ]
+    warnings = [f.summary for f in verified.findings if f.severity is Severity.WARNING]
+    assert (
+        "frozen (TS, BS, MS) slides taken, since 12 patients have no other; "
+        'slides = "all" or "frozen" says that this is meant'
+    ) in warnings
     (folder / "cohort.toml").unlink()
     write_draft(survey(folder, lambda _: None))
     assert 'slides = "frozen"' in (folder / "cohort.toml").read_text()

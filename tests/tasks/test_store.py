@@ -35,7 +35,7 @@ from tasks.data.store.verifying import verify_store
 from tasks.errors import InputError
 from tests.helpers.damage import damaged
 from tests.helpers.planted import planted, planted_folder
-from tests.helpers.real import kirp
+from tests.helpers.real import SHARED
 from tests.helpers.slide_files import WRITERS, Writer, bag, barcode, clam, torch_file, trident
 from tests.helpers.time_limits import wait_until
 
@@ -580,7 +580,9 @@ def test_training_in_halves_gives_the_numbers_of_float32(
 
 @pytest.mark.real
 def test_kirp(tmp_path: Path) -> None:
-    folder = kirp(tmp_path)
+    folder = SHARED / "data" / "tcga" / "TCGA-KIRP"
+    if not folder.is_dir():
+        pytest.skip(f"no {folder}: set MIRROR_BENCH_SHARED")
     cohort = load_cohort(folder)
     for precision in StoredPrecision:
         output = tmp_path / precision

@@ -26,14 +26,16 @@ def audit_preparations(where: str, selection: Selection, rule: SampleRule) -> Fi
         if rule.slides is None:
             severity = Severity.WARNING
             advice = f'slides = "{SlideChoice.DX}" beside their path says that this is meant'
+    elif selection.spared:
+        rows = selection.prepared(Preparation.FROZEN)
+        summary = f"{Preparation.FROZEN} slides taken, since {len(selection.spared)} patients have "
+        summary += "no other"
+        severity = Severity.WARNING
+        advice = f'slides = "{SlideChoice.ALL}" or "{SlideChoice.FROZEN}" says that this is meant'
     else:
-        taken = {
-            kind: [i for i in selection.kept if selection.barcodes[i].preparation is kind]
-            for kind in Preparation
-        }
-        if not all(taken.values()):
+        if not all(selection.prepared(kind) for kind in Preparation):
             return clean(where, Check.PREPARATIONS)
-        rows = tuple(taken[Preparation.FROZEN])
+        rows = selection.prepared(Preparation.FROZEN)
         summary = f"{Preparation.FROZEN} slides taken together with {Preparation.DIAGNOSTIC} ones"
         severity = Severity.WARNING
         advice = "a score may be of how slides were made: take one kind of them"

@@ -32,7 +32,10 @@ def mixture_of(barcodes: Sequence[Barcode]) -> Mixture | None:
     """What slides of tumours are, if any of them is known to be frozen."""
     undeclared = select_samples(barcodes, SampleRule())
     frozen = len(undeclared.left_out.get(Preparation.FROZEN, ()))
-    choice = SlideChoice.FROZEN if undeclared.fault else SlideChoice.DX
+    choice = SlideChoice.DX
+    if undeclared.spared:
+        frozen = len(undeclared.prepared(Preparation.FROZEN))
+        choice = SlideChoice.FROZEN
     return Mixture(frozen, len(barcodes), choice) if frozen else None
 
 
