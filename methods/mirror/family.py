@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from methods.base import Choice, MethodSpec, Role, UnableError
+from methods.base import Choice, Context, MethodSpec, Role, UnableError
 from methods.mirror.model import MIRROR, MirrorArchitecture
 from methods.sizes import BUDGETS, INPUTS, SHORT_BAGS, SPACE
 from methods.trainer import Network, Shape, TorchConfig, TorchMethod, bag_tokens
-from tasks.data.cohort import Kind
+from tasks.data.cohort import BagModality, Cohort, Kind
 
 
 @dataclass(frozen=True)
@@ -20,23 +20,29 @@ class MirrorMethod(TorchMethod):
 
     config: MirrorConfig
 
+    def fit(self, train: Cohort, context: Context) -> None:
+        """Fit as every network.
+
+        Raises:
+            UnableError: As `build`; or attention is to be exact among patches, and is so already.
+        """
+        config = self.config
+        unasked = replace(config, exact_attention=None).for_bags(config.tokens)
+        bags = isinstance(train.modalities["wsi"], BagModality)
+        if bags and config.exact_attention and unasked.exact_attention:
+            raise UnableError(f"attention among {config.tokens} patches is exact unasked")
+        super().fit(train, context)
+
     def build(self, shapes: Mapping[str, Shape]) -> Network:
         """The published network at the configured size.
 
         Raises:
-            UnableError: What is varied is how patches are treated, and slides are vectors; or
-                attention is to be exact, and is so already.
+            UnableError: What is varied is how patches are treated, and slides are vectors.
         """
         if shapes["wsi"].kind is Kind.VECTOR:
             for field in ("exact_attention", "spatial_order"):
                 if getattr(self.config, field):
                     raise UnableError(f"{field} is about patches, and these slides are vectors")
-        elif self.config.exact_attention:
-            unasked = replace(self.config, exact_attention=None).for_bags(self.config.tokens)
-            if unasked.exact_attention:
-                raise UnableError(
-                    f"attention among {self.config.tokens} patches is exact without being asked"
-                )
         return MIRROR(
             shapes["wsi"].width,
             shapes["rna"].width,

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from methods.base import Budget, UnableError
+from methods.base import Budget, Context, UnableError
 from methods.branches import encoder_of
 from methods.encoders.attention.nystrom import NystromAttention
 from methods.encoders.slide import SlideEncoder
@@ -17,10 +17,9 @@ from methods.objectives.alignment import info_nce, matching_loss
 from methods.objectives.pairs import InfoNCE
 from methods.objectives.retention import choose_masked, masked_error
 from methods.objectives.style import cluster_loss
-from methods.trainer import Shape
 from methods.two_tower import TwoTower
-from tasks.data.cohort import Kind
 from tasks.errors import InputError
+from tests.helpers.planted import planted
 
 SMALL = MirrorArchitecture(
     width=24, style_hidden=16, style_output=12, style_latent=8, prototypes=20
@@ -289,5 +288,5 @@ def test_attention_is_exact_where_every_token_would_be_a_landmark() -> None:
         assert isinstance(config, MirrorConfig)
         assert is_exact(config.exact_attention, config.width, config.tokens) == exact
     asked = MirrorMethod(replace(MirrorConfig(), exact_attention=True))
-    with pytest.raises(UnableError, match="exact without being asked"):
-        asked.build({"wsi": Shape(Kind.BAG, 10), "rna": Shape(Kind.VECTOR, 9)})
+    with pytest.raises(UnableError, match="exact unasked"):
+        asked.fit(planted(bags=True), Context(seed=0))

@@ -17,7 +17,7 @@ from tests.test_architecture import ROOT
 
 KIND = """
 from tasks.base import Metric, Task
-from tasks.kinds.subtyping import Diagnosis
+from tasks.kinds.diagnosis import Diagnosis
 from tasks.kinds.survival import Prognosis
 from tasks.metrics.classification import auroc_macro
 
