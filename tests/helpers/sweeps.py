@@ -150,6 +150,8 @@ def mlflow_server(folder: Path) -> Iterator[tuple[str, "subprocess.Popen[bytes]"
         subprocess.Popen(
             [PROGRAM.with_name("mlflow"), "server", *where, *store],
             cwd=folder,
+            # its queues of jobs, which nobody asks for here, are six more processes
+            env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
