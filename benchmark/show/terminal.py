@@ -16,6 +16,7 @@ WIDTH = 100
 """Columns that the tables are made for; a narrower terminal shows fewer of the other metrics."""
 
 _GAP = 2
+_NAMES = 1  # the column of names, in which titles of groups stand
 _MARKS = {"best": "bold green", "tied": "green", "incomplete": "yellow"}
 
 
@@ -86,17 +87,20 @@ def grid(table: Table[T], width: int = WIDTH, others: list[str] | None = None) -
     widths = {
         header: max(map(cell_len, (header, *cells))) + _GAP for header, cells in texts.items()
     }
+    titles = [plain(group.title.split(",")[0]) for group in table.groups]
+    named = shown[_NAMES].header
+    widths[named] = max(widths[named], *(cell_len(title) + _GAP for title in titles))
     for header in reversed(others or []):
         if sum(widths[column.header] for column in shown) - _GAP > width:
             shown = [column for column in shown if column.header != header]
     drawn = Grid(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="dim")
     for column in shown:
-        title = Text(plain(column.header))
-        drawn.add_column(title, justify="right" if column.right else "left", no_wrap=True)
+        head = Text(plain(column.header))
+        drawn.add_column(head, justify="right" if column.right else "left", no_wrap=True)
     at = 0
-    for group in table.groups:
-        if group.title:
-            drawn.add_row("", Text(plain(group.title.split(",")[0]), style="italic dim"))
+    for group, title in zip(table.groups, titles, strict=True):
+        if title:
+            drawn.add_row(*[""] * _NAMES, Text(title, style="italic dim"))
         for row in group.rows:
             cells = (Text(texts[column.header][at]) for column in shown)
             drawn.add_row(*cells, style=_MARKS.get(table.style(row), ""))

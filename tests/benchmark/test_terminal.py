@@ -38,6 +38,17 @@ def test_other_metrics_give_way_to_the_width() -> None:
     assert "0.568 to 0.678" in shown(fake(), 85)
 
 
+def test_titles_of_groups_take_part_in_the_width() -> None:
+    """Short names under long titles: nothing is cut, at any width that the first columns have."""
+    frame = fake()
+    frame = frame[frame["method"].isin(["pca", "random-init"])]
+    frame = frame.assign(role=frame["role"].where(frame["method"] == "pca", "control"))
+    for width in (70, 80, 90, 100):
+        text = shown(frame, width)
+        assert "Self-supervised methods" in text
+        assert "…" not in text
+
+
 def test_protocol_circularity_and_gaps_are_said() -> None:
     text = " ".join(shown(fake()).split())
     assert "protocol strict · budget default" in text
