@@ -98,7 +98,7 @@ class BarlowTwinsConfig(RedundancyConfig):
 VIEWS = (
     "the two modalities are the two views; published: two augmentations of an image",
     f"{CONSTANT_ADAM}, under budget paper AdamW with warm-up and cosine; published: LARS with them",
-    "a projector of each side, four times as wide as the embedding; published: one for both views",
+    "a projector of each side; published: one for both views",
     "batches of tens of pairs; published: 2,048",
 )
 

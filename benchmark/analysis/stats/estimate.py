@@ -3,6 +3,8 @@
 import math
 from dataclasses import dataclass, replace
 
+from scipy import special
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -40,9 +42,9 @@ class Estimate:
         if math.isfinite(low) and math.isfinite(high):
             width = high - low
             place = min(max((self.mean - low) / width, least), 1 - least)
-            centre = math.log(place / (1 - place))
+            centre = float(special.logit(place))
             reach = half / width / (place * (1 - place))
-            ends = [low + width * _expit(centre + side * reach) for side in (-1, 1)]
+            ends = [low + width * float(special.expit(centre + side * reach)) for side in (-1, 1)]
         else:
             bound, sign = (high, -1) if math.isfinite(high) else (low, 1)
             distance = max(abs(self.mean - bound), least)
@@ -50,7 +52,3 @@ class Estimate:
             reach = min(half / distance, 700.0)
             ends = sorted(bound + sign * distance * math.exp(side * reach) for side in (-1, 1))
         return replace(self, low=min(self.mean, ends[0]), high=max(self.mean, ends[1]))
-
-
-def _expit(x: float) -> float:
-    return 1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x))
