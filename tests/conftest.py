@@ -12,10 +12,11 @@ from tests.helpers.time_limits import pytest_timeout_set_timer
 
 __all__ = ["pytest_timeout_set_timer"]
 
-settings.register_profile(
-    "mirror-bench", deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
-settings.load_profile("mirror-bench")
+# The same examples every time: a change is judged by what it changes. Others are searched by
+# `pytest --hypothesis-profile explore -m hypothesis`.
+settings.register_profile("explore", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("same", settings.get_profile("explore"), derandomize=True)
+settings.load_profile("same")
 
 os.environ |= {
     # Ray's workers give way to every other program, and what tests wait for is them.

@@ -6,7 +6,7 @@ from itertools import product
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats as scipy_stats
@@ -178,6 +178,7 @@ def test_an_interval_on_the_logit_scale_covers_and_stays_inside(truth: float) ->
     st.sampled_from([(0.0, 1.0), (-np.inf, 1.0), (0.0, np.inf), (-1.0, 1.0), (-np.inf, np.inf)]),
     st.integers(1, 1000),
 )
+@example([0.0, 1.2e-172], (0.0, 1.0), 1)
 def test_no_interval_leaves_its_scale(
     values: list[float], bounds: tuple[float, float], n: int
 ) -> None:

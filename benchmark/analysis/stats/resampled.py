@@ -49,9 +49,10 @@ def nadeau_bengio(values: ArrayLike, test_to_train: float, level: float = 0.95) 
     mean = float(x.mean())
     if x.size == 1:
         return Estimate(mean, np.nan, np.nan, np.nan)
-    if np.ptp(x) == 0.0:
-        return Estimate(mean, mean, mean, 1.0 if mean == 0.0 else 0.0)
     error = corrected_error(x, test_to_train)
+    # Of equal values a rounded mean leaves an error; of nearly equal ones it may underflow.
+    if np.ptp(x) == 0.0 or error == 0.0:
+        return Estimate(mean, mean, mean, 1.0 if mean == 0.0 else 0.0)
     degrees = x.size - 1
     half = float(special.stdtrit(degrees, 0.5 + level / 2.0)) * error
     p = 2.0 * float(special.stdtr(degrees, -abs(mean) / error))
