@@ -29,6 +29,7 @@ from methods.registry import registry, select_methods
 from methods.trainer import Precision, TorchConfig
 from tasks.base import Protocol, Status, Task
 from tasks.cache_dir import cache_dir
+from tasks.checks.leaks.unfit_columns import refuse_unfit
 from tasks.data.cohort import SIDES, Cohort
 from tasks.data.load import find_cohorts, load_cohort
 from tasks.data.manifest import MANIFEST, read_manifest
@@ -346,7 +347,9 @@ def _load(options: RunOptions, listener: Listener) -> list[tuple[Path, Cohort]]:
     for name, folder in named:
         if name in wanted:
             listener.reading(folder)
-            loaded.append((folder.resolve(), load_cohort(folder)))
+            cohort = load_cohort(folder)
+            refuse_unfit(folder, cohort)
+            loaded.append((folder.resolve(), cohort))
     return loaded
 
 

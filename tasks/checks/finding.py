@@ -56,6 +56,7 @@ class Check(StrEnum):
     CLASSES = "classes"
     MEMBERS = "members"
     # whether they leak
+    FEATURES = "features"
     SHARED_PATIENTS = "shared-patients"
     REPEATED_ENTRIES = "repeated-entries"
     RETESTED_PATIENTS = "retested-patients"

@@ -162,6 +162,12 @@ def _event_value(value: object) -> str:
     return str(value)
 
 
+def _endpoint(value: object) -> str:
+    if (text := _text(value)) not in ENDPOINTS:
+        raise _wrong(f"one of {', '.join(ENDPOINTS)}", f"{text!r}{near(text, ENDPOINTS)}")
+    return text
+
+
 def _classes(value: object) -> tuple[str, ...]:
     if (
         not isinstance(value, list | tuple)
@@ -221,6 +227,7 @@ def _label_name(value: object) -> str:
 
 _Text = Annotated[str, BeforeValidator(_text)]
 _TextOrBlank = Annotated[str, BeforeValidator(_text_or_blank)]
+_Texts = Annotated[tuple[str, ...], BeforeValidator(_different_texts)]
 _File = Annotated[Path, BeforeValidator(_file)]
 _SlidePath = Annotated[Path, BeforeValidator(_slides)]
 
@@ -287,9 +294,7 @@ class SlideSource(_Samples):
 
     slides: Annotated[SlideChoice, _one_of(*SlideChoice)] | None = field(default=None, kw_only=True)
     encoder: _Text = field(default="", kw_only=True)
-    pretrained_on: Annotated[tuple[str, ...], BeforeValidator(_different_texts)] = field(
-        default=(), kw_only=True
-    )
+    pretrained_on: _Texts = field(default=(), kw_only=True)
 
     @property
     def rule(self) -> SampleRule:
@@ -319,11 +324,15 @@ class VectorSource(_Samples):
         path: The table.
         id: Its identifier column; empty text for the column without a name.
         orientation: What a row is.
+        drop: Columns (or rows, as it lies) that are no features.
+        keep: Features that look like an outcome, a covariate, a label or an index, and are meant.
     """
 
     kind: Annotated[Kind, _one_of(*Kind)] = field(default=Kind.VECTOR, kw_only=True)
     path: _File
     id: _TextOrBlank
+    drop: _Texts = field(default=(), kw_only=True)
+    keep: _Texts = field(default=(), kw_only=True)
     orientation: Annotated[Orientation, _one_of(*Orientation)] = Orientation.SAMPLES
 
 
@@ -386,6 +395,7 @@ class TableSource(ClinicalSource):
         age: Column of the age at diagnosis in years, if there is one.
         sex: Column of the sex, male or female, if there is one.
         stage: Column of the stage, I to IV, if there is one.
+        endpoint: Which one it is; overall survival unless the columns' names say another.
     """
 
     id: _TextOrBlank
@@ -396,6 +406,7 @@ class TableSource(ClinicalSource):
     age: _Text | None = None
     sex: _Text | None = None
     stage: _Text | None = None
+    endpoint: Annotated[str, BeforeValidator(_endpoint)] | None = None
 
     @property
     def per_month(self) -> float:

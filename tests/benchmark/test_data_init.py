@@ -339,7 +339,7 @@ def test_polarity_is_asked_for(folder: Path) -> None:
     with pytest.raises(InputError, match=r"event_value: expected the value that means"):
         load_cohort(folder)
     (folder / "cohort.toml").write_text(text.replace('event_value = ""', 'event_value = "1"'))
-    assert load_cohort(folder).endpoints["os"].event.sum() == sum(EVENTS)
+    assert load_cohort(folder).endpoints["dfi"].event.sum() == sum(EVENTS)
 
 
 def test_a_status_that_is_unknown_or_spelt_twice_is_still_one_of_two(folder: Path) -> None:

@@ -1,13 +1,15 @@
 """A cohort verified: everything that can be wrong with it, named and counted."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tasks.checks.data.bag_facts import verify_bags
 from tasks.checks.data.outcome_facts import verify_clinical, verify_label
 from tasks.checks.data.vector_facts import verify_vectors
 from tasks.checks.finding import Check, Finding, Severity, counted
+from tasks.checks.leaks.unfit_columns import audit_features, declared_as_meant
+from tasks.data.cohort import Cohort, Modality
 from tasks.data.formats.vectors import read_truth
 from tasks.data.load import load_cohort
 from tasks.data.manifest import BagSource, read_manifest
@@ -46,19 +48,32 @@ def verify_cohort(folder: Path, looking_at: Progress) -> CohortFacts:
         return CohortFacts(manifest.name, str(folder), (_union(folder),))
     facts: list[Finding] = []
     patients: dict[str, frozenset[str]] = {}
+    vectors: dict[str, Modality] = {}
     for name, source in manifest.modalities.items():
         if isinstance(source, BagSource):
             seen, patients[name] = verify_bags(name, source, manifest.name, looking_at)
         else:
             looking_at(name, 0, 1)
-            seen, patients[name] = verify_vectors(name, source)
+            seen, patients[name], modality = verify_vectors(name, source)
+            if modality is not None:
+                vectors[name] = modality
         facts += seen
     facts += _partners(patients)
     members = frozenset[str]().union(*patients.values())
     looking_at("clinical", 0, 1)
-    facts += verify_clinical(manifest.clinical, members)
-    for name, label in manifest.labels.items():
-        facts += verify_label(name, label, members)
+    seen, endpoints, covariates = verify_clinical(manifest.clinical, members)
+    facts += seen
+    labels = {}
+    for name, declared in manifest.labels.items():
+        seen, label = verify_label(name, declared, members)
+        facts += seen
+        if label is not None:
+            labels[name] = label
+    whole = Cohort(manifest.name, tuple(sorted(members)), vectors, endpoints, labels, covariates)
+    for finding in audit_features("", whole, declared_as_meant(manifest)):
+        if finding.is_there:
+            summary = f"{finding.summary}; {finding.advice}"
+            facts.append(replace(finding, summary=summary, advice=""))
     if manifest.truth is not None:
         try:
             read_truth(manifest.truth, sorted(members))

@@ -7,7 +7,7 @@ import numpy as np
 
 from tasks.checks.finding import Check, Finding, Severity, counted
 from tasks.checks.leaks.polarity import endpoint_order, endpoint_polarity
-from tasks.data.cohort import Endpoint
+from tasks.data.cohort import Endpoint, Label, VectorModality
 from tasks.data.formats.clinical import read_endpoints
 from tasks.data.formats.covariates import read_covariates
 from tasks.data.formats.labels import read_label
@@ -20,18 +20,21 @@ _FEWEST_OF_CLASS = 10
 _LONGEST = 480.0  # months: nobody in TCGA is followed for 40 years
 
 
-def verify_clinical(source: ClinicalSource | None, patients: Collection[str]) -> Iterator[Finding]:
-    """Look at every endpoint and covariate of the cohort's patients."""
+def verify_clinical(
+    source: ClinicalSource | None, patients: Collection[str]
+) -> tuple[list[Finding], Mapping[str, Endpoint], VectorModality | None]:
+    """Look at every endpoint and covariate of the cohort's patients.
+
+    Returns:
+        What is so, the endpoints and the covariates, those that can be read.
+    """
     if source is None:
-        yield Finding(
-            "clinical", Check.OUTCOME, Severity.WARNING, "no clinical file, so no endpoint"
-        )
-        return
+        text = "no clinical file, so no endpoint"
+        return [Finding("clinical", Check.OUTCOME, Severity.WARNING, text)], {}, None
     try:
         endpoints, notes = read_endpoints(source, patients)
     except InputError as error:
-        yield Finding("clinical", Check.OUTCOME, Severity.PROBLEM, str(error))
-        return
+        return [Finding("clinical", Check.OUTCOME, Severity.PROBLEM, str(error))], {}, None
     facts = [fact for name, one in endpoints.items() for fact in _endpoint(name, one, patients)]
     facts += [
         Finding(note.part, Check.OUTCOME, Severity.NOTE, note.text)
@@ -40,16 +43,17 @@ def verify_clinical(source: ClinicalSource | None, patients: Collection[str]) ->
     ]
     facts += _polarity(endpoints)
     order = ["clinical", *endpoints]
-    yield from sorted(facts, key=lambda fact: order.index(fact.where))
+    facts.sort(key=lambda fact: order.index(fact.where))
     try:
-        _, notes = read_covariates(source, patients)
+        covariates, notes = read_covariates(source, patients)
     except InputError as error:
-        yield Finding("clinical", Check.COVARIATES, Severity.PROBLEM, str(error))
-        return
+        facts.append(Finding("clinical", Check.COVARIATES, Severity.PROBLEM, str(error)))
+        return facts, endpoints, None
     for note in notes:
         doubt = note.about is About.CONTRADICTION
         severity = Severity.WARNING if doubt else Severity.NOTE
-        yield Finding(note.part, Check.COVARIATES, severity, note.text)
+        facts.append(Finding(note.part, Check.COVARIATES, severity, note.text))
+    return facts, endpoints, covariates
 
 
 def _endpoint(name: str, endpoint: Endpoint, patients: Collection[str]) -> Iterator[Finding]:
@@ -107,17 +111,17 @@ def _as_fact(finding: Finding) -> Finding:
     return replace(finding, check=Check.POLARITY, summary=summary, advice="")
 
 
-def verify_label(name: str, source: LabelSource, patients: Collection[str]) -> Iterator[Finding]:
-    """Look at the classes of the cohort's patients."""
+def verify_label(
+    name: str, source: LabelSource, patients: Collection[str]
+) -> tuple[list[Finding], Label | None]:
+    """Look at the classes of the cohort's patients; what is so, and the label if it can be read."""
     try:
         label, notes = read_label(name, source, patients)
     except InputError as error:
-        yield Finding(name, Check.CLASSES, Severity.PROBLEM, str(error))
-        return
-    for note in notes:
-        yield Finding(name, Check.CLASSES, Severity.NOTE, note.text)
+        return [Finding(name, Check.CLASSES, Severity.PROBLEM, str(error))], None
+    facts = [Finding(name, Check.CLASSES, Severity.NOTE, note.text) for note in notes]
     values = list(label.values.values())
     few = [f"{c} {values.count(c)}" for c in label.classes if values.count(c) < _FEWEST_OF_CLASS]
     what = f"classes of fewer than {_FEWEST_OF_CLASS} patients"
     n = len(label.classes)
-    yield from counted(name, Check.CLASSES, Severity.WARNING, what, few, n, "classes")
+    return facts + counted(name, Check.CLASSES, Severity.WARNING, what, few, n, "classes"), label

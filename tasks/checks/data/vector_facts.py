@@ -14,6 +14,7 @@ from tasks.checks.data.sample_facts import barcodes_of, duplicates, taken
 from tasks.checks.data.scale import MILLION, SeenScale, detect_scale, sample_sums
 from tasks.checks.finding import Check, Finding, Severity, counted
 from tasks.data.barcode import FROM_ELSEWHERE, rows_of_tcga
+from tasks.data.cohort import VectorModality
 from tasks.data.formats.expression import as_declared
 from tasks.data.formats.tables import NumericTable
 from tasks.data.formats.vectors import SUMMARIES, open_vectors, vectors_of
@@ -26,16 +27,19 @@ _OTHER_SCALE = 8.0  # times the median of the samples' 99 % quantiles, or a part
 _OFF_SUM = 0.05
 
 
-def verify_vectors(part: str, source: VectorSource) -> tuple[list[Finding], frozenset[str]]:
+def verify_vectors(
+    part: str, source: VectorSource
+) -> tuple[list[Finding], frozenset[str], VectorModality | None]:
     """Look at every cell of a table.
 
     Returns:
-        What is so, and the patients whose samples are taken.
+        What is so, the patients whose samples are taken, and the features as they would be loaded,
+        if they would be.
     """
     try:
         whole, summaries = open_vectors(source)
     except InputError as error:
-        return [Finding(part, Check.FILES, Severity.PROBLEM, str(error))], frozenset()
+        return [Finding(part, Check.FILES, Severity.PROBLEM, str(error))], frozenset(), None
     table, rows, total = whole, rows_of_tcga(whole.ids), len(whole.ids)
     if len(rows) < total:
         ids = tuple(whole.ids[row] for row in rows)
@@ -50,7 +54,7 @@ def verify_vectors(part: str, source: VectorSource) -> tuple[list[Finding], froz
                 Finding(part, Check.SAMPLES, Severity.PROBLEM,
                      "the table lies the other way: declare the other orientation")
             )  # fmt: skip
-        return facts, frozenset()
+        return facts, frozenset(), None
     there = [i for i, barcode in enumerate(barcodes) if barcode is not None]
     known = [barcode for barcode in barcodes if barcode is not None]
     n_patients = len({barcode.patient for barcode in known})
@@ -69,31 +73,34 @@ def verify_vectors(part: str, source: VectorSource) -> tuple[list[Finding], froz
     else:
         facts += _repeated(part, table.columns)
         facts += _features(part, table)
-    facts += _refused(part, source, whole, facts)
-    return facts, selection.patients
+    modality, refused = _loaded(part, source, whole, facts)
+    return facts + refused, selection.patients, modality
 
 
-def _refused(
+def _loaded(
     part: str, source: VectorSource, table: NumericTable, facts: Sequence[Finding]
-) -> list[Finding]:
-    """What loading the cohort refuses of what is declared, beyond what is a problem already."""
+) -> tuple[VectorModality | None, list[Finding]]:
+    """The features as loading makes them, and what it refuses beyond what is a problem already."""
     problems = {fact.check for fact in facts if fact.severity is Severity.PROBLEM}
-    if not isinstance(source, GeneSource) or problems & {Check.BARCODES, Check.SAMPLES}:
-        return []
-    modality, _ = vectors_of(part, source, table, ())
+    if problems & {Check.BARCODES, Check.SAMPLES}:
+        return None, []
+    try:
+        modality, _ = vectors_of(part, source, table, ())
+    except InputError as error:
+        return None, [Finding(part, Check.FILES, Severity.PROBLEM, str(error))]
+    if not isinstance(source, GeneSource):
+        return modality, []
     # one after the other, so that the first fault does not hide the second
     declared = {Check.GENES: replace(source, scale=None)}
     if not problems & {Check.SCALE, Check.EMPTY}:
-        declared[Check.SCALE] = GeneSource(
-            source.path, source.id, source.orientation, scale=source.scale
-        )
+        declared[Check.SCALE] = replace(source, selection=None, pathways=None, probemap=None)
     found = []
     for check, genes in declared.items():
         try:
             as_declared(part, modality, genes)
         except InputError as error:
             found.append(Finding(part, check, Severity.PROBLEM, str(error)))
-    return found
+    return modality, found
 
 
 def _missing(part: str, table: NumericTable) -> Iterator[Finding]:

@@ -18,6 +18,7 @@ from tasks.checks.leaks.rows import bag_rows, pooled, table_rows
 from tasks.checks.leaks.separation import MIN_GROUP, forest, linear, separability
 from tasks.checks.leaks.sites import ALMOST_PERFECT, audit_label_by_site, audit_site_signature
 from tasks.checks.leaks.table_leaks import identifier
+from tasks.checks.leaks.unfit_columns import audit_features, declared_as_meant
 from tasks.data.cohort import BagModality, Cohort, VectorModality
 from tasks.data.formats.bags import find_slides
 from tasks.data.formats.tables import read_text_table
@@ -115,6 +116,7 @@ def _audit(manifest: Manifest, cohort: Cohort) -> list[Finding]:
             rows = table_rows(source)
         checks += audit_duplicates(where, rows)
         checks.append(audit_site_signature(where, modality))
+    checks += audit_features(name, cohort, declared_as_meant(manifest))
     return checks
 
 

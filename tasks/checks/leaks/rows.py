@@ -24,12 +24,14 @@ class Rows:
         patients: Whose it is.
         contents: SHA-256 of each row's whole content: of a bag, all its instances.
         vectors: float32 [n_rows, width]; of a bag, its mean instance; NaN is a missing cell.
+        columns: Names of the features, where they have names.
     """
 
     names: tuple[str, ...]
     patients: tuple[str, ...]
     contents: tuple[str, ...]
     vectors: NDArray[np.float32]
+    columns: tuple[str, ...] = ()
 
 
 def table_rows(source: VectorSource) -> Rows:
@@ -47,7 +49,8 @@ def table_rows(source: VectorSource) -> Rows:
     if len(rows) < len(names):
         names, values = tuple(names[row] for row in rows), values[rows]
     contents = tuple(hashlib.sha256(row.tobytes()).hexdigest() for row in values)
-    return Rows(names, tuple(barcode.patient for barcode in barcodes), contents, values)
+    patients = tuple(barcode.patient for barcode in barcodes)
+    return Rows(names, patients, contents, values, table.columns)
 
 
 def feature_rows(table: pd.DataFrame, id_column: str) -> Rows:
@@ -57,18 +60,18 @@ def feature_rows(table: pd.DataFrame, id_column: str) -> Rows:
         table: Its cells as text.
         id_column: Whose a row is.
     """
-    columns = []
+    columns: dict[str, NDArray[np.float64]] = {}
     for position, name in enumerate(map(str, table.columns)):
         cells = table.iloc[:, position]
         numbers = pd.to_numeric(cells, errors="coerce").to_numpy(dtype=np.float64)
         absent = np.isnan(numbers)
         if name != id_column and not absent.all() and cells[absent].map(is_missing).all():
-            columns.append(numbers)
-    values = np.stack(columns, axis=1) if columns else np.empty((len(table), 0))
+            columns[name] = numbers
+    values = np.stack([*columns.values()], axis=1) if columns else np.empty((len(table), 0))
     vectors = np.where(np.isfinite(values), values, np.nan).astype(np.float32)
     names = tuple(table[id_column].str.strip())
     contents = tuple(hashlib.sha256(row.tobytes()).hexdigest() for row in vectors)
-    return Rows(names, tuple(map(owner, names)), contents, vectors)
+    return Rows(names, tuple(map(owner, names)), contents, vectors, tuple(columns))
 
 
 def bag_rows(modality: BagModality) -> Rows:

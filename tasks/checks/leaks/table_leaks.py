@@ -10,6 +10,8 @@ from tasks.checks.leaks.duplicates import audit_duplicates
 from tasks.checks.leaks.outcome_columns import audit_outcomes
 from tasks.checks.leaks.rows import Rows, feature_rows, pooled, table_rows
 from tasks.checks.leaks.sites import audit_site_signature
+from tasks.checks.leaks.unfit_columns import audit_names
+from tasks.data.formats.clinical import recognise
 from tasks.data.formats.tables import is_missing, read_text_table
 from tasks.data.manifest import Orientation, VectorSource
 from tasks.data.split_files import PATIENT_COLUMNS, find_barcode
@@ -39,6 +41,8 @@ def audit_table(path: Path) -> tuple[Finding, ...]:
     features = feature_rows(table, id_column)
     if features.vectors.shape[1] > _MANY:
         checks += _audit_features(where, features)
+        if recognise(table) is None:  # clinical tables of a known layout have such columns
+            checks.append(audit_names(where, features.columns))
     return tuple(checks)
 
 

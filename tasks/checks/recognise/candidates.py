@@ -76,6 +76,7 @@ class Vectors:
         n_features: Features of a vector.
         scale: Of genes, what their first values look like; None if that is not known.
         mixture: Of slides, as that of `Slides`.
+        drop: Columns that are no features by their names.
     """
 
     path: Path
@@ -87,6 +88,7 @@ class Vectors:
     n_features: int
     scale: Scale | None = None
     mixture: Mixture | None = None
+    drop: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

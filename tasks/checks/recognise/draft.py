@@ -158,6 +158,9 @@ def _modality(side: str, found: Slides | Vectors, survey: Survey) -> list[str]:
     lines += [f"id = {_text(found.id)}"]
     if found.orientation is Orientation.GENES:
         lines += ['orientation = "genes"']
+    if found.drop:
+        lines += ["# GUESSED by their names: an outcome, a covariate, a label or an index."]
+        lines += [f"drop = [{', '.join(map(_text, found.drop))}]"]
     if found.scale is not None:
         lines += [f"scale = {_text(str(found.scale))}  # GUESSED from the first values"]
     return lines + _choice(found)

@@ -17,6 +17,7 @@ from tasks.checks.data.scale import ScaleFacts, SeenScale, detect_scale
 from tasks.checks.leaks.circular_labels import called_from_expression
 from tasks.checks.leaks.outcome_columns import EVENT_COLUMNS, TIME_COLUMNS
 from tasks.checks.leaks.table_leaks import identifier
+from tasks.checks.leaks.unfit_columns import named_like
 from tasks.checks.recognise.candidates import (
     Candidate,
     Classes,
@@ -28,7 +29,7 @@ from tasks.checks.recognise.candidates import (
     unused,
 )
 from tasks.data.formats.cells import number, shown
-from tasks.data.formats.clinical import one_spelling, read_endpoints, recognise
+from tasks.data.formats.clinical import named_endpoint, one_spelling, read_endpoints, recognise
 from tasks.data.formats.files import unpacked
 from tasks.data.formats.tables import (
     is_missing,
@@ -46,7 +47,7 @@ _WIDE = 50  # more columns of numbers than these are a feature vector
 _MOST_CLASSES = 12
 _FEWEST = 10  # patients of a class
 
-_EVENT_WORD = re.compile(r"status|event|censor|dead|death|deceased|died|relapse|recur", re.I)
+_EVENT_WORD = re.compile(r"stat|event|censor|dead|death|deceased|died|relapse|recur", re.I)
 _TIME_WORD = re.compile(r"time|days|months|surviv|follow|_os$|^os_", re.I)
 _NO_CLASS = re.compile(
     r"id$|barcode|uuid|date|status|event|censor|site|center|file|path|race|ethnic|cause|outcome",
@@ -134,12 +135,27 @@ def _rows(path: Path, head: pd.DataFrame) -> list[Candidate]:
     numeric = _numeric(head, id_column)
     others = [name for name in map(str, head.columns) if name != id_column and name not in numeric]
     if known is None and len(numeric) > _WIDE:
-        return [_vectors(path, head, id_column, numeric, others)]
+        return _features_and_outcomes(path, head, id_column, numeric, others)
     table = read_text_table(path, sheet="TCGA-CDR")
     found = _clinical(path, table, id_column, numeric)
     if not found and len(numeric) > 1 and not others:
         return [_vectors(path, head, id_column, numeric, others)]
     return found or [unused(path, "a table of patients without times and events, or classes")]
+
+
+def _features_and_outcomes(
+    path: Path, head: pd.DataFrame, id_column: str, numeric: Sequence[str], others: Sequence[str]
+) -> list[Candidate]:
+    """A table of features; columns that are none are left out, and may be its outcomes."""
+    drop = tuple(name for name in numeric if named_like(name))
+    kept = [name for name in numeric if name not in drop]
+    vectors = _vectors(path, head, id_column, kept, others)
+    if not drop:
+        return [vectors]
+    if isinstance(vectors, Vectors):
+        vectors = replace(vectors, drop=drop)
+    cells = {name: read_column(path, name) for name in (id_column, *drop)}
+    return [vectors, *_clinical(path, pd.DataFrame(cells), id_column, drop)]
 
 
 def _numeric(head: pd.DataFrame, id_column: str) -> list[str]:
@@ -226,7 +242,12 @@ def _clinical(
                       "a table of their own, beside the identifier")
             )  # fmt: skip
     elif columns := _columns(path, table, id_column, owners):
-        found.append(Clinical(path, ClinicalFormat.TABLE, patients, ("os",), columns))
+        named, problem = "os", ""
+        try:
+            named = named_endpoint(path, columns.times[0], columns.statuses[0].column)
+        except InputError as error:
+            problem = str(error)
+        found.append(Clinical(path, ClinicalFormat.TABLE, patients, (named,), columns, problem))
     return found + _classes(path, table, id_column, owners)
 
 

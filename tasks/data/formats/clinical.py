@@ -209,6 +209,37 @@ def one_spelling(cell: str) -> str:
         return cell.strip().casefold()
 
 
+# In names of columns; the CDR calls disease-free and progression-free survival intervals.
+_ENDPOINT_WORDS = {
+    "os": r"os|overall|vital|dead|death|deceased|died",
+    "dss": r"dss|(disease|cancer)[ ._-]?specific",
+    "dfi": r"dfi|dfs|rfs|(disease|recurrence|relapse)[ ._-]?free|recur\w*|relapse\w*",
+    "pfi": r"pfi|pfs|progress\w*",
+}
+
+
+def named_endpoint(path: Path, time: str, event: str) -> str:
+    """The endpoint that the names of two columns say; overall survival if neither says one.
+
+    Raises:
+        InputError: They say different ones.
+    """
+    said = {
+        column: name
+        for column in (time, event)
+        for name, words in _ENDPOINT_WORDS.items()
+        if re.search(rf"(?<![a-z])({words})(?![a-z])", column, re.IGNORECASE)
+    }
+    names = set(said.values()) or {"os"}
+    if len(names) > 1:
+        found = " and ".join(f"{column!r} of {name}" for column, name in said.items())
+        raise InputError(
+            f"{path}: expected time and event of one endpoint, found {found}; "
+            'endpoint = "..." in [clinical] says which one is meant'
+        )
+    return names.pop()
+
+
 def _declared(table: pd.DataFrame, columns: TableSource) -> dict[str, Columns]:
     """A table whose columns the manifest declares; any of its values but two is an error."""
     event = one_spelling(columns.event_value)
@@ -244,7 +275,8 @@ def _declared(table: pd.DataFrame, columns: TableSource) -> dict[str, Columns]:
             raise KeyError(cell)
         return word == event
 
-    return {"os": Columns(columns.time, columns.per_month, columns.event, status, expected)}
+    name = columns.endpoint or named_endpoint(columns.path, columns.time, columns.event)
+    return {name: Columns(columns.time, columns.per_month, columns.event, status, expected)}
 
 
 def _gdc(path: Path, patients: Collection[str]) -> _Rows:

@@ -67,9 +67,11 @@ def open_clinical(source: ClinicalSource, columns: Sequence[str] = ()) -> Clinic
         parse_barcode(cell, f"{path}: row {i}, column {id_column!r}").patient
         for i, cell in enumerate(rows[id_column], start=1)
     )
-    if source.format is ClinicalFormat.TCGA_CDR and "Redaction" in rows:
-        require_columns(path, rows, ["Redaction"])
-        dropped = (rows["Redaction"].str.strip().str.casefold() == "redacted").to_numpy()
+    # of the TCGA-CDR, and of whoever copied it into another layout
+    column = next((name for name in map(str, rows) if name.casefold() == "redaction"), None)
+    if column is not None:
+        require_columns(path, rows, [column])
+        dropped = (rows[column].str.strip().str.casefold() == "redacted").to_numpy()
         redacted = frozenset(p for p, gone in zip(owners, dropped, strict=True) if gone)
         owners = tuple(p for p, gone in zip(owners, dropped, strict=True) if not gone)
         rows = rows[~dropped]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tasks.data.barcode import FROM_ELSEWHERE, Barcode, parse_barcode, rows_of_tcga
 from tasks.data.cohort import VectorModality
-from tasks.data.formats.tables import NumericTable, read_numeric_table
+from tasks.data.formats.tables import NumericTable, near, read_numeric_table
 from tasks.data.manifest import Orientation, TruthSource, VectorSource
 from tasks.data.samples import Selection, select_samples
 from tasks.errors import InputError
@@ -67,12 +67,17 @@ def open_vectors(source: VectorSource) -> tuple[NumericTable, tuple[str, ...]]:
     table = read_numeric_table(source.path, source.id)
     if source.orientation is Orientation.GENES:
         table = NumericTable(table.columns, table.ids, table.values.T)
+    for name in source.drop:
+        if name not in table.columns:
+            close = near(name, table.columns)
+            raise InputError(f"{source.path}: drop: expected a feature, found {name!r}{close}")
     summaries = tuple(name for name in table.columns if _SUMMARIES.fullmatch(name))
-    if not summaries:
+    out = {*summaries, *source.drop}
+    if not out:
         return table, ()
-    kept = [j for j, name in enumerate(table.columns) if name not in summaries]
+    kept = [j for j, name in enumerate(table.columns) if name not in out]
     if not kept:
-        raise InputError(f"{source.path}: expected genes, found {', '.join(summaries)}")
+        raise InputError(f"{source.path}: expected features, found {', '.join(sorted(out)[:8])}")
     columns = tuple(table.columns[j] for j in kept)
     return NumericTable(table.ids, columns, table.values[:, kept]), summaries
 
