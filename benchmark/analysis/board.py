@@ -14,7 +14,7 @@ from benchmark.analysis.deduplicate import deduplicate
 from benchmark.analysis.intervals import Intervals, patient_intervals
 from benchmark.analysis.missing import Missing, missing_scores, of_comparisons
 from benchmark.analysis.optimism import Optimism, optimism
-from benchmark.analysis.ranks import Comparison, comparisons
+from benchmark.analysis.over_cohorts import Comparison, KindComparison, comparisons
 from benchmark.analysis.standings import REFERENCE, Row, Standing, standings
 from benchmark.records.store import Store
 from tasks.errors import InputError
@@ -79,6 +79,11 @@ class Board:
     def comparisons(self) -> tuple[Comparison, ...]:
         """The tables that belong together, but those of the control check."""
         return comparisons(table for table in self.standings if not is_control(table))
+
+    @cached_property
+    def kinds(self) -> tuple[KindComparison, ...]:
+        """Of each kind that says what a method is worth, the methods over cohorts."""
+        return tuple(kind for one in self.comparisons for kind in one.kinds)
 
     @cached_property
     def control(self) -> ControlCheck | None:

@@ -17,9 +17,6 @@ REFERENCE = "mirror"
 
 ALPHA = 0.05
 
-FEWEST_TASKS = 6
-"""Of fewer the signed-rank test cannot reach p < 0.05, whatever the differences."""
-
 RANKED = "self-supervised"
 """The role of the methods that are compared with each other; the others stand apart, unranked."""
 
@@ -70,6 +67,7 @@ class Row:
         family: The group it belongs to.
         role: What it is in the comparison, one of `ROLES`.
         cells: Folds x seeds with a value of the primary metric.
+        folds: Mean of the primary metric over the seeds of each fold; NaN where a fold has none.
         spread: Standard deviation of the primary metric over those cells; NaN for one cell.
         score: Mean of the primary metric with its corrected interval.
         patients: Its interval over resamples of the test patients; NaN where there is none.
@@ -89,6 +87,7 @@ class Row:
     family: str
     role: str
     cells: int
+    folds: tuple[float, ...]
     spread: float
     score: Estimate
     patients: tuple[float, float]
@@ -367,6 +366,7 @@ def _rows(
             family=str(families[name]),
             role=str(roles[name]),
             cells=int(counts[0, i]),
+            folds=tuple(_mean(cells.scores[0, i], axis=1).tolist()),
             spread=_spread(cells.scores[0, i]),
             score=_estimate(cells.scores[0, i], n_folds, primary.bounds, n_patients),
             patients=(

@@ -10,9 +10,10 @@ from benchmark.analysis.ablations import Delta
 from benchmark.analysis.control import ControlCheck, Judged, MethodCheck
 from benchmark.analysis.missing import Missing
 from benchmark.analysis.optimism import Optimism
-from benchmark.analysis.ranks import Comparison, Mean, Ranking
-from benchmark.analysis.standings import ALPHA, RANKED, REFERENCE, Measure, Row, Standing
-from benchmark.analysis.stats import Estimate
+from benchmark.analysis.over_cohorts import Comparison, Entrant, KindComparison
+from benchmark.analysis.standings import ALPHA, REFERENCE, Measure, Row, Standing
+from benchmark.analysis.stats import Estimate, Pooled
+from benchmark.analysis.stats.hierarchical import ROPE
 from benchmark.show.numbers import (
     NONE,
     interval,
@@ -251,50 +252,41 @@ def over_tasks(method: str, entries: Sequence[Entry]) -> Table[Entry]:
     return table(f"Scores of {method} on every task", columns, entries, lambda e: e.style)
 
 
-def _mean_rank(mean: Mean) -> str:
-    low, high = mean.interval
-    # A rank below 1 there is not: the interval ends where ranks do.
-    ends = "" if np.isnan(low) else f" ({interval(max(low, 1.0), high, digits=1)})"
-    return number(mean.rank, 1) + ends
+def ranking(of: KindComparison, caption: str) -> Table[Entrant]:
+    """How methods fare over the cohorts of a kind, whatever their role."""
 
-
-_NOWHERE = Mean(np.nan, (np.nan, np.nan))
-
-
-def _ranks(header: str, mean: Callable[[Ranking], Mean]) -> Column[Ranking]:
-    return measured(header, lambda row: _mean_rank(mean(row)), lambda row: mean(row).rank)
-
-
-def ranking(of: Comparison, caption: str) -> Table[Ranking]:
-    """How methods fare over the tasks of a comparison; who is not ranked stands apart."""
-    n = len(of.compared)
-    kinds = tuple(dict.fromkeys(kind for row in of.rankings for kind, _ in row.kinds))
-
-    def of_kind(kind: str) -> Column[Ranking]:
-        return _ranks(kind, lambda row: dict(row.kinds).get(kind, _NOWHERE))
-
-    columns: tuple[Column[Ranking], ...] = (
-        choice("groups", lambda row: row.group or (NONE if row.role == RANKED else "")),
-        methods(lambda row: row.method),
-        _ranks("mean rank (95 %)", lambda row: row.overall),
-        *(of_kind(kind) for kind in kinds if len(kinds) > 1),
-        measured("tasks", lambda row: f"{row.tasks}/{n}", lambda row: row.tasks),
-        numeric("wins", lambda row: row.wins, whole, descending=True),
-        measured(
-            "best or tied",
-            lambda row: f"{row.best}/{row.tasks}" if row.role == RANKED else NONE,
-            lambda row: row.best,
+    def against(
+        header: str, words: Callable[[Pooled], str], order: Callable[[Pooled], float]
+    ) -> Column[Entrant]:
+        return measured(
+            header,
+            lambda row: words(of.pair(row.method, REFERENCE)),
+            lambda row: order(of.pair(row.method, REFERENCE)),
             descending=True,
+        )
+
+    columns: tuple[Column[Entrant], ...] = (
+        choice("groups", lambda row: row.group or NONE),
+        methods(lambda row: row.method),
+        choice("role", lambda row: row.role),
+        numeric("mean rank", lambda row: row.rank, lambda x: number(x, 1)),
+        measured("cohorts", lambda row: f"{row.cohorts}/{len(of.tables)}", lambda r: r.cohorts),
+        against(f"Δ to {REFERENCE} (95 %)", over_cohorts, lambda found: found.delta),
+        against("P(better)", lambda found: number(found.better, 2), lambda found: found.better),
+        against(
+            f"P(within ±{ROPE:g})",
+            lambda found: number(found.equivalent, 2),
+            lambda found: found.equivalent,
         ),
-        numeric(f"p against {REFERENCE}", lambda row: row.p, p_value),
     )
+    return table(caption, columns, of.entrants)
 
-    def title(role: str) -> str:
-        return "" if role == RANKED else f"{short_title(role)}: the ranks that they would have"
 
-    return Table(
-        caption, columns, grouped((*of.rankings, *of.placements), lambda row: row.role, title)
-    )
+def over_cohorts(found: Pooled) -> str:
+    """A difference with its interval."""
+    if not found.n:
+        return NONE
+    return f"{signed(found.delta)} ({interval(found.low, found.high, sign=True)})"
 
 
 def _tied(of: Standing) -> Text:

@@ -9,8 +9,9 @@ from itertools import groupby
 from benchmark.analysis.board import Board
 from benchmark.analysis.control import is_control
 from benchmark.analysis.intervals import RESAMPLES
-from benchmark.analysis.ranks import Comparison
-from benchmark.analysis.standings import FEWEST_TASKS, REFERENCE, Standing
+from benchmark.analysis.over_cohorts import FEWEST_FOR_GROUPS, Comparison
+from benchmark.analysis.standings import REFERENCE, Standing
+from benchmark.analysis.stats.hierarchical import ROPE
 from benchmark.show import columns
 from benchmark.show.escape import html
 from benchmark.show.escape import markdown as escape
@@ -37,8 +38,8 @@ _PREAMBLE = f"""\
 # Leaderboard
 
 Made by `mirror-bench leaderboard` from the records alone. **Which methods cannot be told apart?**
-Over tasks, those that share a letter in the column *groups*. In one task, those that its line
-names, marked **=** in its table. Do not rank such methods by their scores.
+Over cohorts, those whose Δ has an interval that holds zero. In one task, those that its line names,
+marked **=** in its table. Do not rank such methods by their scores.
 
 <details><summary>How to read the numbers</summary>
 
@@ -48,12 +49,17 @@ names, marked **=** in its table. Do not rank such methods by their scores.
   among the patients, so that whatever is above chance is wrong. `+site-folds`: folds of whole
   tissue-source sites; `-x3`: the patients were dealt into folds three times. Protocols and budgets
   never share a table.
-- **Set apart.** Only self-supervised methods are ranked. Floors and controls, and supervised
-  references, which were told the training patients' outcomes, show the ranks that they would have,
-  each alone among the ranked. Ablations are compared with their parent only.
-- **Mean rank** is over tasks, 1 the best, with Student's interval over tasks, and by kind of task.
-  **Wins**: tasks in which it has the best score. **p** is Wilcoxon's signed-rank test over tasks,
-  adjusted by Holm; it needs {FEWEST_TASKS} tasks.
+- **Roles.** Only self-supervised methods compete. Floors and controls, and supervised references,
+  which were told the training patients' outcomes, stand beside them and say what that is worth.
+  Ablations are compared with their parent only.
+- **Over cohorts.** Cohorts are the units, with one primary task a kind (`tasks/suites.toml`): tasks
+  of one cohort share its patients and are no further evidence. **Δ** to `{REFERENCE}`, its
+  interval, the probability that it is better and that the difference is of no consequence (within
+  ±{ROPE:g}) are those of a hierarchical model. Probes (retention, retrieval, missing modality,
+  few-shot) and labels that were called from what methods see have tables, but no place here.
+- **Mean rank**, 1 the best, is over cohorts among the methods that are complete in all of them, and
+  the same everywhere. Methods that share a letter of their **groups** cannot be told apart by it;
+  that needs {FEWEST_FOR_GROUPS} cohorts.
 - The **score** is the mean of the table's first metric over folds and seeds, **±** its standard
   deviation over them. ↑: higher is better, ↓: lower is better.
 - The **95 % interval** is that of the mean, by the corrected resampled t of Nadeau and Bengio:
@@ -175,7 +181,7 @@ def _pages(
                 if not text and (explained := protocol_explained(one.protocol)):
                     text.append(f"{inline(explained)}\n")
                 layout = count(one.n_folds, "fold") if one.n_folds > 1 else "one split"
-                text.append(f"## Over tasks: {cohorts} cohorts, {layout}\n")
+                text.append(f"## Over cohorts: {cohorts} cohorts, {layout}\n")
                 text += _over_tasks(one)
         for table in group:
             text += _full(table)
@@ -241,7 +247,7 @@ def _section(
     text = [f"## {title}\n", grid(columns.cohorts(every), View.FRONT)]
     for one in of_sort:
         setting = f"protocol {STRICT}, budget {one.budget}, {one.n_folds} folds"
-        text.append(f"### Over tasks: {setting}\n")
+        text.append(f"### Over cohorts: {setting}\n")
         text += _over_tasks(one)
         links = {table.kind: f"{folder}/{_of_kind(table)[0]}.md" for table in one.tables}
         named = ", ".join(f"[{escape(kind)}]({link})" for kind, link in links.items())

@@ -5,6 +5,7 @@ from typing import ClassVar, Self
 from tasks.base import Evidence, Task
 from tasks.data.cohort import Cohort, LabelKind
 from tasks.scoring import endpoints_with_events, labels_with_classes
+from tasks.suites import primary_task
 
 
 class OfLabels(Task[Evidence]):
@@ -28,8 +29,7 @@ class OfEndpoints(Task[Evidence]):
 
     @classmethod
     def instances(cls, cohort: Cohort) -> tuple[Self, ...]:
-        """One for each endpoint that has an event; overall survival is the default."""
-        return tuple(
-            cls(cohort.name, label, default=label == "os")
-            for label in endpoints_with_events(cohort)
-        )
+        """One for each endpoint that has an event; overall survival and the primary are default."""
+        names = endpoints_with_events(cohort)
+        default = {"os", primary_task(cls.kind, cohort.name, names)}
+        return tuple(cls(cohort.name, name, default=name in default) for name in names)

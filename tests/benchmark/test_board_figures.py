@@ -31,7 +31,11 @@ def test_figures_are_drawn_checked_and_taken_away(tmp_path: Path) -> None:
     recorded = Board.of(store)
     board = render(recorded)
     written = {path.name for path in draw(recorded, board.source, figures)}
-    assert {"ablations-mirror.svg", "forest-survival-tcga-x-os.svg", "ranks-planted.png"} <= written
+    assert {
+        "ablations-mirror.svg",
+        "forest-survival-tcga-x-os.svg",
+        "ranks-survival-planted.png",
+    } <= written
     before = {path.name: path.read_bytes() for path in figures.iterdir()}
     shuffled = recorded.records.sample(frac=1.0, random_state=0)
     draw(Board(shuffled, store.predictions), board.source, figures)
@@ -44,7 +48,9 @@ def test_figures_are_drawn_checked_and_taken_away(tmp_path: Path) -> None:
     less = Board(recorded.records[recorded.records["cohort"] != "TCGA-X"], store.predictions)
     other = render(less)
     board_files.write(other, output, folder)
-    assert figures / "ranks-planted.svg" in board_files.differing(other, output, folder, figures)
+    assert figures / "ranks-survival-planted.svg" in board_files.differing(
+        other, output, folder, figures
+    )
     draw(less, other.source, figures)
     assert board_files.differing(other, output, folder, figures) == []
     assert not (figures / "forest-survival-tcga-x-os.png").exists()

@@ -25,9 +25,9 @@ from matplotlib.text import Text
 from sklearn.decomposition import PCA
 
 from benchmark.analysis.deduplicate import deduplicate
-from benchmark.analysis.ranks import rankings
+from benchmark.analysis.over_cohorts import KindComparison
 from benchmark.analysis.standings import Measure, Standing, standings
-from benchmark.analysis.stats import Estimate, critical_difference
+from benchmark.analysis.stats import Estimate
 from benchmark.show.figures import (
     Ablation,
     Tradeoff,
@@ -160,6 +160,11 @@ def mapped(n_groups: int, n: int = 90) -> Figure:
     )
 
 
+def kind(of: tuple[Standing, ...]) -> KindComparison:
+    """These tasks as the primary ones of their cohorts."""
+    return KindComparison("survival", True, "strict", "default", 5, of)
+
+
 def beyond_the_scale() -> Standing:
     """A table with an interval that passes 1."""
     (table,) = tables(3)
@@ -173,11 +178,11 @@ EVERY: dict[str, Callable[[], Figure]] = {
     "forest of one fold": lambda: forest(tables(3, n_folds=1)[0]),
     "forest of long names": lambda: forest(long_names()),
     "compute of long names": lambda: compute(long_names()),
-    "diagram of long names": lambda: critical_difference_diagram([long_names()]),
+    "diagram of long names": lambda: critical_difference_diagram(kind((long_names(),) * 6)),
     "forest with roles": lambda: forest(with_roles()),
-    "diagram of 2": lambda: critical_difference_diagram(tables(2, 3)),
-    "diagram of 5": lambda: critical_difference_diagram(tables(5, 12)),
-    "diagram of 40": lambda: critical_difference_diagram(tables(40, 6)),
+    "diagram of 2": lambda: critical_difference_diagram(kind(tables(2, 6))),
+    "diagram of 5": lambda: critical_difference_diagram(kind(tables(5, 12))),
+    "diagram of 40": lambda: critical_difference_diagram(kind(tables(40, 6))),
     "compute of 1": lambda: compute(tables(1)[0]),
     "compute of 2": lambda: compute(tables(2)[0]),
     "compute of 40": lambda: compute(tables(40)[0]),
@@ -289,15 +294,15 @@ def test_forest_sets_roles_apart_and_says_what_is_missing() -> None:
     assert "of 2 ranked methods" in caption_of(figure)
 
 
-def test_diagram_ranks_as_the_overview_and_joins_whom_nemenyi_joins() -> None:
-    found = tables(5, 12)
-    (axes,) = (figure := critical_difference_diagram(found)).axes
-    ranks = {row.method: row.overall.rank for row in rankings(found)}
+def test_diagram_has_the_ranks_of_the_table_and_joins_whom_they_do_not_tell_apart() -> None:
+    of = kind(tables(5, 12))
+    (axes,) = (figure := critical_difference_diagram(of)).axes
+    ranks = {row.method: row.rank for row in of.entrants}
     markers = sorted(float(np.asarray(c.get_offsets())[0, 0]) for c in axes.collections[:5])
     assert markers == pytest.approx(sorted(ranks.values()))
     texts = " ".join(text.get_text() for text in axes.texts)
     assert all(method in texts and f"{rank:.2f}" in texts for method, rank in ranks.items())
-    limit = critical_difference(5, 12)
+    limit = of.apart
     assert f"critical difference {limit:.2f}" in texts
     joined = [
         sorted(xs(line))
@@ -315,19 +320,19 @@ def test_diagram_ranks_as_the_overview_and_joins_whom_nemenyi_joins() -> None:
     apart = {round(a, 6) for a in markers} - {round(x, 6) for bar in joined for x in bar}
     for rank in apart:
         assert all(abs(rank - other) > limit for other in markers if round(other, 6) != rank)
-    assert "Below 10 tasks" not in caption_of(figure)
+    assert f"critical difference, {limit:.2f}" in caption_of(figure)
 
 
 def test_diagram_names_whom_it_leaves_out_and_refuses_one_method() -> None:
-    found = tables(3, 4)
+    found = tables(3, 6)
     lost = found[0].rows[0].method
     rows = (replace(found[0].rows[0], cells=3), *found[0].rows[1:])
     holed = (replace(found[0], rows=rows), *found[1:])
-    caption = caption_of(critical_difference_diagram(holed))
-    assert f"not ranked: {lost}." in caption
-    assert "Below 10 tasks" in caption
+    assert f"not ranked: {lost}." in caption_of(critical_difference_diagram(kind(holed)))
     with pytest.raises(ValueError, match="two methods"):
-        critical_difference_diagram(tables(1, 3))
+        critical_difference_diagram(kind(tables(1, 6)))
+    with pytest.raises(ValueError, match="found 3 and 5"):
+        critical_difference_diagram(kind(tables(3, 5)))
 
 
 def test_ablations_show_the_deltas_and_leave_room_for_what_is_missing() -> None:
@@ -467,7 +472,7 @@ def test_kaplan_meier_without_a_split_or_without_events() -> None:
     assert {y for line in steps for y in ys(line)} == {1.0}
 
 
-@pytest.mark.parametrize("make", [curves, lambda: critical_difference_diagram(tables(2, 3))])
+@pytest.mark.parametrize("make", [curves, lambda: critical_difference_diagram(kind(tables(2, 6)))])
 def test_saved_twice_the_bytes_are_the_same(make: Callable[[], Figure], tmp_path: Path) -> None:
     first = save(make(), tmp_path / "a" / "b", "figure")
     # Whatever a user has set for figures of their own.
@@ -486,7 +491,7 @@ def test_figures_need_neither_torch_nor_a_display() -> None:
     program = f"import sys, benchmark.show.figures; sys.exit(bool({heavy} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", program], check=False, env={}).returncode == 0
     forest(tables(2)[0])
-    critical_difference_diagram(tables(2, 2))
+    critical_difference_diagram(kind(tables(2, 6)))
     assert not Gcf.figs
 
 

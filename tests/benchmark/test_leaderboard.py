@@ -13,7 +13,6 @@ from benchmark.analysis.board import Board
 from benchmark.analysis.deduplicate import deduplicate
 from benchmark.analysis.intervals import patient_intervals
 from benchmark.analysis.missing import missing_scores
-from benchmark.analysis.ranks import rankings
 from benchmark.analysis.standings import Standing, standings
 from benchmark.show.columns import scores
 from benchmark.show.leaderboard import render
@@ -137,9 +136,6 @@ def test_incomplete_rows_stand_last_with_their_count() -> None:
     assert [row.method for row in table.rows] == ["mirror", "lucky"]
     assert [row.method for row in table.ranked] == ["mirror"]
     assert "| ⚠ 4/5 | `lucky`" in text
-    ranked = {row.method: row for row in rankings([table])}
-    assert np.isnan(ranked["lucky"].overall.rank)
-    assert ranked["mirror"].overall.rank == 1.0
 
 
 def test_difference_is_over_shared_folds_only() -> None:
@@ -254,44 +250,24 @@ def test_contradicting_trials_are_shown_not_averaged() -> None:
     assert rendered(pd.concat([retried.assign(trial="aa"), frame])) == rendered(frame)
 
 
-def test_ranks_over_tasks_and_the_signed_rank_test() -> None:
+def test_the_overview_says_who_is_better_over_cohorts() -> None:
+    """With the numbers of the model, and nothing of probes."""
     frames = [
         records(
-            {"mirror": [FOLDS], "pca": [[x - 0.01 * (i + 1) for x in FOLDS]]}, task=f"s/C{i}/os"
-        )
-        for i in range(6)
-    ]
-    mirror, pca = rankings(standings(deduplicate(pd.concat(frames))))
-    assert (mirror.overall.rank, pca.overall.rank) == (1.0, 2.0)
-    assert pca.p == pytest.approx(2 / 2**6)
-    assert (mirror.tasks, mirror.wins, mirror.best) == (6, 6, 6)
-    assert mirror.overall.interval == (1.0, 1.0)
-    assert mirror.kinds == (("s", mirror.overall),)
-    few = rankings(standings(deduplicate(pd.concat(frames[:5]))))
-    assert np.isnan(few[1].p)
-
-
-def test_the_overview_says_whether_methods_differ_over_tasks_at_all() -> None:
-    """Friedman by scipy, the critical difference by Demsar's table 5: q 2.343 for three methods."""
-    rng = np.random.default_rng(3)
-    shifts = rng.normal(0, 0.01, (8, 3)) + np.array([0.0, 0.01, -0.01])
-    frames = [
-        records(
-            {
-                name: [[x + shift for x in FOLDS]]
-                for name, shift in zip(("mirror", "pca", "clip"), row, strict=True)
-            },
+            {"mirror": [FOLDS], "pca": [[x + 0.05 + 0.001 * i for i, x in enumerate(FOLDS)]]},
             task=f"{kind}/C{i}/os",
         )
-        for i, row in enumerate(shifts)
-        for kind in (("survival", "few-shot")[i % 2],)
+        for i in range(5)
+        for kind in ("survival", "few-shot")
     ]
-    text = rendered(pd.concat(frames))
-    p = stats.friedmanchisquare(*(-shifts).T).pvalue
-    apart = 2.343 * np.sqrt(3 * 4 / (6 * 8))
-    assert f"Friedman's test that none differs, p {p:.3f}" in text
-    assert f"mean ranks less than {apart:.2f} apart" in text
-    assert "| mean rank (95 %) | few-shot | survival | tasks | wins |" in text
+    board = Board(pd.concat(frames))
+    text, found = render(board).front, board.kinds[0].pair("pca", "mirror")
+    assert "**survival, 5 cohorts** (C0/os, C1/os, C2/os, C3/os, C4/os)." in text
+    assert "Over cohorts better than `mirror` (P ≥ 0.975): `pca`." in text
+    assert "worse than `mirror` (P ≥ 0.975): nobody." in text
+    numbers = f"+{found.delta:.3f} (+{found.low:.3f} to +{found.high:.3f}) | {found.better:.2f}"
+    assert f"| `pca` | self-supervised | 1.0 | 5/5 | {numbers}" in text
+    assert "few-shot, 5 cohorts" not in text
 
 
 def test_what_could_have_been_shown_is_the_power_of_the_corrected_test() -> None:

@@ -1,17 +1,12 @@
-"""The top of the leaderboard: groups over tasks, ranks of those set apart, the control check."""
+"""The front of the leaderboard: what stands over cohorts, what on pages, the control check."""
 
-from itertools import combinations
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
-import scikit_posthocs
 
 from benchmark.analysis.board import Board
 from benchmark.analysis.control import check_control
-from benchmark.analysis.deduplicate import deduplicate
-from benchmark.analysis.ranks import letters, placements, rankings
 from benchmark.analysis.standings import standings
 from benchmark.show import files as board_files
 from benchmark.show.leaderboard import FRONT_TASKS, render
@@ -19,33 +14,6 @@ from tasks.errors import InputError
 from tests.helpers.frames import fake, records
 
 FOLDS = [0.60, 0.62, 0.58, 0.64, 0.61]
-
-
-def clear(n_tasks: int = 12, n_methods: int = 6, seed: int = 0) -> np.ndarray:
-    """Scores in which each method is better than the next by about the noise of a task."""
-    rng = np.random.default_rng(seed)
-    return rng.normal(0.0, 1.0, (n_tasks, n_methods)) - np.arange(n_methods)
-
-
-def test_methods_share_a_letter_unless_nemenyi_tells_them_apart() -> None:
-    scores = clear()
-    names = [f"m{i}" for i in range(6)]
-    groups = letters(names, scores)
-    p = scikit_posthocs.posthoc_nemenyi_friedman(-scores).to_numpy()
-    pairs = list(combinations(range(6), 2))
-    assert {bool(p[i, j] < 0.05) for i, j in pairs} == {True, False}
-    for i, j in pairs:
-        shared = set(groups[names[i]]) & set(groups[names[j]])
-        assert bool(shared) == (p[i, j] >= 0.05)
-
-
-def test_without_evidence_all_are_one_group_and_the_incomplete_have_none() -> None:
-    noise = np.random.default_rng(1).normal(size=(12, 5))
-    assert set(letters("abcde", noise).values()) == {"a"}
-    assert set(letters("abcdef", clear(n_tasks=5)).values()) == {"a"}  # too few tasks
-    holed = clear()
-    holed[3, 2] = np.nan
-    assert "c" not in letters("abcdef", holed)
 
 
 def several(n_tasks: int = 7) -> pd.DataFrame:
@@ -56,38 +24,6 @@ def several(n_tasks: int = 7) -> pd.DataFrame:
         return pd.concat([records(ranked, task=task), floor])
 
     return pd.concat([one(i) for i in range(n_tasks)], ignore_index=True)
-
-
-def test_what_is_not_ranked_has_the_rank_that_it_would_have_and_moves_nobody() -> None:
-    tables = standings(deduplicate(several()))
-    (floor,) = placements(tables)
-    assert (floor.method, floor.overall.rank, floor.wins) == ("floor", 2.0, 0)
-    assert [r.overall.rank for r in rankings(tables)] == [1.0, 2.0]
-    front = render(Board(several())).front
-    assert "| `floor` | 2.0 (2.0 to 2.0) | 2.0 (2.0 to 2.0) | 2.0 (2.0 to 2.0) | 7/7 |" in front
-    assert "A floor or control scores above every ranked method in 0 of 7 tasks." in front
-
-
-def test_front_page_says_in_words_who_cannot_be_told_apart() -> None:
-    names = [f"m{i}" for i in range(6)]
-    frames = [
-        records({m: [[x + 0.05 * s for x in FOLDS]] for m, s in zip(names, row, strict=True)},
-                task=f"survival/C{i}/os")
-        for i, row in enumerate(clear())
-    ]  # fmt: skip
-    front = render(Board(pd.concat(frames))).front
-    groups = letters(names, clear())
-    first = [m for m in names if "a" in groups[m]]
-    assert f"**Over tasks, {len(first)} of 6 cannot be told apart from the best mean rank" in front
-    line = next(row for row in front.splitlines() if row.startswith("| survival/C0/os |"))
-    assert "of 5" in line or "all 5 others" in line or "nobody" in line
-
-
-def test_tasks_with_one_method_to_rank_count_for_nothing() -> None:
-    lonely = records({"mirror": [FOLDS]}, task="retention/C/x")
-    front = render(Board(pd.concat([several(), lonely]))).front
-    assert "**7 tasks, 2 ranked methods.**" in front
-    assert "Not counted, with fewer than two methods to rank: 1." in front
 
 
 def permuted(scores: dict[str, list[float]]) -> pd.DataFrame:
@@ -116,7 +52,7 @@ def test_other_folds_and_planted_cohorts_are_tables_over_tasks_of_their_own() ->
     three = five.assign(n_folds=3)[five["fold"] < 3]
     three["trial"] += "/3"
     page = render(Board(pd.concat([five, three]))).tables["strict-site-folds-default.md"]
-    assert page.count("**7 tasks, 2 ranked methods.**") == 2
+    assert page.count("**survival, 3 cohorts**") == page.count("**subtyping, 4 cohorts**") == 2
     assert "folds\n" in page
 
 
@@ -180,10 +116,10 @@ def test_overview_goes_into_a_page_between_its_marks(tmp_path: Path) -> None:
     once = page.read_text()
     board_files.excerpt(board, page)
     assert page.read_text() == once
-    assert once.startswith("before\n<!-- leaderboard -->\n\n**7 tasks")
+    assert once.startswith("before\n<!-- leaderboard -->\n\n**survival, 3 cohorts**")
     assert once.endswith("\n\n<!-- /leaderboard -->\nafter\n")
     assert "\nold\n" not in once
-    assert "| a | `mirror` |" in once
+    assert "| - | `mirror` | self-supervised |" in once
     page.write_text("without marks")
     with pytest.raises(InputError, match="expected the lines"):
         board_files.excerpt(board, page)

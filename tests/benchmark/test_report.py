@@ -24,7 +24,7 @@ from pydantic import ValidationError
 from benchmark.analysis.board import Board
 from benchmark.analysis.deduplicate import deduplicate
 from benchmark.analysis.intervals import patient_intervals
-from benchmark.analysis.ranks import Comparison
+from benchmark.analysis.over_cohorts import KindComparison
 from benchmark.analysis.standings import standings
 from benchmark.cli.main import app, main
 from benchmark.records.store import Store
@@ -98,7 +98,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 def without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """For tests of something else: figures take most of the time."""
     monkeypatch.setattr(drawings, "of_task", lambda *_: ())
-    monkeypatch.setattr(drawings, "over_tasks", lambda *_: None)
+    monkeypatch.setattr(drawings, "over_cohorts", lambda *_: None)
 
 
 @pytest.fixture(scope="module")
@@ -180,20 +180,19 @@ def test_mean_is_that_of_the_records(report: Path) -> None:
     assert row[2] == f"{ours.mean():.3f} ± {ours.std():.3f}"
 
 
-def test_ranks_are_drawn_where_the_tasks_are_enough(tmp_path: Path) -> None:
-    def tables(n: int, **methods: float) -> Comparison:
+def test_ranks_are_drawn_where_the_cohorts_are_enough(tmp_path: Path) -> None:
+    def of(n: int, **methods: float) -> KindComparison:
         values = {name: [[score, score + 0.01]] for name, score in methods.items()}
-        frames = (records(values, task=f"survival/{i}/os") for i in range(n))
-        (found,) = Board(pd.concat(frames)).comparisons
+        frames = (records(values, task=f"survival/C{i}/os") for i in range(n))
+        (found,) = Board(pd.concat(frames)).kinds
         return found
 
-    # Of three methods Nemenyi's critical difference is 1.35 over six tasks, the fewest.
-    assert drawings.over_tasks(tables(5, mirror=0.6, pca=0.5, cca=0.4), tmp_path) is None
-    drawn = drawings.over_tasks(tables(6, mirror=0.6, pca=0.5, cca=0.4), tmp_path)
+    assert drawings.over_cohorts(of(5, mirror=0.6, pca=0.5, cca=0.4), tmp_path) is None
+    drawn = drawings.over_cohorts(of(6, mirror=0.6, pca=0.5, cca=0.4), tmp_path)
     assert drawn is not None
     assert (tmp_path / drawn.path).is_file()
-    assert "critical difference, 1.35" in drawn.text
-    assert drawings.over_tasks(tables(9, mirror=0.6), tmp_path) is None
+    assert "critical difference, 1.33" in drawn.text
+    assert drawings.over_cohorts(of(7, mirror=0.6, pca=0.5), tmp_path) is not None
 
 
 def test_protocol_and_counts_stand_above_the_scores(report: Path) -> None:

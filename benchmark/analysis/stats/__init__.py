@@ -6,30 +6,22 @@ from benchmark.analysis.stats.bootstrap import (
     resample_counts,
 )
 from benchmark.analysis.stats.estimate import Estimate
+from benchmark.analysis.stats.hierarchical import NOTHING, Pooled, pooled
 from benchmark.analysis.stats.power import smallest_over_folds
-from benchmark.analysis.stats.rank_tests import (
-    Friedman,
-    critical_difference,
-    friedman,
-    holm,
-    nemenyi,
-    task_ranks,
-    wilcoxon,
-)
+from benchmark.analysis.stats.rank_tests import block_ranks, critical_difference, holm
 from benchmark.analysis.stats.resampled import nadeau_bengio
 
 __all__ = [
+    "NOTHING",
     "Estimate",
-    "Friedman",
+    "Pooled",
+    "block_ranks",
     "bootstrap_concordance",
     "critical_difference",
-    "friedman",
     "holm",
     "nadeau_bengio",
-    "nemenyi",
     "percentile_interval",
+    "pooled",
     "resample_counts",
     "smallest_over_folds",
-    "task_ranks",
-    "wilcoxon",
 ]

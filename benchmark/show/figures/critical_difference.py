@@ -1,4 +1,4 @@
-"""The critical-difference diagram: mean ranks over tasks, and which of them differ."""
+"""The critical-difference diagram: mean ranks over cohorts, and which of them differ."""
 
 from collections.abc import Sequence
 
@@ -8,9 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from benchmark.analysis.ranks import score_matrix
-from benchmark.analysis.standings import ALPHA, FEWEST_TASKS, Standing
-from benchmark.analysis.stats import critical_difference, friedman, nemenyi
+from benchmark.analysis.over_cohorts import FEWEST_FOR_GROUPS, KindComparison
+from benchmark.analysis.standings import ALPHA
 from benchmark.show.figures.look import (
     INK,
     MUTED,
@@ -21,46 +20,39 @@ from benchmark.show.figures.look import (
     lay_out,
     look,
     named,
-    stated,
 )
-from benchmark.show.numbers import number
-
-_TRUSTED_TASKS = 10
-"""Below, Demsar (2006) warns, the tests over tasks say little."""
+from benchmark.show.numbers import count, number
 
 _LINE_INCHES = 0.16
 
 
 @look()
-def critical_difference_diagram(tables: Sequence[Standing]) -> Figure:
-    """Draw mean ranks over tasks; a bar joins methods that Nemenyi's test cannot tell apart.
+def critical_difference_diagram(of: KindComparison) -> Figure:
+    """Draw mean ranks over cohorts; a bar joins methods that are not told apart.
 
-    Args:
-        tables: Of one protocol and budget, a task each. Only methods that are complete in all of
-            them are ranked, as the test needs; the caption names the others.
+    Only methods that are complete in every cohort have a rank; the caption names the others.
 
     Returns:
         The best rank on the left, the critical difference as a ruler above.
 
     Raises:
-        ValueError: There are fewer than two such methods.
+        ValueError: There are fewer than two such methods, or too few cohorts.
 
     Source:
-        Demsar, JMLR 7 (2006), section 3.2.2 and figure 1.
+        Demsar, JMLR 7 (2006), figure 1.
     """
     # It takes two seconds to import, which no table should wait for.
     from scikit_posthocs import critical_difference_diagram as draw  # noqa: PLC0415
 
-    every, scores = score_matrix(tables)
-    whole = np.flatnonzero(~np.isnan(scores).any(axis=0))
-    methods = [every[i] for i in whole]
-    left_out = [name for name in every if name not in methods]
-    test = friedman(scores[:, whole])
-    ranks = pd.Series(test.mean_ranks, index=methods)
-    different = pd.DataFrame(
-        nemenyi(test.mean_ranks, test.n_tasks), index=ranks.index, columns=ranks.index
-    )
-    limit = critical_difference(len(methods), test.n_tasks, ALPHA)
+    ranks = pd.Series({row.method: row.rank for row in of.entrants if not np.isnan(row.rank)})
+    left_out = [row.method for row in of.entrants if np.isnan(row.rank)]
+    if np.isinf(of.apart):
+        raise ValueError(
+            f"expected two methods or more and {FEWEST_FOR_GROUPS} cohorts, found {len(ranks)} and"
+            f" {len(of.tables)}"
+        )
+    apart = np.abs(np.subtract.outer(ranks.to_numpy(), ranks.to_numpy())) > of.apart
+    different = pd.DataFrame(np.where(apart, 0.0, 1.0), index=ranks.index, columns=ranks.index)
     figure = canvas(1.0)
     axes = figure.subplots()
     drawn = draw(
@@ -82,29 +74,20 @@ def critical_difference_diagram(tables: Sequence[Standing]) -> Figure:
     for (bar,) in drawn["crossbars"]:
         # The package joins methods in the order of a set, which differs from run to run.
         bar.set_xdata(np.sort(bar.get_xdata()))
-    _ruler(axes, limit, len(methods))
+    _ruler(axes, of.apart, len(ranks))
     lowest, highest = axes.get_ylim()
     figure.set_figheight(0.9 + _LINE_INCHES * (highest - lowest))
-    head(figure, f"Mean rank over {_tasks(test.n_tasks)}")
-    caption(figure, _caption(test.n_tasks, test.p, limit, left_out))
+    cohorts = count(len(of.tables), "cohort")
+    head(figure, f"{of.kind}: mean rank over {cohorts}")
+    caption(figure, _caption(cohorts, of.apart, left_out))
     lay_out(figure)
     return figure
 
 
-def diagram_of_many(tables: Sequence[Standing]) -> Figure | None:
-    """The diagram, or None unless the tasks are enough to tell the first method from the last.
-
-    They are from `FEWEST_TASKS`, where the critical difference is less than ranks can differ.
-
-    Args:
-        tables: Of one protocol and budget, a task each; those with one method to rank are left out.
-    """
-    compared = [table for table in tables if len(table.ranked) > 1]
-    shared = [{row.method for row in table.ranked} for table in compared]
-    n = len(set.intersection(*shared)) if shared else 0
-    if len(compared) < FEWEST_TASKS or n < 2 or critical_difference(n, len(compared)) >= n - 1:
-        return None
-    return critical_difference_diagram(compared)
+def diagram_of_many(of: KindComparison) -> Figure | None:
+    """The diagram, or None unless the cohorts are enough to tell the first method from the last."""
+    ranks = [row.rank for row in of.entrants if not np.isnan(row.rank)]
+    return critical_difference_diagram(of) if of.apart < len(ranks) - 1 else None
 
 
 def _ruler(axes: Axes, limit: float, worst: int) -> None:
@@ -122,19 +105,11 @@ def _ruler(axes: Axes, limit: float, worst: int) -> None:
     axes.text(1.0, 2.75, f"critical difference {number(limit, 2)}", fontsize=7.5, va="bottom")
 
 
-def _caption(n_tasks: int, p: float, limit: float, left_out: Sequence[str]) -> str:
-    few = (
-        f" Below {_TRUSTED_TASKS} tasks these tests see only large differences."
-        if n_tasks < _TRUSTED_TASKS
-        else ""
-    )
-    absent = f" Not in every task, so not ranked: {', '.join(left_out)}." if left_out else ""
+def _caption(cohorts: str, limit: float, left_out: Sequence[str]) -> str:
+    absent = f" Not in every cohort, so not ranked: {', '.join(left_out)}." if left_out else ""
     return (
-        f"1 is the best. Friedman's test over {_tasks(n_tasks)}: {stated(p)}. A bar joins"
-        f" methods that Nemenyi's test cannot tell apart (p ≥ {ALPHA}): they rank closer than the"
-        f" critical difference, {number(limit, 2)}.{few}{absent}"
+        f"1 is the best. Over {cohorts}, a primary task each. A bar joins methods that cannot be"
+        " told apart: their mean ranks differ by no more than the critical difference,"
+        f" {number(limit, 2)}, which methods relabelled within each cohort exceed in"
+        f" {ALPHA:.0%} of cases.{absent}"
     )
-
-
-def _tasks(n: int) -> str:
-    return f"{n} task{'s' if n > 1 else ''}"

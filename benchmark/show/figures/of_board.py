@@ -47,10 +47,10 @@ def draw(board: Board, source: str, folder: Path) -> list[Path]:
 
 
 def _figures(board: Board) -> Iterator[tuple[str, Figure]]:
-    for one in board.comparisons:
-        if one.protocol == "strict" and (diagram := diagram_of_many(one.tables)):
+    for one in board.kinds:
+        if one.protocol == "strict" and (diagram := diagram_of_many(one)):
             sort = "planted" if one.planted else "real"
-            yield _name("ranks", sort, one.budget, one.n_folds), diagram
+            yield _name("ranks", one.kind, sort, one.budget, one.n_folds), diagram
     strict = [table for table in board.standings if table.protocol == "strict"]
     for table in strict:
         if fnmatchcase(table.task, _FORESTS) and not table.planted:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from benchmark.analysis.ranks import Comparison
+from benchmark.analysis.over_cohorts import KindComparison
 from benchmark.analysis.standings import REFERENCE, TABLE, Standing
 from benchmark.show.figures import (
     Tradeoff,
@@ -89,16 +89,16 @@ def survival_predictions(predictions: pd.DataFrame) -> dict[tuple[object, ...], 
     return {tuple(key): rows for key, rows in scored.groupby([*TABLE, "method"])}
 
 
-def over_tasks(of: Comparison, root: Path) -> Drawing | None:
+def over_cohorts(of: KindComparison, root: Path) -> Drawing | None:
     """The critical-difference diagram of a comparison, if there can be one.
 
     Args:
-        of: Methods over tasks.
+        of: Methods over cohorts.
         root: The report's folder.
     """
-    figure = diagram_of_many(of.tables)
+    figure = diagram_of_many(of)
     cohorts = "Planted cohorts" if of.planted else "Real cohorts"
-    place = (cohorts, of.protocol, of.budget, of.n_folds)
+    place = (of.kind, cohorts, of.protocol, of.budget, of.n_folds)
     return None if figure is None else save_drawing(figure, root, slug("ranks", *place))
 
 

@@ -83,8 +83,8 @@ def _fill(root: Path, store: Store) -> None:
         _write(root, topic.path, pages.topic(topic))
     ranks = {
         one: drawing
-        for one in board.comparisons
-        if (drawing := drawings.over_tasks(one, root)) is not None
+        for one in board.kinds
+        if (drawing := drawings.over_cohorts(one, root)) is not None
     }
     _write(root, "index.html", pages.index(board, ranks, further, by_method))
     risks = drawings.survival_predictions(board.predictions)

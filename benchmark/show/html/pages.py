@@ -11,8 +11,8 @@ from markupsafe import Markup, escape
 from benchmark.analysis.board import Board
 from benchmark.analysis.intervals import RESAMPLES
 from benchmark.analysis.missing import Missing
-from benchmark.analysis.ranks import Comparison
-from benchmark.analysis.standings import FEWEST_TASKS, REFERENCE, Standing
+from benchmark.analysis.over_cohorts import FEWEST_FOR_GROUPS, Comparison, Entrant, KindComparison
+from benchmark.analysis.standings import REFERENCE, Standing
 from benchmark.show import columns
 from benchmark.show.columns import Entry
 from benchmark.show.escape import plain
@@ -84,7 +84,7 @@ class Pages:
     def index(
         self,
         board: Board,
-        drawings: Mapping[Comparison, Drawing],
+        drawings: Mapping[KindComparison, Drawing],
         topics: Sequence[Topic],
         trials: Mapping[str, Sequence[RecordedTrial]],
     ) -> str:
@@ -99,7 +99,7 @@ class Pages:
                     for t in tables
                 }
             )
-            settings = [(one, *_compared(one, title.lower()), drawings.get(one)) for one in chosen]
+            settings = [_compared(one, title.lower(), drawings) for one in chosen]
             if chosen:
                 sections.append((title, cohorts, settings))
         return self._render(
@@ -111,7 +111,7 @@ class Pages:
             missing=_missing(board.missing_comparisons),
             more=len(board.missing) - len(board.missing_comparisons),
             reference=REFERENCE,
-            fewest_tasks=FEWEST_TASKS,
+            fewest_cohorts=FEWEST_FOR_GROUPS,
             resamples=RESAMPLES,
         )
 
@@ -172,15 +172,19 @@ def _missing(found: Sequence[Missing]) -> Table[Missing] | None:
     return columns.missing(found).seen(View.PAGE) if found else None
 
 
-def _compared(of: Comparison, where: str) -> tuple[Table[Any] | None, Table[Standing]]:
-    """The tables of the methods and of the tasks."""
+_Ranked = tuple[Table[Entrant], Drawing | None]
+
+
+def _compared(
+    of: Comparison, where: str, drawings: Mapping[KindComparison, Drawing]
+) -> tuple[Comparison, list[_Ranked], Table[Standing]]:
+    """The methods over the cohorts of each kind, and the tasks."""
     setting = f"{where}, protocol {of.protocol}, budget {of.budget}"
-    caption = (
-        f"Mean rank over {count(len(of.compared), 'task')} of {setting}; 1 is the best; methods"
-        " that share a letter of their groups cannot be told apart over tasks"
-    )
-    ranking = columns.ranking(of, caption).seen(View.PAGE) if of.rankings else None
-    return ranking, columns.tasks(of, f"Tasks of {setting}").seen(View.PAGE)
+    rankings: list[_Ranked] = []
+    for kind in of.kinds:
+        caption = f"{kind.kind} over {count(len(kind.tables), 'cohort')} of {setting}"
+        rankings.append((columns.ranking(kind, caption).seen(View.PAGE), drawings.get(kind)))
+    return of, rankings, columns.tasks(of, f"Tasks of {setting}").seen(View.PAGE)
 
 
 _Method = tuple[str, Sequence[RecordedTrial]]
