@@ -135,7 +135,7 @@ class Board:
 
     def frame(self) -> pd.DataFrame:
         """A row per task and method, unrounded numbers."""
-        return pd.DataFrame([_line(table, row) for table in self.standings for row in table.rows])
+        return pd.DataFrame([line(table, row) for table in self.standings for row in table.rows])
 
 
 def _matching(option: str, values: Sequence[str], patterns: str) -> set[str]:
@@ -152,7 +152,9 @@ def _matching(option: str, values: Sequence[str], patterns: str) -> set[str]:
     return found
 
 
-def _line(table: Standing, row: Row) -> dict[str, object]:
+def line(table: Standing, row: Row) -> dict[str, object]:
+    """All that a table says of a method, its other metrics by their names."""
+    others = zip(table.others, row.others, strict=True)
     return {
         "task": table.task,
         "cohort": table.cohort,
@@ -172,10 +174,13 @@ def _line(table: Standing, row: Row) -> dict[str, object]:
         "metric": table.primary.name,
         "higher_is_better": table.primary.higher_is_better,
         "cells": row.cells,
+        "all_cells": table.cells,
         "score": row.score.mean,
         "sd": row.spread,
         "low": row.score.low,
         "high": row.score.high,
+        "patients_low": row.patients[0],
+        "patients_high": row.patients[1],
         "reference": REFERENCE if table.reference else None,
         "difference": row.difference.mean,
         "difference_low": row.difference.low,
@@ -185,4 +190,7 @@ def _line(table: Standing, row: Row) -> dict[str, object]:
         "tied_with_best": row.tied,
         "fit_seconds": row.seconds,
         "parameters": row.parameters,
+        "step_flops": row.flops,
+        "peak_memory_mb": row.memory,
+        **{measure.name: mean for measure, (mean, _) in others},
     }

@@ -33,7 +33,7 @@ def page(cards: Sequence[Card]) -> str:
     )
     of_all = [line for line in _limits(cards[0]) if all(line in _limits(card) for card in cards)]
     shared = of_all if len(cards) > 1 else []
-    parts = [_HEAD, grid(table("Cohorts", columns, cards), View.FULL)]
+    parts = [_HEAD, grid(table("Cohorts", columns, cards), View.MARKDOWN)]
     if shared:
         parts.append(f"\nWhat none of them is good for:\n\n{bullets(shared)}")
     return "".join([*parts, *(part for card in cards for part in _card(card, shared))])
@@ -49,13 +49,13 @@ def _card(card: Card, shared: Sequence[str]) -> Iterator[str]:
             numeric("events", lambda one: one.n_events, whole),
             numeric("follow-up", lambda one: one.follow_up, _months),
         )
-        yield f"\n{grid(table('Endpoints', endpoints, card.endpoints), View.FULL)}"
+        yield f"\n{grid(table('Endpoints', endpoints, card.endpoints), View.MARKDOWN)}"
     if card.labels:
         labels: tuple[Column[LabelFacts], ...] = (
             Column("label", lambda one: one.name, kind="name"),
             Column("patients", _classes),
         )
-        yield f"\n{grid(table('Labels', labels, card.labels), View.FULL)}"
+        yield f"\n{grid(table('Labels', labels, card.labels), View.MARKDOWN)}"
     if callers := _callers(card):
         yield f"\nWho called them from what:\n\n{bullets(callers)}"
     if limits := [line for line in _limits(card) if line not in shared]:

@@ -1,6 +1,6 @@
 """What the tables of the leaderboard say, wherever they are shown: their columns, declared once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
@@ -10,12 +10,13 @@ from benchmark.analysis.ablations import Delta
 from benchmark.analysis.control import ControlCheck, Judged, MethodCheck
 from benchmark.analysis.missing import Missing
 from benchmark.analysis.optimism import Optimism
-from benchmark.analysis.over_cohorts import Comparison, Entrant, KindComparison
+from benchmark.analysis.over_cohorts import Entrant, KindComparison
 from benchmark.analysis.standings import ALPHA, REFERENCE, Measure, Row, Standing
 from benchmark.analysis.stats import Estimate, Pooled
 from benchmark.analysis.stats.hierarchical import ROPE
 from benchmark.show.numbers import (
     NONE,
+    count,
     interval,
     number,
     p_value,
@@ -29,7 +30,6 @@ from benchmark.show.page_names import method_page, task_page
 from benchmark.show.sentences import slide_encoder
 from benchmark.show.tables import (
     BROWSER,
-    MARKDOWN,
     Column,
     Name,
     Strip,
@@ -153,7 +153,7 @@ def _other(i: int, measure: Measure) -> Column[Entry]:
         partial = 0 < cells < entry.row.cells
         return f"{number(mean)} ({cells}/{entry.table.cells})" if partial else number(mean)
 
-    views = View.DETAILS | View.OTHERS | View.TERMINAL
+    views = View.OTHERS | View.TERMINAL
     higher = measure.higher_is_better
     return measured(directed(measure), text, lambda e: e.row.others[i][0], views, descending=higher)
 
@@ -164,10 +164,10 @@ def _primary(header: str, *, descending: bool = False) -> Column[Entry]:
     )
 
 
-_MAIN = ~(View.DETAILS | View.OTHERS)
+_MAIN = ~View.OTHERS
 _ONE, _EVERY = View.METHOD, View.PAGE | View.METHOD
-_COMPARED = _EVERY | View.FULL | View.TERMINAL | View.LATEX
-_COST, _RESOURCE = View.FRONT | View.FULL | View.PAGE, View.DETAILS | View.PAGE
+_COMPARED = _EVERY | View.TERMINAL | View.LATEX
+_COST = View.PAGE
 
 _PLACE: tuple[Column[Entry], ...] = (
     Column("task", lambda e: e.table.task, kind="name", views=_ONE,
@@ -180,22 +180,21 @@ _BEFORE: tuple[Column[Entry], ...] = (
     Column("mark", lambda e: _MARKS.get(e.mark, (e.mark, 3.0))[0],
            lambda e: _MARKS.get(e.mark, (e.mark, 3.0))[1], views=_EVERY),
     methods(lambda e: e.row.method, views=~_ONE),
-    choice("family", lambda e: e.row.family, View.FULL),
-    choice("metric", lambda e: directed(e.table.primary), _ONE),
+        choice("metric", lambda e: directed(e.table.primary), _ONE),
 )  # fmt: skip
 _SCORE: tuple[Column[Entry], ...] = (
     Column("score and interval", lambda _: "", kind="drawing", views=View.PAGE, strip=strip),
     span("95 % interval", lambda e: (e.row.score.low, e.row.score.high), _MAIN),
 )
-_PATIENTS: Column[Entry] = span("over patients", lambda e: e.row.patients, _EVERY | View.FULL)
+_PATIENTS: Column[Entry] = span("over patients", lambda e: e.row.patients, _EVERY | View.MARKDOWN)
 _DIFFERENCE: tuple[Column[Entry], ...] = (
     numeric(f"Δ to {REFERENCE}", lambda e: e.row.difference.mean, signed, _COMPARED),
     span("of Δ", lambda e: (e.row.difference.low, e.row.difference.high), _COMPARED, sign=True,
          heard="95 % interval of Δ"),
     measured(f"Δ to {REFERENCE} (95 %)", lambda e: with_interval(e.row.difference, sign=True),
-             lambda e: e.row.difference.mean, View.FRONT),
+             lambda e: e.row.difference.mean, View.MARKDOWN),
     numeric("p", lambda e: e.row.difference.p, p_value, _MAIN, heard="p of Δ"),
-    numeric("could show", lambda e: e.row.smallest, views=View.FULL),
+    numeric("could show", lambda e: e.row.smallest, views=View.MARKDOWN),
 )  # fmt: skip
 _CELLS: Column[Entry] = measured(
     "folds x seeds", lambda e: f"{e.row.cells}/{e.table.cells}", lambda e: e.row.cells, _EVERY
@@ -207,8 +206,8 @@ _SORT: tuple[Column[Entry], ...] = (
 _COSTS: tuple[Column[Entry], ...] = (
     numeric("fit, s", lambda e: e.row.seconds, seconds, _COST),
     numeric("parameters", lambda e: e.row.parameters, size, _COST),
-    numeric("GFLOP/step", lambda e: e.row.flops, lambda x: number(x / 1e9, 2), _RESOURCE),
-    numeric("memory, MB", lambda e: e.row.memory, lambda x: number(x, 0), _RESOURCE),
+    numeric("GFLOP/step", lambda e: e.row.flops, lambda x: number(x / 1e9, 2), _COST),
+    numeric("memory, MB", lambda e: e.row.memory, lambda x: number(x, 0), _COST),
 )
 
 
@@ -289,22 +288,6 @@ def over_cohorts(found: Pooled) -> str:
     return f"{signed(found.delta)} ({interval(found.low, found.high, sign=True)})"
 
 
-def _tied(of: Standing) -> Text:
-    best = of.best
-    others = [row for row in of.ranked if row is not best]
-    tied, apart = ([r.method for r in others if r.tied is same] for same in (True, False))
-    if best is None or not others:
-        return NONE
-    if not apart:
-        return f"all {len(others)} others" if len(others) > 1 else names([others[0].method])
-    if not tied:
-        return "nobody"
-    few = f"{len(tied)} of {len(others)}: "
-    if len(tied) <= len(apart):
-        return [few, *names(tied)]
-    return [f"{few}all but ", *names(apart)]
-
-
 def _best_of(of: Standing, role: str) -> Text:
     """The first complete row of a role; rows are ordered best first."""
     rows = (row for row in of.rows if row.role == role and row.cells == of.cells)
@@ -312,31 +295,44 @@ def _best_of(of: Standing, role: str) -> Text:
     return NONE if row is None else (Name(row.method), f" {number(row.score.mean)}")
 
 
-def _score_of(row: Row | None) -> str:
-    return NONE if row is None else with_interval(row.score)
+def _best(of: Standing) -> Text:
+    if of.best is None:
+        return NONE
+    return (Name(of.best.method), f" {with_interval(of.best.score)}")
+
+
+def asked(of: Standing) -> str:
+    """Of a task its kind, what it is judged by, and what who knows nothing scores."""
+    chance = "" if of.primary.chance is None else f", chance {of.primary.chance:g}"
+    return f"{of.kind}: {directed(of.primary)}{chance}"
 
 
 _TASKS: tuple[Column[Standing], ...] = (
-    Column("task", lambda t: f"{t.task}{' ⚠ circular' if t.circular else ''}", kind="name",
-           link=page_of),
+    Column("task", lambda t: f"{t.task}{_circular(t)}", kind="name", views=BROWSER, link=page_of),
+    Column("task", lambda t: f"{t.task.partition('/')[2]}{_circular(t)}", kind="name",
+           views=View.MARKDOWN),
     numeric("patients", lambda t: t.n_patients[1], whole),
     numeric("events", lambda t: t.n_events, whole),
     measured("folds x seeds", lambda t: f"{t.n_splits} x {len(t.seeds)}", lambda t: t.cells,
              BROWSER),
-    choice("metric", lambda t: directed(t.primary)),
-    Column("best", lambda t: (Name(t.best.method),) if t.best else NONE,
-           link=lambda t: method_page(t.best.method) if t.best else ""),
-    Column("score (95 %)", lambda t: _score_of(t.best)),
-    Column("cannot be told apart from the best", _tied),
-    Column(Name(REFERENCE), lambda t: _score_of(t.reference), views=MARKDOWN),
-    Column("best floor or control", lambda t: _best_of(t, "control"), views=MARKDOWN),
-    Column("best supervised", lambda t: _best_of(t, "supervised"), views=MARKDOWN),
+    choice("metric", lambda t: directed(t.primary), BROWSER),
+    numeric("chance", lambda t: t.primary.chance, lambda x: f"{x:g}", BROWSER),
+    Column("best (95 %)", _best, link=lambda t: method_page(t.best.method) if t.best else ""),
+    measured("tied", lambda t: f"{sum(r.tied for r in t.ranked)}/{len(t.ranked)}",
+             lambda t: sum(r.tied for r in t.ranked)),
+    numeric(REFERENCE, lambda t: t.reference.score.mean if t.reference else None),
+    Column("floor", lambda t: _best_of(t, "control"), heard="best floor or control"),
+    Column("supervised", lambda t: _best_of(t, "supervised"), heard="best supervised"),
 )  # fmt: skip
 
 
-def tasks(of: Comparison, caption: str) -> Table[Standing]:
-    """Who is best on each task, who cannot be told apart from it, what floors reach."""
-    return table(caption, _TASKS, of.tables)
+def _circular(of: Standing) -> str:
+    return " ⚠" if of.circular else ""
+
+
+def tasks(of: Sequence[Standing], caption: str) -> Table[Standing]:
+    """Who is best on each task, how many cannot be told apart from it, what floors reach."""
+    return Table(caption, _TASKS, grouped(of, asked, str))
 
 
 def _lacking(found: Missing) -> Text:
@@ -362,6 +358,35 @@ _MISSING: tuple[Column[Missing], ...] = (
 def missing(found: Sequence[Missing]) -> Table[Missing]:
     """What is not in the tables, and why."""
     return table("What is missing, and why", _MISSING, found)
+
+
+_Reason = tuple[Missing, ...]
+
+
+def _of_all(found: _Reason, of: Callable[[Missing], Iterable[str]]) -> list[str]:
+    return sorted({name for one in found for name in of(one)})
+
+
+def _few_of(found: _Reason) -> Text:
+    methods = _of_all(found, lambda one: one.methods)
+    return names(methods) if len(methods) <= _FEW else count(len(methods), "method")
+
+
+_REASONS: tuple[Column[_Reason], ...] = (
+    Column("methods", _few_of, kind="name"),
+    measured("tasks", lambda found: f"{len(_of_all(found, lambda one: one.tasks)):,}",
+             lambda found: len(_of_all(found, lambda one: one.tasks))),
+    numeric("folds x seeds", lambda found: sum(one.cells for one in found), whole),
+    Column("reason", lambda found: f"{found[0].status}: {found[0].reason}"),
+)  # fmt: skip
+
+
+def reasons(found: Sequence[Missing]) -> Table[_Reason]:
+    """What is missing, a line a reason, whatever the protocol and the tasks."""
+    same: dict[tuple[str, str], list[Missing]] = {}
+    for one in found:
+        same.setdefault((one.status, one.reason), []).append(one)
+    return table("What is missing, and why", _REASONS, [tuple(of) for of in same.values()])
 
 
 _DELTAS: tuple[Column[Delta], ...] = (
@@ -473,7 +498,7 @@ def control(check: ControlCheck) -> Table[MethodCheck]:
         return numeric(header, lambda row: row.scores[i])
 
     columns: tuple[Column[MethodCheck], ...] = (
-        Column("", lambda row: "" if row.at_chance else "⚠", views=MARKDOWN),
+        Column("", lambda row: "" if row.at_chance else "⚠", views=View.MARKDOWN),
         methods(lambda row: row.method),
         choice("role", lambda row: row.role, BROWSER),
         choice("check", _verdict_of, BROWSER),
@@ -489,19 +514,25 @@ def _verdict_of(row: MethodCheck) -> str:
     return "at chance" if row.at_chance else "⚠ not at chance"
 
 
-def cohorts(tables: Sequence[Standing]) -> Table[Standing]:
-    """Where cohorts come from, with the most patients of each that any task tests."""
-    most: dict[str, int] = {}
+_Source = tuple[Standing, tuple[tuple[str, int], ...]]
+
+
+def sources(tables: Sequence[Standing]) -> Table[_Source]:
+    """Where cohorts come from, those of one source in a line, with the most patients tested."""
+    of_source: dict[tuple[str, str, str], tuple[Standing, dict[str, int]]] = {}
     for of in tables:
+        encoder = slide_encoder(of.encoder, of.pretrained_on)
+        _, most = of_source.setdefault((of.source, of.licence, encoder), (of, {}))
         most[of.cohort] = max(most.get(of.cohort, 0), of.n_patients[1])
-    first = {of.cohort: of for of in reversed(tables)}
-    encoders = {of.cohort: slide_encoder(of.encoder, of.pretrained_on) for of in tables}
-    encoder = Column[Standing]("slide encoder", lambda t: encoders[t.cohort])
-    columns: tuple[Column[Standing], ...] = (
-        Column("cohort", lambda t: t.cohort, kind="name"),
-        numeric("patients tested, at most", lambda t: most[t.cohort], whole),
-        *((encoder,) if any(encoders.values()) else ()),
-        Column("source", lambda t: t.source),
-        Column("licence", lambda t: t.licence),
-    )
-    return table("Cohorts", columns, [first[name] for name in sorted(first)])
+    encoded = any(encoder for _, _, encoder in of_source)
+    columns: tuple[Column[_Source], ...] = (
+        Column("cohorts (patients tested)",
+               lambda s: ", ".join(f"{cohort} ({n:,})" for cohort, n in s[1]), kind="name"),
+        *((Column[_Source]("slide encoder",
+                           lambda s: slide_encoder(s[0].encoder, s[0].pretrained_on) or NONE),)
+          if encoded else ()),
+        Column("source", lambda s: s[0].source),
+        Column("licence", lambda s: s[0].licence),
+    )  # fmt: skip
+    rows = [(of, tuple(sorted(most.items()))) for of, most in of_source.values()]
+    return table("Cohorts", columns, sorted(rows, key=lambda row: row[1]))

@@ -77,7 +77,7 @@ def terminal(text: str) -> str:
 
 def csv_frame(frame: pd.DataFrame) -> pd.DataFrame:
     """A frame whose texts no spreadsheet takes for formulas; numbers are as they were."""
-    return frame.apply(lambda column: _each(column, csv_cell))
+    return frame.rename(columns=csv_cell).apply(lambda column: _each(column, csv_cell))
 
 
 def csv_cell(value: object) -> object:

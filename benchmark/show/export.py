@@ -1,17 +1,52 @@
 """The leaderboard for a spreadsheet and for a paper: the same standings, csv and LaTeX."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from benchmark.analysis.board import Board
+import pandas as pd
+
+from benchmark.analysis.board import Board, line
+from benchmark.analysis.missing import Missing
 from benchmark.analysis.standings import Standing
 from benchmark.show import columns, escape
 from benchmark.show.numbers import NONE
 from benchmark.show.tables import Column, Name, Table, View
 
+_OF_COHORTS = ("source", "encoder", "pretrained_on", "reference")
+
 
 def sheet(board: Board) -> str:
     """A row per task and method, unrounded numbers, as csv."""
     return escape.csv_frame(board.frame()).to_csv(index=False)
+
+
+def sheet_of(tables: Iterable[Standing]) -> str:
+    """The same of some tables, numbers to five digits, cohorts described elsewhere."""
+    rows = [line(table, row) for table in tables for row in table.rows]
+    return _csv([{name: row[name] for name in row if name not in _OF_COHORTS} for row in rows])
+
+
+def missing_sheet(found: Iterable[Missing]) -> str:
+    """A row per thing that is missing, as csv; names between blanks."""
+    return _csv(
+        [
+            {
+                "status": one.status,
+                "reason": one.reason,
+                "protocol": one.protocol,
+                "budget": one.budget,
+                "cells": one.cells,
+                "metrics": " ".join(one.metrics),
+                "methods": " ".join(one.methods),
+                "tasks": " ".join(one.tasks),
+            }
+            for one in found
+        ]
+    )
+
+
+def _csv(rows: list[dict[str, object]]) -> str:
+    frame = escape.csv_frame(pd.DataFrame(rows))
+    return frame.to_csv(index=False, float_format="%.5g")
 
 
 def latex(board: Board) -> str:

@@ -21,7 +21,7 @@ def write(board: Leaderboard, output: Path, folder: Path) -> None:
     Args:
         board: What to write.
         output: The front page.
-        folder: Of the tables; nothing else but markdown is touched in it.
+        folder: Of the tables; nothing but Markdown and csv is touched in it.
 
     Raises:
         InputError: They cannot be written.
@@ -91,4 +91,5 @@ def _files(board: Leaderboard, output: Path, folder: Path) -> dict[Path, str]:
 
 
 def _stale(board: Leaderboard, folder: Path) -> list[Path]:
-    return sorted(path for path in folder.glob("*.md") if path.name not in board.tables)
+    ours = (path for ending in ("*.md", "*.csv") for path in folder.glob(ending))
+    return sorted(path for path in ours if path.name not in board.tables)

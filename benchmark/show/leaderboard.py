@@ -8,14 +8,13 @@ from itertools import groupby
 
 from benchmark.analysis.board import Board
 from benchmark.analysis.control import is_control
-from benchmark.analysis.intervals import RESAMPLES
 from benchmark.analysis.over_cohorts import FEWEST_FOR_GROUPS, Comparison
 from benchmark.analysis.standings import REFERENCE, Standing
 from benchmark.analysis.stats.hierarchical import ROPE
 from benchmark.show import columns
-from benchmark.show.escape import html
 from benchmark.show.escape import markdown as escape
 from benchmark.show.escape import markdown_code as code
+from benchmark.show.export import missing_sheet, sheet_of
 from benchmark.show.markdown import bullets, grid, inline
 from benchmark.show.numbers import count
 from benchmark.show.overview import overview
@@ -29,53 +28,31 @@ from benchmark.show.sentences import (
 from benchmark.show.tables import T, Table, View
 from tasks.kinds.published.switches import HONEST
 
-FRONT_TASKS = 80
-"""Tasks whose tables stand on the front page; of more, a browser of code shows a part of it."""
+FRONT_TASKS = 60
+"""Tasks that have a line on the front page; of more, the primary ones have."""
 
 STRICT = "strict"
 
-_PREAMBLE = f"""\
-# Leaderboard
-
-Made by `mirror-bench leaderboard` from the records alone. **Which methods cannot be told apart?**
-Over cohorts, those whose Δ has an interval that holds zero. In one task, those that its line names,
-marked **=** in its table. Do not rank such methods by their scores.
-
+_READING = f"""\
 <details><summary>How to read the numbers</summary>
 
-- **Protocol.** `strict`: folds of patients; whatever is fitted (genes, scalers, encoders, heads
-  and their penalties) sees training patients only, and every test patient is scored once. `paper`
-  re-enacts a published protocol, leaks included. `+permuted-labels`: outcomes were dealt anew
-  among the patients, so that whatever is above chance is wrong. `+site-folds`: folds of whole
-  tissue-source sites; `-x3`: the patients were dealt into folds three times. Protocols and budgets
-  never share a table.
-- **Roles.** Only self-supervised methods compete. Floors and controls, and supervised references,
-  which were told the training patients' outcomes, stand beside them and say what that is worth.
-  Ablations are compared with their parent only.
-- **Over cohorts.** Cohorts are the units, with one primary task a kind (`tasks/suites.toml`): tasks
-  of one cohort share its patients and are no further evidence. **Δ** to `{REFERENCE}`, its
-  interval, the probability that it is better and that the difference is of no consequence (within
-  ±{ROPE:g}) are those of a hierarchical model. Probes (retention, retrieval, missing modality,
-  few-shot) and labels that were called from what methods see have tables, but no place here.
-- **Mean rank**, 1 the best, is over cohorts among the methods that are complete in all of them, and
-  the same everywhere. Methods that share a letter of their **groups** cannot be told apart by it;
-  that needs {FEWEST_FOR_GROUPS} cohorts.
-- The **score** is the mean of the table's first metric over folds and seeds, **±** its standard
-  deviation over them. ↑: higher is better, ↓: lower is better.
-- The **95 % interval** is that of the mean, by the corrected resampled t of Nadeau and Bengio:
-  seeds are averaged within a fold, and folds share training patients, so they do not count as
-  independent. It may pass the ends of the metric's scale.
-- The interval **over patients** keeps the fitted methods and resamples the test patients of each
-  fold, {RESAMPLES:,} times: the luck of who was tested, without that of training.
-- **Δ** is the difference to `{REFERENCE}` on the same folds and seeds, with its corrected
-  interval; **p** tests it, adjusted by Holm for the methods of its group. **Could show** is the
-  smallest difference that this many folds, seeds, patients and events would have found in four
-  of five repetitions: about smaller ones nothing is known here.
-- **●** is the best score; **=** marks methods that **cannot be told apart** from it (p ≥ 0.05,
-  corrected likewise): do not rank them by their scores.
-- **⚠ 4/5** marks a row with scores in 4 of 5 folds x seeds: it stands last and has no rank. A
-  count beside another metric says the same of it.
-- **fit, s** is wall time on the machine that ran it, whatever else it did meanwhile.
+- **best**: of the self-supervised methods, with the 95 % interval of its mean over folds and
+  repeats (corrected for folds that share patients). **tied**: how many of them cannot be told apart
+  from it, itself counted: do not rank those by their scores. **{REFERENCE}**: the score of the
+  method that this project is about. **floor**: the best of what needs no learning: plain features,
+  untrained encoders, age, sex and stage. **supervised**: the best of those that were told the
+  outcomes of the training patients. Floors and supervised references never compete.
+- **Over cohorts**: cohorts are the units, with one primary task a kind (`tasks/suites.toml`), as
+  tasks of one cohort share its patients. **Δ**, its interval, and the probabilities that it is
+  above zero and of no consequence (within ±{ROPE:g}) are those of a hierarchical model. **Mean
+  ranks** and their **groups** (who shares a letter is not told apart; from {FEWEST_FOR_GROUPS}
+  cohorts on) are over the same tasks. Probes and circular labels have no place there.
+- ↑: higher is better. **⚠**: a circular label, called from what the methods see.
+- The pages of tables have every method, **Δ** to `{REFERENCE}` on the same folds, and what they
+  **could show**: about smaller differences nothing is known. The csv files beside them have all
+  other metrics, costs and digits.
+- Protocols: `strict` fits everything, genes and penalties included, on training patients alone.
+  `paper` re-enacts a published protocol, leaks included. They never share a table.
 
 </details>
 """
@@ -97,13 +74,15 @@ class Leaderboard:
 
     @property
     def whole(self) -> str:
-        """Everything that is said, one page after the other."""
-        return "\n".join([self.front, *self.tables.values()])
+        """All pages, one after the other, without the csv files."""
+        pages = (text for name, text in self.tables.items() if name.endswith(".md"))
+        return "\n".join([self.front, *pages])
 
     @property
     def source(self) -> str:
         """What a figure says that it was drawn from: a hash of everything that is said."""
-        return f"leaderboard {hashlib.sha256(self.whole.encode()).hexdigest()[:16]}"
+        said = "\n".join([self.front, *self.tables.values()])
+        return f"leaderboard {hashlib.sha256(said.encode()).hexdigest()[:16]}"
 
 
 def render(board: Board, folder: str = "results/tables") -> Leaderboard:
@@ -114,26 +93,28 @@ def render(board: Board, folder: str = "results/tables") -> Leaderboard:
         folder: Where the tables will be, as the front page links to them.
 
     Returns:
-        Markdown; it depends on what was recorded alone.
+        Markdown and csv; it depends on what was recorded alone.
     """
     if board.records.empty:
-        return Leaderboard(f"{_PREAMBLE}\nThere are no records.\n", {})
+        return Leaderboard("# Leaderboard\n\nThere are no records.\n", {})
     tables = [table for table in board.standings if not is_control(table)]
     main = [table for table in tables if table.protocol == STRICT]
     others = [table for table in tables if table.protocol != STRICT]
     strict = [one for one in board.comparisons if one.protocol == STRICT]
+    first, further = next(iter(strict), None), strict[1:]
     pages = {
         **_pages(main, _of_kind, ()),
         **_pages(others, _of_setting, board.comparisons),
+        **_over_tasks_pages(further),
         **_control_page(board),
         **_ablation_pages(board),
         **_optimism_page(board),
     }
-    front = [_PREAMBLE]
-    glance = len(main) <= FRONT_TASKS
-    for planted, of_sort in groupby(strict, key=lambda one: one.planted):
-        title = "Planted cohorts" if planted else "Real cohorts"
-        front += _section(title, tuple(of_sort), folder, at_a_glance=glance)
+    text = "\n".join(overview(first)).strip() if first else ""
+    front = ["# Leaderboard\n", f"{text}\n", _READING]
+    if first:
+        front += _tasks(first, folder)
+        front += ["## Cohorts\n", grid(columns.sources(first.tables), View.MARKDOWN)]
     if board.control is not None:
         front += [
             "## Control check: permuted labels\n",
@@ -141,13 +122,11 @@ def render(board: Board, folder: str = "results/tables") -> Leaderboard:
             f"[Every method and task]({folder}/permuted-labels.md)\n",
         ]
     front += _optimism_in_brief(board, f"{folder}/optimism-gap.md")
-    front += _elsewhere(board, others, folder)
+    front += _elsewhere(board, others, further, folder)
     front += _foot(board, folder)
     if board.missing:
-        missing = grid(columns.missing(board.missing), View.FULL)
-        pages |= _page("missing", "What is missing, and why", [missing])
-    first = "\n".join(overview(strict[0])).strip() if strict else ""
-    return Leaderboard("\n".join(front), dict(sorted(pages.items())), first)
+        pages["missing.csv"] = missing_sheet(board.missing)
+    return Leaderboard("\n".join(front), dict(sorted(pages.items())), text)
 
 
 def _page(name: str, title: str, text: Sequence[str]) -> dict[str, str]:
@@ -174,18 +153,36 @@ def _pages(
     """Every table in full, those of one place on one page, under what they show together."""
     pages: dict[str, str] = {}
     for (name, title), group in groupby(sorted(tables, key=place), key=place):
+        of_page = tuple(group)
         text: list[str] = []
         for one in over_tasks:
             if one.protocol != STRICT and place(one.tables[0]) == (name, title):
-                cohorts = "planted" if one.planted else "real"
                 if not text and (explained := protocol_explained(one.protocol)):
                     text.append(f"{inline(explained)}\n")
-                layout = count(one.n_folds, "fold") if one.n_folds > 1 else "one split"
-                text.append(f"## Over cohorts: {cohorts} cohorts, {layout}\n")
+                text.append(f"## Over cohorts: {_sort(one)}\n")
                 text += _over_tasks(one)
-        for table in group:
+        text.append(f"All metrics, costs and digits: [{name}.csv]({name}.csv).\n")
+        for table in of_page:
             text += _full(table)
-        pages |= _page(name, escape(title), text)
+        pages |= _page(name, escape(title), text) | {f"{name}.csv": sheet_of(of_page)}
+    return pages
+
+
+def _sort(of: Comparison) -> str:
+    layout = count(of.n_folds, "fold") if of.n_folds > 1 else "one split"
+    return f"{'planted' if of.planted else 'real'} cohorts, budget {of.budget}, {layout}"
+
+
+def _name_of(of: Comparison) -> str:
+    parts = ["planted" if of.planted else "real", of.budget, count(of.n_folds, "fold")]
+    return slug("-".join(part.replace(" ", "-") for part in parts if part != "default"))
+
+
+def _over_tasks_pages(further: Sequence[Comparison]) -> dict[str, str]:
+    """What is compared as on the front page, of further cohorts, budgets and folds."""
+    pages: dict[str, str] = {}
+    for one in further:
+        pages |= _page(_name_of(one), f"Over cohorts: {_sort(one)}", _over_tasks(one))
     return pages
 
 
@@ -193,7 +190,7 @@ def _control_page(board: Board) -> dict[str, str]:
     if board.control is None:
         return {}
     text = [f"{inline(control_verdict(board.control))}\n"]
-    text.append(grid(columns.control(board.control), View.FULL))
+    text.append(grid(columns.control(board.control), View.MARKDOWN))
     return _page("permuted-labels", "Control check: permuted labels", text)
 
 
@@ -215,7 +212,7 @@ def _titled(tables: Sequence[Table[T]]) -> list[str]:
     return [
         text
         for table in tables
-        for text in (f"## {escape(table.caption)}\n", grid(table, View.FULL))
+        for text in (f"## {escape(table.caption)}\n", grid(table, View.MARKDOWN))
     ]
 
 
@@ -235,60 +232,34 @@ def _optimism_in_brief(board: Board, link: str) -> list[str]:
         f"What the published way of evaluating adds to the score of `{REFERENCE}`: the same"
         f" embeddings and folds, the same probe, evaluated as published (paper) and honestly"
         f" ({HONEST}). [Every method, switch by switch]({link})\n",
-        grid(brief, View.FRONT),
+        grid(brief, View.MARKDOWN),
     ]
 
 
-def _section(
-    title: str, of_sort: Sequence[Comparison], folder: str, *, at_a_glance: bool
-) -> list[str]:
-    """Cohorts of one sort: where they come from, the methods over all tasks, and every task."""
-    every = [table for one in of_sort for table in one.tables]
-    text = [f"## {title}\n", grid(columns.cohorts(every), View.FRONT)]
-    for one in of_sort:
-        setting = f"protocol {STRICT}, budget {one.budget}, {one.n_folds} folds"
-        text.append(f"### Over cohorts: {setting}\n")
-        text += _over_tasks(one)
-        links = {table.kind: f"{folder}/{_of_kind(table)[0]}.md" for table in one.tables}
-        named = ", ".join(f"[{escape(kind)}]({link})" for kind, link in links.items())
-        text.append(f"Every table in full, with other metrics and costs: {named}.\n")
-        if at_a_glance:
-            text += [_at_a_glance(table) for table in one.tables]
-    return text
+def _tasks(of: Comparison, folder: str) -> list[str]:
+    """A line a task."""
+    links = {table.kind: f"{folder}/{_of_kind(table)[0]}.md" for table in of.tables}
+    named = ", ".join(f"[{escape(kind)}]({link})" for kind, link in links.items())
+    return [
+        "## Task by task\n",
+        f"Every method on every task: {named}.\n",
+        grid(columns.tasks(of.tables, ""), View.MARKDOWN),
+    ]
 
 
 def _over_tasks(of: Comparison) -> list[str]:
-    return [*overview(of), "**Task by task**\n", grid(columns.tasks(of, ""), View.FULL)]
-
-
-def _at_a_glance(table: Standing) -> str:
-    """A task's table, folded; ablations stand on a page of their own."""
-    rows = [row for row in table.rows if row.role != "ablation"]
-    tied = sum(row.tied for row in table.ranked)
-    best = f": best {table.best.method}, {tied} of {len(table.ranked)} tied" if table.best else ""
-    return "\n".join(
-        [
-            f"<details><summary>{html(f'{table.task}{best}')}</summary>\n",
-            f"{escape(columns.conditions(table))}\n",
-            *_warnings(table),
-            grid(columns.scores(table, rows), View.FRONT),
-            "</details>\n",
-        ]
-    )
+    tasks = grid(columns.tasks(of.tables, ""), View.MARKDOWN)
+    return [*overview(of), "**Task by task**\n", tasks]
 
 
 def _full(table: Standing) -> list[str]:
-    scores = columns.scores(table)
-    conditions = columns.conditions(table)
+    """Every method but ablations, which have a page of their own."""
+    rows = [row for row in table.rows if row.role != "ablation"]
     return [
         f"## {escape(table.task)}\n",
-        f"{escape(conditions)}. Source: {escape(table.source)}."
-        f" Licence: {escape(table.licence)}.\n",
+        f"{escape(columns.conditions(table))}\n",
         *_warnings(table),
-        grid(scores, View.FULL),
-        "<details><summary>Other metrics and costs</summary>\n",
-        grid(scores, View.DETAILS),
-        "</details>\n",
+        grid(columns.scores(table, rows), View.MARKDOWN),
         *([bullets(table.notes)] if table.notes else []),
     ]
 
@@ -303,9 +274,12 @@ def _warnings(table: Standing) -> list[str]:
     ]
 
 
-def _elsewhere(board: Board, others: Sequence[Standing], folder: str) -> list[str]:
+def _elsewhere(
+    board: Board, others: Sequence[Standing], further: Sequence[Comparison], folder: str
+) -> list[str]:
     """Links to what the front page does not show."""
-    links = [
+    links = [f"- [{_sort(one)}]({folder}/{_name_of(one)}.md)\n" for one in further]
+    links += [
         f"- [{escape(title)}]({folder}/{name}.md)\n"
         for name, title in sorted({_of_setting(table) for table in others})
     ]
@@ -314,17 +288,16 @@ def _elsewhere(board: Board, others: Sequence[Standing], folder: str) -> list[st
         " part is worth, on every task, with its interval\n"
         for parent in board.ablations
     ]
-    return ["## Other protocols, ablations\n", "".join(links)] if links else []
+    return ["## Other cohorts, protocols, ablations\n", "".join(links)] if links else []
 
 
 def _foot(board: Board, folder: str) -> list[str]:
-    """Whole scores that are not there; single metrics and ablations stand on their page."""
+    """Whole scores that are not there, a line a reason; single metrics and ablations elsewhere."""
     shown = board.missing_comparisons
     text = ["## What is missing, and why\n"]
-    text.append(grid(columns.missing(shown), View.FRONT) if shown else "Nothing.\n")
-    if more := len(board.missing) - len(shown):
-        text.append(
-            f"{more} more reasons concern single metrics or ablations:"
-            f" [all that is missing]({folder}/missing.md)\n"
-        )
+    text.append(grid(columns.reasons(shown), View.MARKDOWN) if shown else "Nothing.\n")
+    if board.missing:
+        more = len(board.missing) - len(shown)
+        also = f"; {more} more concern single metrics or ablations" if more else ""
+        text.append(f"[All that is missing]({folder}/missing.csv){also}.\n")
     return text

@@ -34,4 +34,4 @@ def _kind(of: KindComparison) -> list[str]:
         if len(of.tables) < FEWEST_FOR_GROUPS
         else f"Mean ranks up to {number(of.apart, 2)} apart are chance."
     )
-    return [" ".join(text) + "\n", grid(columns.ranking(of, ""), View.FULL)]
+    return [" ".join(text) + "\n", grid(columns.ranking(of, ""), View.MARKDOWN)]

@@ -19,9 +19,7 @@ class View(Flag):
     """A place that shows tables.
 
     Attributes:
-        FRONT: The front page of the leaderboard, in brief.
-        FULL: A page of tables in Markdown.
-        DETAILS: What is folded below a table there.
+        MARKDOWN: The leaderboard and its pages.
         TERMINAL: The terminal.
         LATEX: A table for a paper.
         PAGE: The browser.
@@ -29,9 +27,7 @@ class View(Flag):
         METHOD: The page of a method in the browser.
     """
 
-    FRONT = auto()
-    FULL = auto()
-    DETAILS = auto()
+    MARKDOWN = auto()
     TERMINAL = auto()
     LATEX = auto()
     PAGE = auto()
@@ -39,7 +35,6 @@ class View(Flag):
     METHOD = auto()
 
 
-MARKDOWN = View.FRONT | View.FULL | View.DETAILS
 BROWSER = View.PAGE | View.OTHERS | View.METHOD
 EVERYWHERE = ~View(0)
 

@@ -148,10 +148,10 @@ def test_without_the_reference_there_is_no_difference_column() -> None:
     with_it = only(records({"mirror": [FOLDS], "pca": [FOLDS]}))
     without = only(records({"pca": [FOLDS]}))
     one, other = (
-        {column.header for column in scores(table).seen(View.FULL).columns}
+        {column.header for column in scores(table).seen(View.MARKDOWN).columns}
         for table in (with_it, without)
     )
-    assert one - other == {"Δ to mirror", "of Δ", "p", "could show"}
+    assert one - other == {"Δ to mirror (95 %)", "p", "could show"}
 
 
 def test_protocols_budgets_and_folds_never_share_a_table() -> None:
@@ -166,19 +166,23 @@ def test_protocols_budgets_and_folds_never_share_a_table() -> None:
     assert len(standings(deduplicate(pd.concat(frames)))) == 4
     for condition in ("protocol paper · budget default", "protocol strict · budget smoke"):
         assert condition in text
-    assert text.index("protocol strict · budget default") < text.index("| ● | `mirror`")
-    assert "· 3 folds x 1 seed\n" in text
+    page = render(Board(pd.concat(frames))).tables["survival.md"]
+    assert page.index("protocol strict · budget default") < page.index("| ● | `mirror`")
+    assert "· 3 folds x 1 seed\n" in page
     assert "# Protocol paper, budget default" in text
+    assert text.count("\n# Over tasks: planted cohorts, budget") == 2  # beside the front page
 
 
 def test_planted_cohorts_stand_apart_and_sources_are_named() -> None:
-    front = render(Board(fake())).front
-    parts = front.split("\n## ")
-    titles = [part.splitlines()[0] for part in parts[1:]]
-    assert titles == ["Real cohorts", "Planted cohorts", "What is missing, and why"]
-    assert "| PLANTED-BAGS | 200 | planted by mirror-bench | Apache-2.0 |" in parts[2]
-    assert "hif2gene (slide features), PORPOISE (expression), TCGA-CDR (endpoints)" in parts[1]
-    assert "PLANTED" not in parts[1]
+    board = render(Board(fake()))
+    assert "PLANTED" not in board.front.split("## What is missing")[0]
+    assert "[planted cohorts, budget default, 5 folds]" in board.front
+    assert "| PLANTED-BAGS/os |" in board.tables["planted-5-folds.md"]
+    source = "hif2gene (slide features), PORPOISE (expression), TCGA-CDR (endpoints)"
+    line = f"| TCGA-BRCA (885), TCGA-LUAD (425) | {source} | non-commercial (CC BY-NC-SA 4.0) |"
+    assert line in board.front
+    alone = render(Board(records({"mirror": [FOLDS]}, source="planted by hand"))).front
+    assert "| PLANTED (200) | planted by hand | CC0 |" in alone
 
 
 def test_counts_stand_above_the_table() -> None:
@@ -196,19 +200,21 @@ def test_counts_stand_above_the_table() -> None:
 def test_circular_label_is_flagged_and_notes_are_kept() -> None:
     text = rendered(fake())
     assert "**Circular**: the label was called from `rna`" in text
-    assert text.count("**Circular**") == 2  # at a glance and in full
+    assert text.count("**Circular**") == 1
+    assert "| TCGA-BRCA/pam50 ⚠ |" in text
     assert "- rna: 3 patients without expression" in text
 
 
 def test_what_is_missing_is_grouped_counted_and_explained() -> None:
-    text = rendered(fake())
-    foot = text.split("## What is missing")[1]
-    assert "| failed | `contrastive` | strict | default | 1 | every metric" in foot
-    assert "| missing | `pca` | strict | default | 5 | every metric" in foot
-    skipped = [line for line in foot.splitlines() if line.startswith("| skipped")]
-    assert len(skipped) == 1
-    assert "`contrastive`, `mirror`, `pca`, `random-init`" in skipped[0]
-    assert "| 3 | ibs | survival/PLANTED-BAGS/os | 2 events, 5 are needed |" in skipped[0]
+    board = render(Board(fake()))
+    foot = board.front.split("## What is missing")[1]
+    assert "| `contrastive` | 1 | 1 | failed: epoch 3: nan |" in foot
+    assert "| `pca` | 1 | 5 | missing: no record |" in foot
+    assert "2 events" not in foot  # of a further metric
+    (skipped,) = [x for x in board.tables["missing.csv"].splitlines() if x.startswith("skipped")]
+    methods = "contrastive mirror pca random-init"
+    place = f"strict,default,3,ibs,{methods},survival/PLANTED-BAGS/os"
+    assert skipped == f'skipped,"2 events, 5 are needed",{place}'
     assert "Nothing." in rendered(records({"mirror": [FOLDS]}))
 
 
@@ -233,7 +239,7 @@ def test_every_record_matters() -> None:
 def test_a_method_that_cannot_do_the_task_is_a_visible_row() -> None:
     frame = records({"mirror": [[np.nan] * 3], "pca": [[np.nan] * 3]})
     text = rendered(frame)
-    assert "| ⚠ 0/3 | `pca` | controls | - | - |" in text
+    assert "| ⚠ 0/3 | `pca` | - | - |" in text
     assert "`mirror`, `pca`" in text.split("## What is missing")[1]
 
 
@@ -284,7 +290,7 @@ def test_what_could_have_been_shown_is_the_power_of_the_corrected_test() -> None
 def test_a_reason_cannot_break_the_table() -> None:
     frame = records({"mirror": [FOLDS]})
     lose(frame, frame["fold"] == 1, "failed", "bad | cell\nand <b>html</b>")
-    assert "| bad \\| cell and &lt;b&gt;html&lt;/b&gt; |" in rendered(frame)
+    assert "| failed: bad \\| cell and &lt;b&gt;html&lt;/b&gt; |" in rendered(frame)
 
 
 def predictions(n_seeds: int) -> pd.DataFrame:

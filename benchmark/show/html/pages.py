@@ -184,7 +184,7 @@ def _compared(
     for kind in of.kinds:
         caption = f"{kind.kind} over {count(len(kind.tables), 'cohort')} of {setting}"
         rankings.append((columns.ranking(kind, caption).seen(View.PAGE), drawings.get(kind)))
-    return of, rankings, columns.tasks(of, f"Tasks of {setting}").seen(View.PAGE)
+    return of, rankings, columns.tasks(of.tables, f"Tasks of {setting}").seen(View.PAGE)
 
 
 _Method = tuple[str, Sequence[RecordedTrial]]
