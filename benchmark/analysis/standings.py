@@ -15,6 +15,15 @@ from benchmark.records.protocol import TrialProtocol
 REFERENCE = "mirror"
 """The method that the others are compared with."""
 
+SIMPLE = "mean-concat"
+"""What needs no learning: the plain features of both sides, side by side."""
+
+CLINICAL = "clinical"
+"""Age, sex and stage alone."""
+
+UNTRAINED = "random-init"
+"""The reference method's encoders before training: what is not beyond it, training did not give."""
+
 ALPHA = 0.05
 
 RANKED = "self-supervised"

@@ -12,7 +12,7 @@ from benchmark.engine.runner import RunOptions
 from benchmark.records.store import Store
 from benchmark.show import columns
 from benchmark.show.escape import plain
-from benchmark.show.figures import ablations, of_deltas, save
+from benchmark.show.figures import ablations, save
 from benchmark.show.leaderboard import ablation_page
 from benchmark.show.terminal import grid
 from methods.registry import variants
@@ -58,6 +58,6 @@ def ablate(parent: str, metrics: Sequence[str], options: RunOptions, console: Co
     folder = options.results / "ablations"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{parent}.md").write_text(ablation_page(tables, parent), encoding="utf-8")
-    save(ablations(of_deltas(differences, parent)), folder, parent)
+    save(ablations(differences, parent), folder, parent)
     console.print(f"Wrote {folder / parent}.md, .svg and .png", highlight=False)
     return code

@@ -1,12 +1,14 @@
-"""What the figures of a folder say of themselves, kept beside their pixels when they are saved."""
+"""What the figures of a folder say of themselves: the metadata that they were saved with."""
 
+import html
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image
+_HEAD = 20_000
+"""Characters of a file that hold its metadata."""
 
-DPI = 150
-"""Of a PNG."""
+_SIZE = re.compile(r'<svg [^>]*width="([\d.]+)pt" height="([\d.]+)pt"')
 
 
 @dataclass(frozen=True)
@@ -31,20 +33,24 @@ class Saved:
 
 
 def saved_figures(folder: Path) -> tuple[Saved, ...]:
-    """The figures that this package saved there, SVG and PNG, by name."""
-    found = (_saved(path) for path in sorted(folder.glob("*.png")))
+    """The figures that this package saved there, by name."""
+    found = (_saved(path) for path in sorted(folder.glob("*.svg")))
     return tuple(one for one in found if one is not None)
 
 
-def _saved(png: Path) -> Saved | None:
+def _saved(path: Path) -> Saved | None:
     try:
-        with Image.open(png) as image:
-            said = image.info
-            width, height = (round(pixels * 72 / DPI) for pixels in image.size)
-    except (OSError, ValueError, Image.DecompressionBombError):
+        with path.open(encoding="utf-8") as file:
+            text = file.read(_HEAD)
+    except (OSError, ValueError):
         return None
-    vector = png.with_suffix(".svg")
-    if "Title" not in said or not vector.is_file():
+    size, title = _SIZE.search(text), _said(text, "title")
+    if size is None or not title or "Matplotlib" not in text:
         return None
-    title, text, source = (str(said.get(k, "")) for k in ("Title", "Description", "Source"))
-    return Saved(vector, title, text, source, width, height)
+    width, height = (round(float(points)) for points in size.groups())
+    return Saved(path, title, _said(text, "description"), _said(text, "source"), width, height)
+
+
+def _said(text: str, what: str) -> str:
+    found = re.search(rf"<dc:{what}>([^<]*)</dc:{what}>", text)
+    return html.unescape(found[1]) if found else ""

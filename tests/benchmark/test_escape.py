@@ -21,7 +21,7 @@ from rich.console import Console
 from benchmark.analysis.board import Board
 from benchmark.show import escape
 from benchmark.show.export import latex, sheet
-from benchmark.show.figures import ablations, compute, embedding_map, forest, of_deltas
+from benchmark.show.figures import ablations, compute, embedding_map, forest
 from benchmark.show.figures.embedding_map import Projection
 from benchmark.show.figures.look import svg
 from benchmark.show.html import write_report
@@ -238,7 +238,7 @@ def drawn(text: str) -> Iterator[Figure]:
     yield forest(table)
     yield compute(table)
     for parent, found in board.ablations.items():
-        yield ablations(of_deltas(found, parent))
+        yield ablations(found, parent)
     points = pd.DataFrame({"x": [0.0, 1.0, 2.0], "y": [0.0, 1.0, 0.0]}).to_numpy()
     yield embedding_map(Projection(points, (0.5, 0.5)), {text: [text, None, text]}, text, text)
 

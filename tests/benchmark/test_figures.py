@@ -21,17 +21,21 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 from sklearn.decomposition import PCA
 
+from benchmark.analysis.ablations import Delta
 from benchmark.analysis.deduplicate import deduplicate
 from benchmark.analysis.over_cohorts import KindComparison
 from benchmark.analysis.standings import Measure, Standing, standings
 from benchmark.analysis.stats import Estimate
+from benchmark.show.drawn import saved_figures
 from benchmark.show.figures import (
-    Ablation,
     Tradeoff,
     ablations,
+    calibration,
+    calibration_groups,
     caption_of,
     compute,
     critical_difference_diagram,
@@ -43,10 +47,11 @@ from benchmark.show.figures import (
     retention,
     risk_groups,
     save,
+    scores,
     title_of,
     tradeoffs,
 )
-from benchmark.show.figures.point_names import spread
+from benchmark.show.figures.look import svg
 from tasks.seeds import generator
 from tests.helpers import frames
 
@@ -95,18 +100,28 @@ def with_roles() -> Standing:
     return replace(table, rows=rows)
 
 
-def deltas(n_methods: int, n_tasks: int) -> list[Ablation]:
+def deltas(n_methods: int, n_tasks: int) -> list[Delta]:
     found = []
     for k in range(n_tasks):
         for i in range(n_methods):
-            mean = float(generator("delta", k, i).normal(0, 0.02))
-            found.append(
-                Ablation(
-                    f"survival/COHORT-{k}/os", "mirror", f"mirror-no-part-{i}", C, 10,
-                    Estimate(mean, mean - 0.015, mean + 0.015, 0.2),
-                )
-            )  # fmt: skip
+            mean = float(generator("delta", k, i).normal(0, 0.05))
+            e = Estimate(mean, mean - 0.015, mean + 0.015, 0.01 if i == k else 0.2)
+            place = (f"survival/COHORT-{k}/os", "strict, budget default, 5 folds", C)
+            found.append(Delta(*place, f"mirror-no-part-{i}", "", 0.6, 5, 2, 200, e))
     return found
+
+
+def tasks_and_methods() -> tuple[Standing, ...]:
+    """Two kinds of task; the first lacks a method."""
+    names = ("mean-concat", *"abcde")
+    first, *others = (
+        replace(
+            table,
+            rows=tuple(replace(r, method=n) for r, n in zip(table.rows, names, strict=True)),
+        )
+        for table in tables(6, 3)
+    )
+    return (replace(first, task="subtyping/COHORT-0/label", rows=first.rows[:-1]), *others)
 
 
 def predictions(n: int = 60, folds: int = 3, seeds: int = 2) -> pd.DataFrame:
@@ -126,6 +141,26 @@ def predictions(n: int = 60, folds: int = 3, seeds: int = 2) -> pd.DataFrame:
 
 def curves() -> Figure:
     return kaplan_meier(risk_groups(predictions()), "mirror", "survival/COHORT/os")
+
+
+def promised(n: int = 300) -> pd.DataFrame:
+    """Predictions with the true survival of an exponential at two times."""
+    rows = predictions(n, seeds=1)
+    hazard = np.exp(generator("test", "kaplan-meier", n).normal(size=n)) / 30
+    true = {f"surv_{m}m": np.exp(-hazard * m) for m in (12, 36)}
+    return rows.assign(**true)
+
+
+def calibrated() -> Figure:
+    figure = calibration({"mean-concat": promised(), "clinical": promised(120)}, "survival/C/os")
+    assert figure is not None
+    return figure
+
+
+def on_tasks() -> Figure:
+    figure = scores(tasks_and_methods())
+    assert figure is not None
+    return figure
 
 
 def traded(n_methods: int, *, truth: bool = True) -> Tradeoff:
@@ -187,8 +222,11 @@ EVERY: dict[str, Callable[[], Figure]] = {
     "compute of 2": lambda: compute(tables(2)[0]),
     "compute of 40": lambda: compute(tables(40)[0]),
     "compute with roles": lambda: compute(with_roles()),
-    "ablations of 1": lambda: ablations(deltas(1, 1)),
-    "ablations of 15": lambda: ablations(deltas(15, 3)),
+    "ablations of 1": lambda: ablations(deltas(1, 1), "mirror"),
+    "ablations of 15": lambda: ablations(deltas(15, 3), "mirror"),
+    "ablations of 30": lambda: ablations(deltas(30, 3), "mirror"),
+    "methods on tasks": on_tasks,
+    "calibration": calibrated,
     "Kaplan-Meier": curves,
     "retention of 3": lambda: retention(traded(3)),
     "retention of 40": lambda: retention(traded(40, truth=False)),
@@ -279,7 +317,7 @@ def test_forest_sets_roles_apart_and_says_what_is_missing() -> None:
     (axes,) = (figure := forest(table)).axes
     names = [row.method for row in table.rows]
     assert labels(axes) == [
-        "self-supervised", *names[:4], "controls", names[4], "supervised", names[5]
+        "self-supervised", *names[:4], "floors and controls", names[4], "supervised", names[5]
     ]  # fmt: skip
     numbers = right_of(axes)
     assert numbers[3].endswith("7/10")
@@ -335,27 +373,82 @@ def test_diagram_names_whom_it_leaves_out_and_refuses_one_method() -> None:
         critical_difference_diagram(kind(tables(3, 5)))
 
 
-def test_ablations_show_the_deltas_and_leave_room_for_what_is_missing() -> None:
+def cells(figure: Figure) -> np.ma.MaskedArray[tuple[int, ...], np.dtype[np.float64]]:
+    """The values behind the colours of a heatmap."""
+    (image,) = figure.axes[0].images
+    found = image.get_array()
+    assert isinstance(found, np.ma.MaskedArray)
+    return found
+
+
+def framed(figure: Figure) -> set[tuple[int, int]]:
+    """Row and column of what stands out."""
+    corners = [patch.get_xy() for patch in figure.axes[0].patches if isinstance(patch, Rectangle)]
+    return {(round(y + 0.5), round(x + 0.5)) for x, y in corners}
+
+
+def test_ablations_show_the_deltas_and_what_survives_correction() -> None:
     given_ = deltas(3, 2)
+    given_[0] = replace(given_[0], measure=Measure("ibs", False))
     del given_[4]
-    told = given_[0] = replace(given_[0], difference=Estimate(0.05, 0.02, 0.08, 0.01), n=7)
-    panels = ablations(given_).axes
-    assert [panel.get_title(loc="left") for panel in panels] == [
-        "survival/COHORT-0/os", "survival/COHORT-1/os"
-    ]  # fmt: skip
-    assert labels(panels[0]) == ["mirror-no-part-0", "mirror-no-part-1", "mirror-no-part-2"]
-    assert [xs(p)[0] for p in points(panels[0])] == [delta.difference.mean for delta in given_[:3]]
-    assert points(panels[0])[0].get_markerfacecolor() != "white"
-    assert right_of(panels[0])[0] == "+0.050  n=7"
-    assert right_of(panels[1])[1] == "no score"
-    assert panels[0].get_xlim() == panels[1].get_xlim()
-    assert panels[0].get_xlim()[1] > told.difference.high
-    other = replace(given_[-1], measure=Measure("ibs", False))
-    first, second = ablations([*given_[:3], other]).axes
-    assert first.get_xlim() != second.get_xlim()
-    assert "ibs ↓" in second.get_xlabel()
+    figure = ablations(given_, "mirror")
+    axes = figure.axes[0]
+    assert [label.get_text() for label in axes.get_xticklabels()] == [f"no-part-{i}" for i in "012"]
+    assert labels(axes) == [
+        "survival/COHORT-0/os  ibs ↓",
+        "survival/COHORT-0/os  harrell_c ↑",
+        "survival/COHORT-1/os  harrell_c ↑",
+    ]
+    means = [float(np.clip(delta.difference.mean, -0.1, 0.1)) for delta in given_]
+    shown = cells(figure)
+    assert shown[0, 0] == pytest.approx(-means[0])  # lower is better
+    assert shown[1, 1:].tolist() == pytest.approx(means[1:3])
+    assert shown[2, [0, 2]].tolist() == pytest.approx(means[3:5])
+    assert shown[2, 1] < -0.9  # not there
+    assert framed(figure) == {(0, 0)}  # that of the other task was taken away
     with pytest.raises(ValueError, match="no ablations"):
-        ablations([])
+        ablations([], "mirror")
+
+
+def test_methods_on_tasks_are_differences_to_plain_features() -> None:
+    found = tasks_and_methods()
+    figure = on_tasks()
+    methods = [label.get_text() for label in figure.axes[0].get_xticklabels()]
+    assert methods == list("abcde")
+    shown, rows = cells(figure), [1, 3, 4]  # each kind has a title
+    for y, table in zip(rows, found, strict=True):
+        score = {row.method: row.score.mean for row in table.rows}
+        for x, method in enumerate(methods):
+            if method in score:
+                difference = np.clip(score[method] - score["mean-concat"], -0.1, 0.1)
+                assert shown[y, x] == pytest.approx(difference)
+            else:
+                assert shown[y, x] < -0.9
+    best = {y: table.best.method for y, table in zip(rows, found, strict=True) if table.best}
+    assert framed(figure) == {(y, methods.index(m)) for y, m in best.items() if m in methods}
+    assert scores(tables(3)) is None
+
+
+def test_calibration_groups_by_hand() -> None:
+    rows = promised()
+    found = calibration_groups(rows, 36)
+    assert len(found) == 5
+    order = rows.sort_values(["surv_36m", "patient"])
+    for group, part in zip(found, np.array_split(np.arange(len(order)), 5), strict=True):
+        own = order.iloc[part]
+        fitted = KaplanMeierFitter().fit(own["time_months"], own["event"])
+        assert group.predicted == pytest.approx(own["surv_36m"].mean())
+        assert group.observed == pytest.approx(float(fitted.predict(36.0)), abs=1e-12)
+        assert group.low <= group.observed <= group.high
+    seeds = pd.concat(
+        [rows.assign(seed=s, surv_36m=rows["surv_36m"] + d) for s, d in ((0, 0.1), (1, -0.1))]
+    )
+    again = rows.assign(fold=rows["fold"] + 3, surv_36m=0.5)  # dealt a second time
+    for same in (seeds, pd.concat([again, rows]), rows.sample(frac=1.0, random_state=2)):
+        ours = [list(vars(group).values()) for group in calibration_groups(same, 36)]
+        assert np.allclose(ours, [list(vars(group).values()) for group in found])
+    assert calibration_groups(rows.head(30), 36) == ()
+    assert calibration_groups(rows[rows["time_months"] < 36], 36) == ()
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), max_size=12))
@@ -386,17 +479,6 @@ def test_compute_draws_every_method_and_the_front_of_the_ranked() -> None:
     low, high = axes.get_xlim()
     assert low < min(x for x, _ in at)
     assert high >= 100 * low * (1 - 1e-9)
-
-
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=30), st.floats(0.0, 0.2))
-def test_labels_are_spread_within_the_axis(heights: list[float], gap: float) -> None:
-    found = spread(np.sort(heights), gap)
-    assert found.min() >= -1e-9
-    assert found.max() <= 1 + 1e-9
-    least = min(gap, 1 / max(len(heights) - 1, 1))
-    assert (np.diff(found) >= least - 1e-9).all()
-    if (np.diff(np.sort(heights)) >= least).all():
-        assert found == pytest.approx(np.sort(heights))
 
 
 def test_risk_groups_by_hand() -> None:
@@ -481,9 +563,9 @@ def test_saved_twice_the_bytes_are_the_same(make: Callable[[], Figure], tmp_path
     assert [path.name for path in first] == ["figure.svg", "figure.png"]
     for one, other in zip(first, second, strict=True):
         assert one.read_bytes() == other.read_bytes()
-    svg = first[0].read_text()
-    assert "<dc:date>" not in svg
-    assert caption_of(make()).split(".")[0] in svg
+    text = first[0].read_text()
+    assert "<dc:date>" not in text
+    assert caption_of(make()).split(".")[0] in text
 
 
 def test_figures_need_neither_torch_nor_a_display() -> None:
@@ -530,9 +612,19 @@ def test_principal_axes_are_those_of_scikit_learn() -> None:
 
 
 def test_files_are_lean_and_their_text_is_text(tmp_path: Path) -> None:
-    svg, png = save(forest(tables(40)[0]), tmp_path, "forest", "leaderboard abc")
-    assert svg.stat().st_size < 100_000
+    path, png = save(forest(tables(40)[0]), tmp_path, "forest")
+    assert path.stat().st_size < 100_000
     assert png.stat().st_size < 150_000
-    text = svg.read_text()
-    assert ">mirror-without-alignment-3<" in text
-    assert "leaderboard abc" in text
+    assert ">mirror-without-alignment-3<" in path.read_text()
+
+
+def test_a_folder_says_what_its_figures_were_drawn_from(tmp_path: Path) -> None:
+    figure = forest(tables(2)[0])
+    (tmp_path / "a.svg").write_text(svg(figure, "leaderboard <abc>"))
+    save(figure, tmp_path, "b")
+    (tmp_path / "c.svg").write_text("<svg width='10pt' height='10pt'/>")
+    (tmp_path / "d.svg").write_bytes(b"\xff\xfe")
+    one, other = saved_figures(tmp_path)
+    assert (one.title, one.text) == (title_of(figure), caption_of(figure))
+    assert (one.source, other.source) == ("leaderboard <abc>", "")
+    assert (one.width, one.height) == tuple(round(72 * x) for x in figure.get_size_inches())

@@ -16,16 +16,16 @@ from benchmark.show.figures.look import (
     canvas,
     caption,
     head,
+    lay_out,
     look,
 )
-from benchmark.show.figures.point_names import LABEL_INCHES, name_column
+from benchmark.show.figures.point_names import name_points
 from benchmark.show.figures.scale import interval_line
 
 _SHORTEST = 0.01
 """Seconds; a fit that took less is drawn here, as the axis is logarithmic."""
 
-_FRAME_INCHES = 1.6
-"""Height of what is above and below the axes: title, ticks, caption."""
+_FEWEST_INCHES, _NAME_INCHES = 4.2, 0.14
 
 
 def pareto_front(cost: ArrayLike, score: ArrayLike) -> NDArray[np.intp]:
@@ -53,12 +53,12 @@ def compute(table: Standing) -> Figure:
         table: A task under one protocol and budget.
 
     Returns:
-        Points with their corrected intervals, the Pareto front as steps, and every name on the
-        right, in the order of the scores.
+        Named points with their corrected intervals, and the Pareto front as steps.
     """
-    complete = [row for row in table.rows if row.cells == table.cells]
+    whole = (row for row in table.rows if row.cells == table.cells)
+    complete = [row for row in whole if row.role != "ablation"]
     rows = [row for row in complete if not np.isnan([row.score.mean, row.seconds]).any()]
-    figure = canvas(max(3.4, _FRAME_INCHES + LABEL_INCHES * len(rows)))
+    figure = canvas(max(_FEWEST_INCHES, _NAME_INCHES * len(rows)))
     axes = figure.subplots()
     cost = np.array([max(row.seconds, _SHORTEST) for row in rows])
     score = np.array([row.score.mean for row in rows])
@@ -69,7 +69,7 @@ def compute(table: Standing) -> Figure:
         _point(axes, float(cost[i]), row, table.primary, on_front=i in on_front)
     axes.set_xscale("log")
     axes.set_xlim(*_decades(cost))
-    axes.margins(y=0.06)
+    axes.margins(y=0.08)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
     if front.size:
@@ -82,8 +82,6 @@ def compute(table: Standing) -> Figure:
         )  # fmt: skip
     axes.set_xlabel("seconds of a fit, mean over folds and seeds (logarithmic)")
     axes.set_ylabel(f"{directed(table.primary)}\nmean with 95 % interval")
-    gap = LABEL_INCHES / (figure.get_figheight() - _FRAME_INCHES)
-    name_column(axes, [row.method for row in rows], cost, score, gap, on_front)
     head(figure, f"Compute against score: {table.task}", table.protocol)
     caption(
         figure,
@@ -92,6 +90,8 @@ def compute(table: Standing) -> Figure:
         " same cost or less; they follow the means alone: a step within the intervals is none."
         " Squares: not ranked. Seconds are of the machines that ran the trials.",
     )
+    lay_out(figure)
+    name_points(axes, [row.method for row in rows], cost, score, on_front)
     return figure
 
 

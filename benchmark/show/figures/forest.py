@@ -18,8 +18,7 @@ _ROW_INCHES = 0.19
 
 _HEADINGS = {
     RANKED: "self-supervised",
-    "ablation": "ablations",
-    "control": "controls",
+    "control": "floors and controls",
     "supervised": "supervised",
 }
 
@@ -42,6 +41,8 @@ def forest(table: Standing) -> Figure:
     for y, line in enumerate(lines):
         if isinstance(line, Row) and not np.isnan(line.score.mean):
             _draw(axes, y, line, _sign(table, line), table.primary)
+    if table.primary.chance is not None:
+        axes.axvline(table.primary.chance, color=MUTED, lw=0.9, ls=":", zorder=0, label="chance")
     axes.set_ylim(len(lines) - 0.4, -0.6)
     axes.margins(x=0.03)
     axes.set_yticks(
@@ -68,10 +69,11 @@ def forest(table: Standing) -> Figure:
 
 
 def _lines(table: Standing) -> list[Row | str]:
-    """The rows, with a heading before each role where there are several."""
+    """The rows but ablations, with a heading before each role where there are several."""
     lines: list[Row | str] = []
-    several = len({row.role for row in table.rows}) > 1
-    for role, rows in groupby(table.rows, key=lambda row: row.role):
+    shown = [row for row in table.rows if row.role != "ablation"]
+    several = len({row.role for row in shown}) > 1
+    for role, rows in groupby(shown, key=lambda row: row.role):
         lines += [_HEADINGS[role]] if several else []
         lines += rows
     return lines
@@ -142,7 +144,7 @@ def _legend(axes: Axes) -> None:
 
 
 def _neutral(line: Line2D) -> Line2D:
-    if line.get_linestyle() == "--":
+    if line.get_linestyle() in ("--", ":"):
         return line
     entry = Line2D([], [])
     entry.update_from(line)

@@ -143,11 +143,16 @@ def _curve(
         t, survival = kaplan_meier_estimator(event, time)
         band = None
     t, survival = np.append(0.0, t), np.append(1.0, survival)
-    axes.step(t, survival, where="post", color=color, ls=dash, lw=1.3, label=label)
+    # Only steps: a point at each censoring would be most of the file.
+    steps = np.append(True, np.diff(survival) != 0.0)
+    steps[-1] = True
+    axes.step(t[steps], survival[steps], where="post", color=color, ls=dash, lw=1.3, label=label)
     if band is not None:
         low, high = np.column_stack([[1.0, 1.0], band])
-        axes.fill_between(t, low, high, step="post", color=color, alpha=0.15, lw=0)
-    censored = np.unique(time[~event])
+        axes.fill_between(
+            t[steps], low[steps], high[steps], step="post", color=color, alpha=0.15, lw=0
+        )
+    censored = np.unique(time[~event].round())
     at = survival[np.searchsorted(t, censored, side="right") - 1]
     axes.plot(censored, at, "+", color=color, ms=4, mew=0.6, alpha=0.7)
 

@@ -13,7 +13,6 @@ from matplotlib.figure import Figure
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from benchmark.show.drawn import DPI
 from benchmark.show.escape import plain
 from benchmark.show.numbers import p_value
 from tasks.base import Protocol
@@ -28,7 +27,7 @@ BLUE, ORANGE, GREEN, VERMILION = (sns.color_palette("colorblind").as_hex()[i] fo
 """Of seaborn's colour-blind palette; a second sign (marker, dash, fill) always says the same."""
 
 _NAME_CHARACTERS, _TITLE_CHARACTERS, _CAPTION_CHARACTERS = 35, 70, 118
-_PNG_COLORS = 128
+_PNG_COLORS, _DPI = 128, 150
 _LAYOUTS = 4
 
 _PLACES = re.compile(r' (?:d|transform|points|x|y|x1|y1|x2|y2|cx|cy|r|width|height)="[^"]*"')
@@ -142,7 +141,7 @@ def svg(figure: Figure, source: str = "") -> str:
     return _PLACES.sub(lambda found: _DIGITS.sub(r"\1", found.group()), buffer.getvalue())
 
 
-def save(figure: Figure, folder: Path, name: str, source: str = "") -> tuple[Path, Path]:
+def save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
     """Write a figure as `name.svg` and `name.png`.
 
     The bytes depend on the figure and on the version of matplotlib alone: no date, no random
@@ -152,20 +151,18 @@ def save(figure: Figure, folder: Path, name: str, source: str = "") -> tuple[Pat
         figure: Any of this package.
         folder: Made if it is not there.
         name: File name without its ending.
-        source: What it was drawn from, kept as metadata.
 
     Returns:
         The paths of the SVG and the PNG.
     """
     folder.mkdir(parents=True, exist_ok=True)
     vector, raster = folder / f"{name}.svg", folder / f"{name}.png"
-    vector.write_text(svg(figure, source), encoding="utf-8")
+    vector.write_text(svg(figure), encoding="utf-8")
     buffer = BytesIO()
     with look():
-        figure.savefig(buffer, format="png", dpi=DPI)
-    title, text = title_of(figure), caption_of(figure)
+        figure.savefig(buffer, format="png", dpi=_DPI)
     information = PngInfo()
-    for key, value in {"Title": title, "Description": text, "Source": source}.items():
+    for key, value in {"Title": title_of(figure), "Description": caption_of(figure)}.items():
         information.add_text(key, value)
     # Few inks: a palette holds them in a third of the bytes.
     with Image.open(buffer) as image:

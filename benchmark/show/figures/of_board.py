@@ -2,29 +2,30 @@
 
 import re
 from collections.abc import Iterator
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
 from benchmark.analysis.board import Board
+from benchmark.analysis.standings import SIMPLE, Standing
 from benchmark.show.drawn import saved_figures
 from benchmark.show.figures import (
+    Predicted,
     ablations,
     diagram_of_many,
     forest,
-    of_deltas,
     optimism,
     retention,
-    save,
+    scores,
+    survival_figures,
+    survival_predictions,
     tradeoffs,
 )
-
-_FORESTS = "survival/*/os"
+from benchmark.show.figures.look import svg
 
 
 def draw(board: Board, source: str, folder: Path) -> list[Path]:
-    """Write the figures as SVG and PNG.
+    """Write the figures as SVG.
 
     Args:
         board: What was recorded.
@@ -36,32 +37,46 @@ def draw(board: Board, source: str, folder: Path) -> list[Path]:
         What was written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    written = [
-        path for name, figure in _figures(board) for path in save(figure, folder, name, source)
-    ]
+    written = []
+    for name, figure in _figures(board):
+        path = folder / f"{name}.svg"
+        path.write_text(svg(figure, source), encoding="utf-8")
+        written.append(path)
     for one in saved_figures(folder):
         if one.source and one.path not in written:
             one.path.unlink()
-            one.path.with_suffix(".png").unlink()
     return written
 
 
 def _figures(board: Board) -> Iterator[tuple[str, Figure]]:
+    predicted = survival_predictions(board.predictions)
     for one in board.kinds:
-        if one.protocol == "strict" and (diagram := diagram_of_many(one)):
+        if one.protocol == "strict":
             sort = "planted" if one.planted else "real"
-            yield _name("ranks", one.kind, sort, one.budget, one.n_folds), diagram
+            if diagram := diagram_of_many(one):
+                yield _name("ranks", one.kind, sort, one.budget, one.n_folds), diagram
+            if not one.planted:
+                for table in one.tables:
+                    yield from _of_primary(table, predicted)
+    for every in board.comparisons:
+        if every.protocol == "strict" and not every.planted and (map_ := scores(every.tables)):
+            yield _name("methods-on-tasks", every.budget, every.n_folds), map_
     strict = [table for table in board.standings if table.protocol == "strict"]
-    for table in strict:
-        if fnmatchcase(table.task, _FORESTS) and not table.planted:
-            yield _name("forest", table.task, table.budget, table.n_folds), forest(table)
     for traded in tradeoffs(strict):
         table = traded.table
         yield _name(table.task, table.budget, table.n_folds), retention(traded)
     if board.optimism:
         yield "optimism-gap", optimism(board.optimism)
     for parent, found in board.ablations.items():
-        yield _name("ablations", parent), ablations(of_deltas(found, parent))
+        yield _name("ablations", parent), ablations(found, parent)
+
+
+def _of_primary(table: Standing, predicted: Predicted) -> Iterator[tuple[str, Figure]]:
+    """The forest and, where survival was predicted, the curves of plain features, calibration."""
+    place = (table.task, table.budget, table.n_folds)
+    yield _name("forest", *place), forest(table)
+    for name, figure in survival_figures(table, predicted, [SIMPLE]):
+        yield _name(name.removesuffix(f"-{SIMPLE}"), *place), figure
 
 
 def _name(*parts: str | int) -> str:

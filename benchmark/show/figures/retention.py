@@ -7,16 +7,22 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmark.analysis.standings import RANKED, REFERENCE, Measure, Row, Standing
+from benchmark.analysis.standings import RANKED, REFERENCE, UNTRAINED, Measure, Row, Standing
 from benchmark.analysis.stats import Estimate
 from benchmark.show.columns import directed
-from benchmark.show.figures.look import BLUE, MUTED, ORANGE, canvas, caption, head, look
-from benchmark.show.figures.point_names import LABEL_INCHES, name_column
+from benchmark.show.figures.look import (
+    BLUE,
+    MUTED,
+    ORANGE,
+    canvas,
+    caption,
+    head,
+    lay_out,
+    look,
+)
+from benchmark.show.figures.point_names import name_points
 
-UNTRAINED = "random-init"
-"""The reference method's encoders before training: what is not beyond it, training did not give."""
-
-_FRAME_INCHES = 1.75
+_FEWEST_INCHES, _NAME_INCHES = 4.2, 0.14
 _KEPT, _TRUE_KEPT, _TRUE_SHARED = "private_r2", "truth_private_r2", "truth_shared_r2"
 
 
@@ -83,7 +89,8 @@ def _setting(table: Standing) -> tuple[str, str, str, int]:
 
 
 def _complete(table: Standing) -> list[Row]:
-    return [row for row in table.rows if row.cells == table.cells]
+    """Complete rows; ablations have a figure of their own."""
+    return [r for r in table.rows if r.cells == table.cells and r.role != "ablation"]
 
 
 def _mean(x: float) -> Estimate:
@@ -112,17 +119,13 @@ def retention(tradeoff: Tradeoff) -> Figure:
         A point a method with its intervals; dashed lines through the untrained encoders.
     """
     rows = tradeoff.rows
-    figure = canvas(max(3.6, _FRAME_INCHES + LABEL_INCHES * len(rows)))
+    figure = canvas(max(_FEWEST_INCHES, _NAME_INCHES * len(rows)))
     axes = figure.subplots()
     for row in rows:
         _point(axes, row)
-    axes.margins(x=0.06, y=0.06)
+    axes.margins(x=0.1, y=0.08)
     axes.set_xlabel(f"alignment: {directed(tradeoff.shared)}, mean over folds and seeds")
     axes.set_ylabel(f"retention: {directed(tradeoff.private)}, mean")
-    x, y = (np.array([getattr(row, side).mean for row in rows]) for side in ("shared", "private"))
-    gap = LABEL_INCHES / (figure.get_figheight() - _FRAME_INCHES)
-    bold = {i for i, row in enumerate(rows) if row.method in (REFERENCE, UNTRAINED)}
-    name_column(axes, [row.method for row in rows], x, y, gap, bold)
     table = tradeoff.table
     tasks = " and ".join(filter(None, (table.task, tradeoff.alignment)))
     head(figure, f"Retention against alignment: {table.cohort}", table.protocol)
@@ -131,17 +134,21 @@ def retention(tradeoff: Tradeoff) -> Figure:
         f"{tasks} · protocol {table.protocol} · budget {table.budget} · {table.n_folds} folds."
         " Further up, an embedding keeps more of what only one modality shows; further right, more"
         " of what both show. Filled: self-supervised; squares: floors, controls and supervised"
-        " references; triangles: ablations. Lines: 95 % intervals over folds, where compared."
+        " references. Lines: 95 % intervals over folds, where compared."
         f" Dashed: {UNTRAINED}, the untrained encoders of {REFERENCE}:"
         " what lies within the intervals about them, training has not been shown to give.",
     )
+    x, y = (np.array([getattr(row, side).mean for row in rows]) for side in ("shared", "private"))
+    bold = {i for i, row in enumerate(rows) if row.method in (REFERENCE, UNTRAINED)}
+    lay_out(figure)
+    name_points(axes, [row.method for row in rows], x, y, bold)
     return figure
 
 
 def _point(axes: Axes, row: Kept) -> None:
     color, marker = (ORANGE, "D") if row.method == REFERENCE else (BLUE, "o")
     if row.role != RANKED:
-        color, marker = MUTED, "^" if row.role == "ablation" else "s"
+        color, marker = MUTED, "s"
     x, y = row.shared, row.private
     if not np.isnan(y.low):
         axes.plot([x.mean, x.mean], [y.low, y.high], color=color, alpha=0.3, lw=0.8)

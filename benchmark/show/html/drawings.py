@@ -4,26 +4,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
 from matplotlib.figure import Figure
 
 from benchmark.analysis.over_cohorts import KindComparison
-from benchmark.analysis.standings import REFERENCE, TABLE, Standing
+from benchmark.analysis.standings import REFERENCE, SIMPLE, Standing
 from benchmark.show.figures import (
+    Predicted,
     Tradeoff,
     caption_of,
     compute,
     diagram_of_many,
     forest,
-    kaplan_meier,
     retention,
-    risk_groups,
+    survival_figures,
     title_of,
 )
 from benchmark.show.figures.look import svg
 from benchmark.show.page_names import slug
-
-_RISKS = ["risk", "time_months", "event"]
 
 
 @dataclass(frozen=True)
@@ -48,17 +45,18 @@ class Drawing:
 def of_task(
     table: Standing,
     kept: Sequence[Tradeoff],
-    predictions: dict[tuple[object, ...], pd.DataFrame],
+    predicted: Predicted,
     root: Path,
 ) -> tuple[Drawing, ...]:
     """The forest, compute against score, what is specific to the task's kind.
 
-    That is survival by the risks of the best and of the reference, and retention against alignment.
+    That is survival by the risks of plain features, of the reference and of the best, and retention
+    against alignment.
 
     Args:
         table: The task.
         kept: What every cohort's embeddings keep and align.
-        predictions: From `survival_predictions`.
+        predicted: From `survival_predictions`.
         root: The report's folder.
     """
     place = table.key
@@ -71,22 +69,12 @@ def of_task(
         for one in kept
         if one.table.key == place
     ]
-    best = table.best.method if table.best else None
-    for method in dict.fromkeys((best, REFERENCE)):
-        rows = predictions.get((*place, method))
-        if rows is not None:
-            groups = risk_groups(rows)
-            figure = kaplan_meier(groups, str(method), table.task, table.protocol)
-            found.append(save_drawing(figure, root, slug("kaplan-meier", *place, method)))
+    curves = dict.fromkeys((SIMPLE, REFERENCE, table.best.method if table.best else SIMPLE))
+    found += [
+        save_drawing(figure, root, slug(name, *place))
+        for name, figure in survival_figures(table, predicted, curves)
+    ]
     return tuple(found)
-
-
-def survival_predictions(predictions: pd.DataFrame) -> dict[tuple[object, ...], pd.DataFrame]:
-    """(task, protocol, budget, n_folds, method) -> its rows, where risks were predicted."""
-    if not set(_RISKS).issubset(predictions.columns):
-        return {}
-    scored = predictions.dropna(subset=_RISKS)
-    return {tuple(key): rows for key, rows in scored.groupby([*TABLE, "method"])}
 
 
 def over_cohorts(of: KindComparison, root: Path) -> Drawing | None:

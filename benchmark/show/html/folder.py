@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmark.analysis.board import Board
 from benchmark.records.store import Store
 from benchmark.show.columns import page_of
-from benchmark.show.figures import tradeoffs
+from benchmark.show.figures import survival_predictions, tradeoffs
 from benchmark.show.html import drawings
 from benchmark.show.html.pages import Pages, everything_missing
 from benchmark.show.html.topics import topics
@@ -87,7 +87,7 @@ def _fill(root: Path, store: Store) -> None:
         if (drawing := drawings.over_cohorts(one, root)) is not None
     }
     _write(root, "index.html", pages.index(board, ranks, further, by_method))
-    risks = drawings.survival_predictions(board.predictions)
+    risks = survival_predictions(board.predictions)
     kept = tradeoffs(board.standings)
     for table in board.standings:
         figures = drawings.of_task(table, kept, risks, root)

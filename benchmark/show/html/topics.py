@@ -7,7 +7,7 @@ from pathlib import Path
 from benchmark.analysis.board import Board
 from benchmark.show import columns
 from benchmark.show.drawn import saved_figures
-from benchmark.show.figures import ablations, of_deltas, optimism
+from benchmark.show.figures import ablations, optimism
 from benchmark.show.html.drawings import Drawing, save_drawing
 from benchmark.show.html.pages import Part, Topic
 from benchmark.show.page_names import slug
@@ -44,7 +44,7 @@ def _optimism(board: Board, root: Path) -> Iterator[Topic]:
 def _ablations(board: Board, root: Path) -> Iterator[Topic]:
     for parent, found in board.ablations.items():
         name = slug(f"ablations-{parent}")
-        parts = [Part("All tasks", save_drawing(ablations(of_deltas(found, parent)), root, name))]
+        parts = [Part("All tasks", save_drawing(ablations(found, parent), root, name))]
         tables = columns.ablations(found)
         parts += [Part(table.caption, None, table.seen(View.PAGE)) for table in tables]
         text = ablations_explained(parent)
