@@ -170,7 +170,7 @@ def test_protocols_budgets_and_folds_never_share_a_table() -> None:
     assert page.index("protocol strict · budget default") < page.index("| ● | `mirror`")
     assert "· 3 folds x 1 seed\n" in page
     assert "# Protocol paper, budget default" in text
-    assert text.count("\n# Over tasks: planted cohorts, budget") == 2  # beside the front page
+    assert text.count("\n# Over cohorts: planted cohorts, budget") == 2  # beside the front page
 
 
 def test_planted_cohorts_stand_apart_and_sources_are_named() -> None:
