@@ -3,12 +3,13 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from benchmark.analysis.deduplicate import deduplicate
 from benchmark.analysis.intervals import over_folds
 from benchmark.analysis.standings import CELL, TABLE, Measure, measure_of
-from benchmark.analysis.stats import Estimate, holm
+from benchmark.analysis.stats import Estimate
 
 # What is kept of the planted factors, each apart: the primary metric is of both private ones.
 FACTORS = ("truth_shared_r2", "truth_wsi_private_r2", "truth_rna_private_r2")
@@ -29,7 +30,8 @@ class Delta:
         seeds: Seeds that both have.
         n_patients: Test patients over all folds.
         difference: Variant minus parent, paired over folds, corrected for folds that share
-            training patients (Nadeau and Bengio, 2003); p adjusted by Holm over the variants.
+            training patients (Nadeau and Bengio, 2003); interval and p hold for all variants at
+            once.
     """
 
     task: str
@@ -70,25 +72,26 @@ def _table(table: pd.DataFrame, parent: str) -> Iterator[Delta]:
     if parent not in cells:
         return
     first, n_folds = table.iloc[0], int(table["n_folds"].iloc[0])
-    found = {}
-    for method in sorted(set(cells.columns) - {parent}):
-        paired = (cells[method] - cells[parent]).dropna()
-        if len(paired):
-            folds, seeds = (paired.index.get_level_values(axis).nunique() for axis in CELL)
-            found[method] = (seeds, folds, over_folds(paired, n_folds))
-    adjusted = holm([estimate.p for _, _, estimate in found.values()])
+    differences = {
+        str(method): paired
+        for method in sorted(set(cells.columns) - {parent})
+        if len(paired := (cells[method] - cells[parent]).dropna())
+    }
+    alone = [over_folds(paired, n_folds) for paired in differences.values()]
+    family = max(1, sum(not np.isnan(estimate.p) for estimate in alone))
     rows = table.drop_duplicates("method").set_index("method")
     patients = table.groupby(["method", "fold"])["n_patients"].max().groupby("method").sum()
-    for p, (method, (seeds, n, e)) in zip(adjusted, found.items(), strict=True):
+    for method, paired in differences.items():
+        folds, seeds = (paired.index.get_level_values(axis).nunique() for axis in CELL)
         yield Delta(
             task=str(first["task"]),
             setting=f"{first['protocol']}, budget {first['budget']}, {n_folds} folds",
             measure=measure_of(first),
-            method=str(method),
+            method=method,
             summary=str(rows.loc[method, "summary"]),
             value=float(cells[method].mean()),
-            folds=n,
-            seeds=int(seeds),
+            folds=folds,
+            seeds=seeds,
             n_patients=int(patients[method]),
-            difference=Estimate(e.mean, e.low, e.high, float(p)),
+            difference=over_folds(paired, n_folds, family),
         )

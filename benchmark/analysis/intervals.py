@@ -35,10 +35,10 @@ def share_tested(n_folds: int) -> float:
     return 1.0 / (n_folds - 1) if n_folds > 1 else np.inf
 
 
-def over_folds(values: pd.Series, n_folds: int) -> Estimate:
+def over_folds(values: pd.Series, n_folds: int, family: int = 1) -> Estimate:
     """Mean, corrected interval and test of values with an index level `fold`; NaN do not count."""
     folds = values.groupby(level="fold").mean().dropna()
-    return nadeau_bengio(folds.to_numpy(), share_tested(n_folds))
+    return nadeau_bengio(folds.to_numpy(), share_tested(n_folds), family)
 
 
 def patient_intervals(predictions: pd.DataFrame) -> Intervals:

@@ -1,7 +1,7 @@
 """Records to standings: how the methods compare on each task."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from benchmark.analysis.intervals import METRIC, Intervals, share_tested
-from benchmark.analysis.stats import Estimate, holm, nadeau_bengio, smallest_over_folds
+from benchmark.analysis.stats import Estimate, nadeau_bengio, smallest_over_folds
+from benchmark.analysis.stats.resampled import has_spread
 from benchmark.records.protocol import TrialProtocol
 
 REFERENCE = "mirror"
@@ -80,11 +81,14 @@ class Row:
         spread: Standard deviation of the primary metric over those cells; NaN for one cell.
         score: Mean of the primary metric with its corrected interval.
         patients: Its interval over resamples of the test patients; NaN where there is none.
+        difference: Score minus the reference's over the cells of both, corrected likewise; interval
+            and p hold at once for all rows but ablations, and for those; NaN for the reference
+            itself or without one.
         smallest: The smallest difference to the reference that these folds, seeds and patients
-            could have shown, with a power of 80 % before any adjustment; NaN likewise.
-        difference: Score minus the reference's over the cells of both, corrected likewise, p
-            adjusted by Holm over the rows of its role; NaN for the reference itself or without one.
-        tied: Whether it is ranked and cannot be told from the best of the ranked.
+            could have shown by that interval, with a power of 80 %; NaN likewise.
+        nothing: Whether every score is that of chance to the last digit: it found nothing, predicts
+            the same of everybody, and its scores have no spread to judge them by.
+        tied: Whether it is ranked, found something, and cannot be told from the best of the ranked.
         others: Of every other metric its mean, NaN where it has none, and its number of cells.
         seconds: Mean time of one fit.
         parameters: Number of trained parameters, None where it has none.
@@ -102,6 +106,7 @@ class Row:
     patients: tuple[float, float]
     difference: Estimate
     smallest: float
+    nothing: bool
     tied: bool
     others: tuple[tuple[float, int], ...]
     seconds: float
@@ -359,16 +364,16 @@ def _rows(
         ),
     )
     scores = {name: cells.scores[0, i] for i, name in enumerate(cells.methods)}
-    groups = [
-        [cells.methods[i] for i in order if roles[cells.methods[i]] == role] for role in ROLES
-    ]
+    ablations = [cells.methods[i] for i in order if roles[cells.methods[i]] == "ablation"]
+    others = [cells.methods[i] for i in order if roles[cells.methods[i]] != "ablation"]
     reference = {
         name: difference
-        for group in groups
-        for name, difference in _differences(scores, group, REFERENCE, n_folds).items()
+        for family in (others, ablations)
+        for name, difference in _differences(scores, family, REFERENCE, n_folds, primary).items()
     }
-    ranked = groups[ROLES.index(RANKED)]
-    best = _differences(scores, ranked, ranked[0], n_folds) if ranked else {}
+    ranked = [name for name in others if roles[name] == RANKED]
+    best = _differences(scores, ranked, ranked[0], n_folds, primary) if ranked else {}
+    nothing = {name: bool((x[~np.isnan(x)] == primary.chance).all()) for name, x in scores.items()}
     return tuple(
         Row(
             method=name,
@@ -383,10 +388,16 @@ def _rows(
                 if primary.name == METRIC
                 else _NO_INTERVAL
             ),
-            difference=reference[name],
-            smallest=_smallest(scores, name, n_folds),
+            difference=reference[name][0],
+            smallest=reference[name][1],
+            nothing=bool(counts[0, i]) and nothing[name],
             # Not told apart unless the test says so: one fold alone tells nothing.
-            tied=bool(counts[0, i]) and name in best and not best[name].p < ALPHA,
+            tied=(
+                bool(counts[0, i])
+                and name in best
+                and not nothing[name]
+                and not best[name][0].p < ALPHA
+            ),
             others=tuple(
                 (float(mean), int(n)) for mean, n in zip(means[1:, i], counts[1:, i], strict=True)
             ),
@@ -424,30 +435,31 @@ def _estimate(
     folds = _folds(cells)
     if folds.size == 0:
         return _NO_ESTIMATE
-    found = nadeau_bengio(folds, share_tested(n_folds)).within(bounds, n_patients)
-    return Estimate(*(round(x, DIGITS) for x in (found.mean, found.low, found.high, found.p)))
-
-
-def _smallest(scores: Mapping[str, NDArray[np.float64]], method: str, n_folds: int) -> float:
-    """What a method's comparison with the reference could have shown."""
-    if REFERENCE not in scores or method == REFERENCE:
-        return np.nan
-    folds = _folds(scores[method] - scores[REFERENCE])
-    if folds.size < 2:
-        return np.nan
-    return round(smallest_over_folds(folds, share_tested(n_folds)), DIGITS)
+    return _rounded(nadeau_bengio(folds, share_tested(n_folds)).within(bounds, n_patients))
 
 
 def _differences(
-    scores: Mapping[str, NDArray[np.float64]], methods: Sequence[str], to: str, n_folds: int
-) -> dict[str, Estimate]:
-    """Every method's paired difference to one of them, p adjusted by Holm."""
+    scores: Mapping[str, NDArray[np.float64]],
+    methods: Sequence[str],
+    to: str,
+    n_folds: int,
+    measure: Measure,
+) -> dict[str, tuple[Estimate, float]]:
+    """Every method's paired difference to one, all intervals at once, and what could be shown."""
+    found = dict.fromkeys(methods, (_NO_ESTIMATE, np.nan))
     if to not in scores:
-        return dict.fromkeys(methods, _NO_ESTIMATE)
-    found = {name: _estimate(scores[name] - scores[to], n_folds) for name in methods}
-    found[to] = _NO_ESTIMATE
-    adjusted = holm([found[name].p for name in methods])
-    return {
-        name: replace(found[name], p=round(float(p), DIGITS))
-        for name, p in zip(methods, adjusted, strict=True)
-    }
+        return found
+    paired = {name: _folds(scores[name] - scores[to]) for name in methods if name != to}
+    family = max(1, sum(map(has_spread, paired.values())))
+    low, high = measure.bounds
+    for name, folds in paired.items():
+        if folds.size:
+            share = share_tested(n_folds)
+            estimate = nadeau_bengio(folds, share, family).clipped(high - low)
+            smallest = smallest_over_folds(folds, share, family)
+            found[name] = _rounded(estimate), round(smallest, DIGITS)
+    return found
+
+
+def _rounded(found: Estimate) -> Estimate:
+    return Estimate(*(round(x, DIGITS) for x in (found.mean, found.low, found.high, found.p)))

@@ -61,8 +61,8 @@ STRIP_WIDTH, _STRIP_MARGIN = 160, 6
 _FEW = 5
 """Methods that are named one by one, however many others there are."""
 
-_MARKS = {"●": ("● best", 0.0), "=": ("= tied", 1.0), "": ("", 2.0)}
-_STYLES = {"●": "best", "=": "tied", "": ""}
+_MARKS = {"●": ("● best", 0.0), "=": ("= tied", 1.0), "": ("", 2.0), "∅": ("∅ found nothing", 4.0)}
+_STYLES = {"●": "best", "=": "tied", "": "", "∅": ""}
 
 
 def short_title(role: str) -> str:
@@ -104,9 +104,11 @@ class Entry:
 
     @property
     def mark(self) -> str:
-        """● the best, = tied with it, ⚠ incomplete with its count, or nothing."""
+        """● the best, = tied with it, ∅ found nothing, ⚠ incomplete with its count, or none."""
         if self.row.cells < self.table.cells:
             return f"⚠ {self.row.cells}/{self.table.cells}"
+        if self.row.nothing:
+            return "∅"
         if self.row is self.table.best:
             return "●"
         return "=" if self.row.tied else ""

@@ -49,8 +49,9 @@ _READING = f"""\
   cohorts on) are over the same tasks. Probes and circular labels have no place there.
 - ↑: higher is better. **⚠**: a circular label, called from what the methods see.
 - The pages of tables have every method, **Δ** to `{REFERENCE}` on the same folds, and what they
-  **could show**: about smaller differences nothing is known. The csv files beside them have all
-  other metrics, costs and digits.
+  **could show**: about smaller differences nothing is known. Interval, p and that hold for all
+  methods of a table at once. **∅** found nothing: the same prediction for every patient. The csv
+  files beside them have all other metrics, costs and digits.
 - Protocols: `strict` fits everything, genes and penalties included, on training patients alone.
   `paper` re-enacts a published protocol, leaks included. They never share a table.
 

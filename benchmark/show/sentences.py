@@ -42,8 +42,8 @@ def ablations_explained(parent: str) -> tuple[str, ...]:
         "Δ is the variant minus ",
         Name(parent),
         " on the same folds and seeds; its interval and p are those of the corrected resampled"
-        " t-test (Nadeau and Bengio, 2003) over folds, p adjusted by Holm over the variants of a"
-        " table. An interval that holds zero says that the part's worth was not shown here, not"
+        " t-test (Nadeau and Bengio, 2003) over folds and hold for all variants of a table at"
+        " once. An interval that holds zero says that the part's worth was not shown here, not"
         " that it has none.",
     )
 

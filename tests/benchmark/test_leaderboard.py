@@ -14,6 +14,7 @@ from benchmark.analysis.deduplicate import deduplicate
 from benchmark.analysis.intervals import patient_intervals
 from benchmark.analysis.missing import missing_scores
 from benchmark.analysis.standings import Standing, standings
+from benchmark.analysis.stats.simultaneous import critical_value
 from benchmark.show.columns import scores
 from benchmark.show.leaderboard import render
 from benchmark.show.numbers import number, p_value, size
@@ -84,7 +85,8 @@ def test_seeds_of_a_deterministic_method_do_not_narrow_its_interval() -> None:
 def test_seeds_are_averaged_within_folds() -> None:
     table = only(records({"mirror": [[0.5, 0.6, 0.7], [0.7, 0.6, 0.5]]}))
     (row,) = table.rows
-    assert (row.score.low, row.score.high) == (0.6, 0.6)
+    assert row.folds == (0.6, 0.6, 0.6)
+    assert np.isnan(row.score.low)  # no spread, and no interval without any
     assert row.spread == pytest.approx(np.std([0.5, 0.6, 0.7] * 2, ddof=1))
 
 
@@ -127,6 +129,20 @@ def test_one_fold_tells_nobody_apart() -> None:
     assert all(row.tied for row in table.rows)
     assert np.isnan(table.rows[0].score.low)
     assert "| 0.900 | - |" in rendered(records({"mirror": [[0.9]]}, n_folds=1))
+
+
+def test_who_predicts_the_same_of_everybody_found_nothing_and_is_no_tie() -> None:
+    values = {"mirror": [[0.50, 0.53, 0.47, 0.55, 0.49]], "flat": [[0.5] * 5]}
+    frame = records(values)
+    rows = {row.method: row for row in only(frame).rows}
+    assert {name: (row.nothing, row.tied) for name, row in rows.items()} == {
+        "flat": (True, False), "mirror": (False, True)
+    }  # fmt: skip
+    assert np.isnan([rows["flat"].score.low, rows["flat"].score.p]).all()
+    assert rows["flat"].difference.low < 0 < rows["flat"].difference.high
+    assert "| ∅ | `flat`" in rendered(frame)
+    twice = only(records(values | {"also-flat": [[0.5] * 5], "mirror": [[0.5] * 5]}))
+    assert all(row.nothing and np.isnan(row.difference.p) for row in twice.rows)
 
 
 def test_incomplete_rows_stand_last_with_their_count() -> None:
@@ -274,6 +290,25 @@ def test_the_overview_says_who_is_better_over_cohorts() -> None:
     numbers = f"+{found.delta:.3f} (+{found.low:.3f} to +{found.high:.3f}) | {found.better:.2f}"
     assert f"| `pca` | self-supervised | 1.0 | 5/5 | {numbers}" in text
     assert "few-shot, 5 cohorts" not in text
+
+
+def test_interval_verdict_and_what_could_be_shown_are_of_all_methods_at_once() -> None:
+    """Of three methods against MIRROR one critical value, of any number of ablations another."""
+    others = {f"m{i}": [[x + 0.01 * i for x in (0.63, 0.61, 0.60, 0.66, 0.62)]] for i in range(3)}
+    variant = records({"less": [[0.59, 0.60, 0.58, 0.61, 0.60]]}, role="ablation")
+    alone, among = (
+        {row.method: row for row in only(pd.concat([frame, variant])).rows}
+        for frame in (
+            records({"mirror": [FOLDS], "m0": others["m0"]}),
+            records({"mirror": [FOLDS], **others}),
+        )
+    )
+    error = np.sqrt(0.45 * np.var(np.subtract(others["m0"][0], FOLDS), ddof=1))
+    for rows, family in ((alone, 1), (among, 3)):
+        found = rows["m0"].difference
+        assert found.high - found.mean == pytest.approx(critical_value(5, family) * error)
+    assert among["m0"].smallest > alone["m0"].smallest
+    assert among["less"].difference == alone["less"].difference
 
 
 def test_what_could_have_been_shown_is_the_power_of_the_corrected_test() -> None:

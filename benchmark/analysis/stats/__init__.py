@@ -1,5 +1,6 @@
 """Intervals, corrected tests, ranks and what could have been shown: arrays in, numbers out."""
 
+from benchmark.analysis.stats.block_ranks import block_ranks, critical_difference
 from benchmark.analysis.stats.bootstrap import (
     bootstrap_concordance,
     percentile_interval,
@@ -8,7 +9,6 @@ from benchmark.analysis.stats.bootstrap import (
 from benchmark.analysis.stats.estimate import Estimate
 from benchmark.analysis.stats.hierarchical import NOTHING, Pooled, pooled
 from benchmark.analysis.stats.power import smallest_over_folds
-from benchmark.analysis.stats.rank_tests import block_ranks, critical_difference, holm
 from benchmark.analysis.stats.resampled import nadeau_bengio
 
 __all__ = [
@@ -18,7 +18,6 @@ __all__ = [
     "block_ranks",
     "bootstrap_concordance",
     "critical_difference",
-    "holm",
     "nadeau_bengio",
     "percentile_interval",
     "pooled",

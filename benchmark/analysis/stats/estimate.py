@@ -22,6 +22,10 @@ class Estimate:
     high: float
     p: float
 
+    def clipped(self, most: float) -> "Estimate":
+        """The same difference with an interval that ends where differences can."""
+        return replace(self, low=max(self.low, -most), high=min(self.high, most))
+
     def within(self, bounds: tuple[float, float], n: int) -> "Estimate":
         """The same with an interval that does not leave the scale of the numbers.
 

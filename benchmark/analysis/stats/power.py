@@ -4,16 +4,17 @@ from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import optimize, special, stats
+from scipy import optimize, stats
 
-from benchmark.analysis.stats.resampled import corrected_error
+from benchmark.analysis.stats.resampled import corrected_error, has_spread
+from benchmark.analysis.stats.simultaneous import critical_value
 
 POWER = 0.8
 """The share of repetitions in which a difference of that size would be found."""
 
 
 def smallest_over_folds(
-    differences: ArrayLike, test_to_train: float, *, alpha: float = 0.05, power: float = POWER
+    differences: ArrayLike, test_to_train: float, family: int = 1, power: float = POWER
 ) -> float:
     """Smallest true difference that the test of `nadeau_bengio` finds with this power.
 
@@ -23,13 +24,12 @@ def smallest_over_folds(
     Args:
         differences: Of two methods, one per test fold and averaged over seeds, shape [J].
         test_to_train: As in `nadeau_bengio`.
-        alpha: Level of the two-sided test; divide it by the number of tests for Bonferroni, which
-            is where Holm's method starts.
+        family: As there: of differences that are looked at together.
         power: Of finding it.
 
     Returns:
-        In units of the score. The spread is taken as known from these folds. NaN for one fold,
-        0 where all folds have one difference.
+        In units of the score. The spread is taken as known from these folds. NaN for one fold, or
+        where all folds have one difference.
 
     Raises:
         ValueError: There is no value.
@@ -41,17 +41,15 @@ def smallest_over_folds(
     x = np.asarray(differences, dtype=np.float64)
     if x.size == 0:
         raise ValueError("no values")
-    if x.size == 1:
+    if not has_spread(x):
         return np.nan
-    if np.ptp(x) == 0.0:
-        return 0.0
-    return _noncentrality(x.size - 1, alpha, power) * corrected_error(x, test_to_train)
+    return _noncentrality(x.size, family, power) * corrected_error(x, test_to_train)
 
 
 @cache
-def _noncentrality(degrees: int, alpha: float, power: float) -> float:
+def _noncentrality(n_values: int, family: int, power: float) -> float:
     """Difference in standard errors at which the two-sided t-test has this power."""
-    critical = float(special.stdtrit(degrees, 1.0 - alpha / 2.0))
+    critical, degrees = critical_value(n_values, family), n_values - 1
 
     def excess(shift: float) -> float:
         # The other tail holds nothing at this distance, and scipy's is NaN there.

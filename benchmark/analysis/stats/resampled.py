@@ -2,9 +2,9 @@
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
 
 from benchmark.analysis.stats.estimate import Estimate
+from benchmark.analysis.stats.simultaneous import adjusted_p, critical_value
 
 
 def corrected_error(x: NDArray[np.float64], test_to_train: float) -> float:
@@ -17,7 +17,12 @@ def corrected_error(x: NDArray[np.float64], test_to_train: float) -> float:
     return float(np.sqrt((1.0 / x.size + test_to_train) * x.var(ddof=1)))
 
 
-def nadeau_bengio(values: ArrayLike, test_to_train: float, level: float = 0.95) -> Estimate:
+def has_spread(x: NDArray[np.float64]) -> bool:
+    """Whether values differ, by more than what rounds to nothing."""
+    return x.size > 1 and bool(np.ptp(x) > 0.0) and bool(x.var() > 0.0)
+
+
+def nadeau_bengio(values: ArrayLike, test_to_train: float, family: int = 1) -> Estimate:
     """Corrected resampled t interval and test for scores, or differences, over J test folds.
 
     Scores of folds share training patients, so that their variance over J understates that of
@@ -26,11 +31,12 @@ def nadeau_bengio(values: ArrayLike, test_to_train: float, level: float = 0.95) 
     Args:
         values: One number per test fold, finite, shape [J].
         test_to_train: Test patients over training patients of a fold: `1 / (K - 1)` for K folds.
-        level: Of the interval.
+        family: Differences to one method that are looked at together: intervals and p values of
+            all of them hold at once (`simultaneous`).
 
     Returns:
-        Mean, interval and p. With J = 1 there is no interval; with equal values it has no width,
-        and p is 1 if they are zero, else 0.
+        Mean, 95 % interval and p. With J = 1, or where all values are equal, nothing is known of
+        their spread: there is neither an interval nor a p.
 
     Raises:
         ValueError: There is no value.
@@ -47,13 +53,8 @@ def nadeau_bengio(values: ArrayLike, test_to_train: float, level: float = 0.95) 
     if x.size == 0:
         raise ValueError("no values")
     mean = float(x.mean())
-    if x.size == 1:
+    if not has_spread(x):
         return Estimate(mean, np.nan, np.nan, np.nan)
     error = corrected_error(x, test_to_train)
-    # Of equal values a rounded mean leaves an error; of nearly equal ones it may underflow.
-    if np.ptp(x) == 0.0 or error == 0.0:
-        return Estimate(mean, mean, mean, 1.0 if mean == 0.0 else 0.0)
-    degrees = x.size - 1
-    half = float(special.stdtrit(degrees, 0.5 + level / 2.0)) * error
-    p = 2.0 * float(special.stdtr(degrees, -abs(mean) / error))
-    return Estimate(mean, mean - half, mean + half, p)
+    half = critical_value(x.size, family) * error
+    return Estimate(mean, mean - half, mean + half, adjusted_p(mean / error, x.size, family))

@@ -172,6 +172,6 @@ def _caption(table: Standing) -> str:
         f"{conditions(table)}. Thin lines: 95 % intervals of the corrected resampled t over folds;"
         f" broad bars, where drawn: over resamples of the test patients of the fitted methods."
         f" {tied} of {ranked} ranked methods cannot be told apart from the best of them, itself"
-        f" counted (filled; Holm-adjusted p ≥ {ALPHA}): do not order them by their scores."
+        f" counted (filled; p ≥ {ALPHA} of all at once): do not order them by their scores."
         f"{_CUT if _passes(table) else ''}"
     )

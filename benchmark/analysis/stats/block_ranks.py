@@ -1,4 +1,4 @@
-"""Many tests at once, and ranks over blocks: what many comparisons cost."""
+"""Ranks over blocks, and how far apart chance puts their means."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -7,27 +7,6 @@ from scipy import stats
 from tasks.seeds import generator
 
 _DRAWS = 4_000
-
-
-def holm(p_values: ArrayLike) -> NDArray[np.float64]:
-    """Adjust p values of a family of tests by Holm's step-down method.
-
-    Args:
-        p_values: One per test, shape [m]; NaN stays NaN and is not counted as a test.
-
-    Returns:
-        Adjusted p values in the same order, at most 1.
-
-    Source:
-        Holm, A simple sequentially rejective multiple test procedure, Scand. J. Stat. 6 (1979).
-    """
-    p = np.asarray(p_values, dtype=np.float64)
-    adjusted = np.full(p.shape, np.nan)
-    tested = np.flatnonzero(~np.isnan(p))
-    order = tested[np.argsort(p[tested], kind="stable")]
-    stepped = p[order] * np.arange(order.size, 0, -1)
-    adjusted[order] = np.minimum(np.maximum.accumulate(stepped), 1.0)
-    return adjusted
 
 
 def block_ranks(scores: ArrayLike) -> NDArray[np.float64]:
