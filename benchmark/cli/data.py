@@ -8,7 +8,7 @@ import typer
 from benchmark.cli.console import open_console
 from benchmark.cli.pack import pack_cohort
 from tasks.atomic import atomic_write
-from tasks.data.formats.tables import near
+from tasks.data.formats.cells import near
 from tasks.data.load import find_cohorts
 from tasks.data.store.precision import StoredPrecision
 from tasks.data.synthetic import EMBEDDED, write_planted

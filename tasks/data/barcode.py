@@ -60,6 +60,7 @@ class Barcode:
         sample_type: Two digits such as `01`, or None for a patient's barcode.
         name: The barcode in capitals and hyphens, without what follows it (UUID, file ending).
         preparation: Of a slide; None where the barcode does not say.
+        prefix: What stands before it, as a quantity does before each sample of a joint matrix.
     """
 
     patient: str
@@ -67,6 +68,7 @@ class Barcode:
     sample_type: str | None
     name: str
     preparation: Preparation | None = None
+    prefix: str = ""
 
     @property
     def type_code(self) -> str:
@@ -116,7 +118,8 @@ def parse_barcode(text: str, where: str) -> Barcode:
     if slide:
         dx = slide[1].upper() == "DX"
         preparation = Preparation.DIAGNOSTIC if dx else Preparation.FROZEN
-    return Barcode(patients.pop(), match["site"].upper(), match["type"], name, preparation)
+    prefix = text[: match.start()].rpartition("/")[2]
+    return Barcode(patients.pop(), match["site"].upper(), match["type"], name, preparation, prefix)
 
 
 def rows_of_tcga(names: Sequence[str]) -> list[int]:

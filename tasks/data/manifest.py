@@ -28,8 +28,9 @@ from pydantic_core import ArgsKwargs, PydanticCustomError, core_schema
 
 from tasks.data.barcode import OTHER_TUMOUR, PRIMARY
 from tasks.data.cohort import DAYS_PER_MONTH, ENDPOINTS, SIDES, Kind, LabelKind
+from tasks.data.formats.cells import near
 from tasks.data.formats.files import reading, require_file, what_is_at
-from tasks.data.formats.tables import near
+from tasks.data.formats.known_formats import format_of
 from tasks.data.samples import SampleRule, SlideChoice
 from tasks.errors import InputError
 from tasks.names import NAME_RULE, is_name
@@ -156,6 +157,15 @@ def _slides(value: object, info: ValidationInfo) -> Path:
     return path
 
 
+def _vectors(value: object, info: ValidationInfo) -> Path:
+    path = _at(value, info)
+    found = what_is_at(path) if info.context else "a file"
+    of = format_of(path) if found == "a folder" else None
+    if found != "a file" and (of is None or of.vectors is None):
+        raise _wrong("a file", f"{path}: {found}")
+    return path
+
+
 def _event_value(value: object) -> str:
     if not isinstance(value, str | int | float) or not str(value).strip():
         raise _wrong('the value that means "it happened"')
@@ -229,6 +239,7 @@ _Text = Annotated[str, BeforeValidator(_text)]
 _TextOrBlank = Annotated[str, BeforeValidator(_text_or_blank)]
 _Texts = Annotated[tuple[str, ...], BeforeValidator(_different_texts)]
 _File = Annotated[Path, BeforeValidator(_file)]
+_Vectors = Annotated[Path, BeforeValidator(_vectors)]
 _SlidePath = Annotated[Path, BeforeValidator(_slides)]
 
 
@@ -324,13 +335,15 @@ class VectorSource(_Samples):
         path: The table.
         id: Its identifier column; empty text for the column without a name.
         orientation: What a row is.
+        quantity: Which one, of a table or a format that has several of each sample.
         drop: Columns (or rows, as it lies) that are no features.
         keep: Features that look like an outcome, a covariate, a label or an index, and are meant.
     """
 
     kind: Annotated[Kind, _one_of(*Kind)] = field(default=Kind.VECTOR, kw_only=True)
-    path: _File
+    path: _Vectors
     id: _TextOrBlank
+    quantity: _TextOrBlank = field(default="", kw_only=True)
     drop: _Texts = field(default=(), kw_only=True)
     keep: _Texts = field(default=(), kw_only=True)
     orientation: Annotated[Orientation, _one_of(*Orientation)] = Orientation.SAMPLES

@@ -135,9 +135,24 @@ def select_samples(barcodes: Sequence[Barcode], rule: SampleRule) -> Selection:
         every = _selected(barcodes, replace(rule, slides=SlideChoice.ALL))
         selection = replace(every, spared=spared)
     if selection.kept:
-        return selection
+        return replace(selection, fault=_several_quantities(selection))
     reasons = ", ".join(f"{len(rows)} of {why}" for why, rows in selection.left_out.items())
     return replace(selection, fault=f"expected tumour samples, found {reasons or 'none'}")
+
+
+def _several_quantities(selection: Selection) -> str:
+    """One sample under several names is not several samples, to be averaged; empty if none is."""
+    prefixes: dict[str, set[str]] = defaultdict(set)
+    for i in selection.kept:
+        prefixes[selection.barcodes[i].name].add(selection.barcodes[i].prefix)
+    name, found = max(prefixes.items(), key=lambda item: len(item[1]))
+    if len(found) == 1:
+        return ""
+    listed = ", ".join(map(repr, sorted(found)))
+    return (
+        f"expected each sample once, found several things of one: {listed} before {name}; "
+        'quantity = "..." beside the path of a table takes one of them'
+    )
 
 
 def _selected(barcodes: Sequence[Barcode], rule: SampleRule) -> Selection:

@@ -22,9 +22,9 @@ import pandas as pd
 
 from tasks.data.barcode import Barcode, parse_barcode
 from tasks.data.cohort import Cohort
-from tasks.data.formats.cells import number, shown
+from tasks.data.formats.cells import near, number, shown
 from tasks.data.formats.clinical import recognise
-from tasks.data.formats.tables import is_missing, near, read_text_table
+from tasks.data.formats.tables import is_missing, read_text_table
 from tasks.data.splits import Split
 from tasks.errors import InputError, NoSplitsError
 

@@ -103,7 +103,7 @@ SLIDES: list[tuple[str, Callable[[Path], None], str, tuple[str, ...]]] = [
         (
             "RECOGNISED TRIDENT, encoder uni_v2, patches 20x_256px_0px_overlap: 40 slides",
             'encoder = "uni_v2"',
-            "slide embeddings of 16 features, one vector a slide",
+            "slide embeddings, a file a slide: 40 of 16 features",
             "expected a dataset `features`, found coords",
         ),
     ),
@@ -423,7 +423,7 @@ def test_what_cannot_be_used_is_named(folder: Path) -> None:
         (folder / "h5_files" / f"{name}.h5").write_bytes(b"")
     text = draft(folder)
     for words in (
-        "# features.tar.gz: an archive: unpack it first",
+        "# features.tar.gz: a tar archive: unpack it",
         "# splits_0.csv: a split file: give it to `run` as --split",
         "# broken.csv: expected text, found a zero byte",
         "# damaged.csv.gz: expected a table, found: Error -3 while decompressing",

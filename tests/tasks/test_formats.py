@@ -232,7 +232,7 @@ def test_large_slides_are_read_in_pieces(tmp_path: Path, monkeypatch: pytest.Mon
     features = np.random.default_rng(0).normal(size=(101, 4)).astype(np.float32)
     path = hdf5(tmp_path / "h5" / f"{A}-01Z-00-DX1.h5", features[None])
     whole = scan_slide(path)
-    monkeypatch.setattr("tasks.data.formats.slides._CHUNK_BYTES", 7 * 16)
+    monkeypatch.setattr("tasks.data.formats.hdf5_slides._CHUNK_BYTES", 7 * 16)
     assert scan_slide(path) == whole
     np.testing.assert_array_equal(bags(tmp_path / "h5").read(A), features)
 
@@ -279,8 +279,8 @@ def test_bad_features_name_their_file(tmp_path: Path, features: object, message:
 
 def test_files_that_are_no_slides(tmp_path: Path) -> None:
     folder = tmp_path / "h5"
-    whole = hdf5(folder / f"{A}-01Z-00-DX1.h5", FEATURES, key="feats")
-    with pytest.raises(InputError, match="expected a dataset `features`, found coords, feats"):
+    whole = hdf5(folder / f"{A}-01Z-00-DX1.h5", FEATURES, key="patches")
+    with pytest.raises(InputError, match="expected a dataset `features`, found coords, patches"):
         bags(folder)
     hdf5(whole, np.zeros((500, 40)))
     whole.write_bytes(whole.read_bytes()[:-5000])
@@ -335,7 +335,10 @@ def test_pt_with_code_is_refused_and_never_run(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({"features": torch.zeros(2, 3)}, "found dict"),
+        (
+            {"patches": torch.zeros(2, 3)},
+            "a dict of `features`, found patches",
+        ),
         (torch.zeros(2, 3).to_sparse(), "expected a dense tensor alone"),
         (torch.zeros(2, 3, dtype=torch.complex64), "expected features that are numbers"),
         (torch.tensor([[1.0, float("nan")]]), "found nan"),
@@ -522,7 +525,12 @@ def test_cdr_as_xlsx(tmp_path: Path) -> None:
     found, _ = endpoints(tmp_path / "cdr.xlsx", ClinicalFormat.TCGA_CDR)
     assert outcomes(found["os"]) == {A: (12.0, True)}
     frame.to_excel(tmp_path / "cdr.xlsx", sheet_name="Sheet1")
-    with pytest.raises(InputError, match="expected a sheet TCGA-CDR, found Sheet1"):
+    found, _ = endpoints(tmp_path / "cdr.xlsx", ClinicalFormat.TCGA_CDR)
+    assert outcomes(found["os"]) == {A: (12.0, True)}
+    with pd.ExcelWriter(tmp_path / "cdr.xlsx") as book:
+        frame.to_excel(book, sheet_name="Sheet1")
+        frame.to_excel(book, sheet_name="Sheet2")
+    with pytest.raises(InputError, match="expected a sheet TCGA-CDR, found Sheet1, Sheet2"):
         endpoints(tmp_path / "cdr.xlsx", ClinicalFormat.TCGA_CDR)
 
 

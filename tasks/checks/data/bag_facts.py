@@ -11,7 +11,7 @@ from tasks.checks.data.sample_facts import barcodes_of, duplicates, taken
 from tasks.checks.finding import Check, Finding, Severity, counted
 from tasks.data.barcode import Barcode
 from tasks.data.formats.bags import Scans, find_slides
-from tasks.data.formats.folders import slide_files
+from tasks.data.formats.folders import folder_encoder, slide_files
 from tasks.data.formats.slides import Scan, finite_chunks, read_coordinates
 from tasks.data.manifest import BagSource
 from tasks.data.samples import select_samples
@@ -116,6 +116,7 @@ def _whole(part: str, whole: Sequence[_File], total: int) -> Iterator[Finding]:
         yield Finding(part, Check.FILES, Severity.PROBLEM, "no slide has instances")
         return
     yield from _widths(part, filled)
+    yield from _encoders(part, filled)
     counts = [scan.n_instances for _, _, _, scan in filled]
     yield _sizes(part, [barcode for _, barcode, _, _ in filled], counts, filled[0][3].width)
     yield from _tiny(part, filled)
@@ -135,6 +136,16 @@ def _widths(part: str, filled: Sequence[_File]) -> list[Finding]:
     listed = ", ".join(f"{width} ({n})" for width, n in widths.most_common())
     what = f"slides of different widths, so of different encoders: {listed}"
     others = [name for name, _, _, scan in filled if scan.width != common]
+    return counted(part, Check.WIDTHS, Severity.PROBLEM, what, others, len(filled), "slides")
+
+
+def _encoders(part: str, filled: Sequence[_File]) -> list[Finding]:
+    named = folder_encoder(filled[0][2].parent)
+    encoders = {name: scan.encoder or named for name, _, _, scan in filled}
+    counts = Counter(encoders.values()).most_common()
+    listed = ", ".join(f"{encoder or 'none named'} ({n})" for encoder, n in counts)
+    others = [name for name, encoder in encoders.items() if encoder != counts[0][0]]
+    what = f"slides of different encoders: {listed}"
     return counted(part, Check.WIDTHS, Severity.PROBLEM, what, others, len(filled), "slides")
 
 

@@ -6,6 +6,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.data.formats.expression import slightly_negative
 from tasks.data.manifest import Scale
 
 Values = NDArray[np.float64]
@@ -85,6 +86,8 @@ def detect_scale(values: Values) -> ScaleFacts:
     if not known.size:
         return ScaleFacts(SeenScale.UNKNOWN, "unknown", "no value is there", np.nan, np.nan)
     low, high = float(known.min()), float(known.max())
+    if low < 0 and high > _HIGHEST_LINEAR and slightly_negative(values):
+        values, low = np.maximum(values, 0.0), 0.0  # as a correction of batches leaves amounts
     values = values[:: -(-len(values) // _MOST_SAMPLES)]
     known = values[np.isfinite(values)]
     if low < 0 and (by_gene := _by_gene(values, low, high)) is not None:

@@ -16,7 +16,7 @@ from tasks.checks.finding import Check, Finding, Severity, counted
 from tasks.data.barcode import FROM_ELSEWHERE, rows_of_tcga
 from tasks.data.cohort import VectorModality
 from tasks.data.formats.expression import as_declared
-from tasks.data.formats.tables import NumericTable
+from tasks.data.formats.format import NumericTable
 from tasks.data.formats.vectors import SUMMARIES, open_vectors, vectors_of
 from tasks.data.manifest import GeneSource, VectorSource
 from tasks.data.samples import select_samples
@@ -43,7 +43,7 @@ def verify_vectors(
     table, rows, total = whole, rows_of_tcga(whole.ids), len(whole.ids)
     if len(rows) < total:
         ids = tuple(whole.ids[row] for row in rows)
-        table = NumericTable(ids, whole.columns, whole.values[rows])
+        table = replace(whole, ids=ids, values=whole.values[rows])
     barcodes, facts = barcodes_of(part, table.ids)
     if n := total - len(rows):
         text = f"left out: {FROM_ELSEWHERE}"
@@ -62,6 +62,9 @@ def verify_vectors(
     facts.insert(0, Finding(part, Check.SIZES, Severity.NOTE, text))
     text, n = f"left out: {SUMMARIES}", len(table.columns) + len(summaries)
     facts += counted(part, Check.GENES, Severity.NOTE, text, summaries, n, "features")
+    if table.unnamed:
+        text, n = "left out: without a name", table.unnamed + n
+        facts.append(Finding(part, Check.GENES, Severity.NOTE, text, table.unnamed, n, "features"))
     selection = select_samples(known, source.rule)
     facts += taken(part, selection, source.rule)
     contents = [hashlib.sha256(table.values[i].tobytes()).hexdigest() for i in there]

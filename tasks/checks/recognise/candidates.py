@@ -77,6 +77,7 @@ class Vectors:
         scale: Of genes, what their first values look like; None if that is not known.
         mixture: Of slides, as that of `Slides`.
         drop: Columns that are no features by their names.
+        quantity: Which one, where there are several.
     """
 
     path: Path
@@ -89,6 +90,7 @@ class Vectors:
     scale: Scale | None = None
     mixture: Mixture | None = None
     drop: tuple[str, ...] = ()
+    quantity: str = ""
 
 
 @dataclass(frozen=True)

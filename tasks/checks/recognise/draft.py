@@ -158,6 +158,8 @@ def _modality(side: str, found: Slides | Vectors, survey: Survey) -> list[str]:
     lines += [f"id = {_text(found.id)}"]
     if found.orientation is Orientation.GENES:
         lines += ['orientation = "genes"']
+    if found.quantity:
+        lines += [f"quantity = {_text(found.quantity)}  # GUESSED: it has others too"]
     if found.drop:
         lines += ["# GUESSED by their names: an outcome, a covariate, a label or an index."]
         lines += [f"drop = [{', '.join(map(_text, found.drop))}]"]

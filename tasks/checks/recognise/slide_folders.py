@@ -4,25 +4,25 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-import h5py
-
 from tasks.checks.finding import Finding
-from tasks.checks.recognise.candidates import Slides, mixture_of, unused
-from tasks.data.formats.files import reading
-from tasks.data.formats.hdf5 import own_dataset
-from tasks.data.formats.slides import HDF5_SUFFIXES, TORCH_SUFFIXES, peek_slide
+from tasks.checks.recognise.candidates import Slides, Vectors, mixture_of, unused
+from tasks.data.barcode import Barcode
+from tasks.data.formats.folders import common_width, folder_encoder, one_encoder
+from tasks.data.formats.hdf5_slides import open_features
+from tasks.data.formats.slide_embeddings import is_embeddings
+from tasks.data.formats.slides import peek_slide
+from tasks.data.formats.tables import read_numeric_table
+from tasks.data.manifest import Orientation
 from tasks.data.split_files import find_barcode
 from tasks.errors import InputError
-
-SLIDE_SUFFIXES = HDF5_SUFFIXES + TORCH_SUFFIXES
 
 _TRIDENT_FOLDER = re.compile(r"(slide_)?features_(?P<encoder>.+)", re.IGNORECASE)
 _TRIDENT_JOB = re.compile(r"[\d.]+x_\d+px_\d+px_overlap", re.IGNORECASE)
 _CLAM = {"h5_files": "HDF5 features of CLAM", "pt_files": "tensors of CLAM"}
 
 
-def survey_slides(folder: Path, files: Sequence[Path]) -> Slides | Finding:
-    """Look at a folder's slide files: every name, and three of the files.
+def survey_slides(folder: Path, files: Sequence[Path]) -> Slides | Vectors | Finding:
+    """Look at a folder's slide files: every name, and what every file says of itself.
 
     Args:
         folder: The folder.
@@ -42,24 +42,20 @@ def survey_slides(folder: Path, files: Sequence[Path]) -> Slides | Finding:
             f"{n} of {len(files)} files without a TCGA barcode, which `run` needs in every name: "
             f"take {strange[0]} away{' and the others' if n > 1 else ''}, or rename",
         )
-    widths, encoder = set(), ""
-    for file in sorted({files[0], files[len(files) // 2], files[-1]}):
-        try:
-            found = peek_slide(file)
-        except InputError as error:
-            if len(embedding := _shape(file)) == 1:
-                return unused(
-                    folder,
-                    f"slide embeddings of {embedding[0]} features, one vector a slide: put them "
-                    'into a table, a row a slide, and declare it with kind = "vector"',
-                )
-            return unused(folder, str(error))
-        widths |= {found.width} if found.n_instances else set()
-        encoder = encoder or found.encoder
-    if len(widths) > 1:
-        return unused(folder, f"slides of different widths: {', '.join(map(str, sorted(widths)))}")
-    width = widths.pop() if widths else 0
-    encoder = encoder.strip() or _encoder_of_job(folder)
+    if is_embeddings(folder):
+        return _embeddings(folder, files, barcodes)
+    peeks = []
+    try:
+        peeks = [peek_slide(file) for file in files]
+        filled = [(file, seen) for file, seen in zip(files, peeks, strict=True) if seen.n_instances]
+        width = common_width([file for file, _ in filled], [seen.width for _, seen in filled])
+        named = folder_encoder(folder)
+        encoder = one_encoder(
+            [file for file, _ in filled], [seen.encoder or named for _, seen in filled]
+        )
+    except InputError as error:
+        return unused(folder, str(error).removeprefix(f"{folder}/"))
+    encoder = peeks[0].encoder.strip() or _encoder_of_job(folder) or encoder
     return Slides(
         folder,
         _tool(folder, files[0], width, encoder),
@@ -71,14 +67,32 @@ def survey_slides(folder: Path, files: Sequence[Path]) -> Slides | Finding:
     )
 
 
+def _embeddings(
+    folder: Path, files: Sequence[Path], barcodes: Sequence[Barcode | None]
+) -> Vectors | Finding:
+    known = [barcode for barcode in barcodes if barcode]
+    try:
+        table = read_numeric_table(folder, "")
+    except InputError as error:
+        return unused(folder, str(error).removeprefix(f"{folder}/"))
+    return Vectors(
+        folder,
+        f"slide embeddings, a file a slide: {len(files)} of {len(table.columns)} features",
+        "",
+        Orientation.SAMPLES,
+        "wsi",
+        frozenset(barcode.patient for barcode in known),
+        len(table.columns),
+        None,
+        mixture_of(known),
+    )
+
+
 def _shape(file: Path) -> tuple[int, ...]:
     """The shape of an HDF5 file's features; () if it has none."""
-    if file.suffix.lower() not in HDF5_SUFFIXES:
-        return ()
     try:
-        with reading(file, "a whole HDF5 file"), h5py.File(file, "r", locking=False) as opened:
-            features = own_dataset(file, opened, "features")
-            return () if features is None else tuple(features.shape or ())
+        with open_features(file) as features:
+            return tuple(features.shape or ())
     except InputError:
         return ()
 

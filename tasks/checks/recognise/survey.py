@@ -2,21 +2,28 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.checks.finding import Finding
 from tasks.checks.leaks.published_endpoints import projects_of
 from tasks.checks.recognise.candidates import Candidate, Classes, Clinical, Slides, Vectors, unused
-from tasks.checks.recognise.slide_folders import SLIDE_SUFFIXES, survey_slides
-from tasks.checks.recognise.table_kinds import among, is_text, survey_table
-from tasks.checks.recognise.walk import folders_below
+from tasks.checks.recognise.slide_folders import survey_slides
+from tasks.checks.recognise.table_kinds import (
+    among,
+    is_text,
+    survey_counts,
+    survey_table,
+    survey_vectors,
+)
+from tasks.checks.recognise.walk import folders_below, is_of_a_file
+from tasks.data.formats.known_formats import format_of, slide_suffixes
+from tasks.data.formats.star_counts import ENDINGS
 from tasks.data.manifest import MANIFEST, ClinicalFormat
 from tasks.errors import InputError
 
 _TABLES = (".csv", ".tsv", ".txt", ".parquet", ".xlsx", ".json", ".gz")
-_ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".7z", ".rar")
 _MOST_TABLES = 200
 _LARGEST_ABOVE = 20 << 20
 _SHARE = 0.9  # of the patients in one TCGA project, to name the cohort after it
@@ -69,30 +76,50 @@ def survey(folder: Path, looking_at: Callable[[Path], None]) -> Survey:
     """
     found: list[Candidate] = []
     n_tables = 0
+    counts: set[Path] = set()
     for current, every in folders_below(folder):
+        if any(file.name.endswith(ENDINGS) for file in every):
+            counts.add(current.parent if is_of_a_file(current) else current)
+            every = tuple(file for file in every if not file.name.endswith(ENDINGS))  # noqa: PLW2901
         files = [file for file in every if _has_text_name(file)]
         if strange := len(every) - len(files):
             found.append(unused(current, f"{strange} files whose names are not UTF-8: rename them"))
-        slides = [file for file in files if file.suffix.lower() in SLIDE_SUFFIXES]
+        slides = [file for file in files if file.suffix.lower() in slide_suffixes()]
         if slides:
             looking_at(current)
             found.append(survey_slides(current, slides))
-        for file in files:
-            if file in slides or file.name == MANIFEST:
-                continue
-            name = file.name.lower()
-            if name.endswith(_ARCHIVES):
-                found.append(unused(file, "an archive: unpack it first"))
-            elif name.endswith(_TABLES) or ("." not in name and is_text(file)):
-                n_tables += 1
-                if n_tables <= _MOST_TABLES:
-                    looking_at(file)
-                    found += survey_table(file)
+        others = [file for file in files if file not in slides and file.name != MANIFEST]
+        tables = [file for file in others if _is_table(file)]
+        for file in tables[: max(0, _MOST_TABLES - n_tables)]:
+            looking_at(file)
+            found += survey_table(file)
+        n_tables += len(tables)
+        found += [one for file in others if file not in tables for one in _foreign(file)]
+    for current in sorted(counts):
+        looking_at(current)
+        found.append(survey_counts(current))
     if not any(isinstance(f, Clinical) for f in found):
         found += _clinical_above(folder, looking_at)
     if n_tables > _MOST_TABLES:
         found.append(unused(folder, f"{n_tables - _MOST_TABLES} further tables, not looked at"))
     return _chosen(folder, found)
+
+
+def _is_table(file: Path) -> bool:
+    name = file.name.lower()
+    if not name.endswith(_TABLES) and ("." in name or not is_text(file)):
+        return False
+    of = format_of(file)
+    return of is None or of.table is not None or name.endswith(".json")
+
+
+def _foreign(file: Path) -> Iterator[Candidate]:
+    """A file of a format that no table is of; nothing, if it is of none that is known."""
+    of = format_of(file)
+    if of is not None and of.vectors is not None:
+        yield survey_vectors(file, of)
+    elif of is not None and of.table is None:
+        yield unused(file, f"{of.name}: {of.why_not}")
 
 
 def _clinical_above(folder: Path, looking_at: Callable[[Path], None]) -> list[Candidate]:

@@ -31,10 +31,13 @@ from tasks.checks.recognise.candidates import (
 from tasks.data.formats.cells import number, shown
 from tasks.data.formats.clinical import named_endpoint, one_spelling, read_endpoints, recognise
 from tasks.data.formats.files import unpacked
+from tasks.data.formats.format import Format, NumericTable
+from tasks.data.formats.star_counts import QUANTITIES, count_files, first_counts, samples_of
 from tasks.data.formats.tables import (
     is_missing,
     is_unknown,
     read_column,
+    read_numeric_table,
     read_text_table,
     require_columns,
 )
@@ -46,6 +49,7 @@ _ROWS = 200  # looked at before a table is known
 _WIDE = 50  # more columns of numbers than these are a feature vector
 _MOST_CLASSES = 12
 _FEWEST = 10  # patients of a class
+_FIRST_FILES = 8  # of thousands
 
 _EVENT_WORD = re.compile(r"stat|event|censor|dead|death|deceased|died|relapse|recur", re.I)
 _TIME_WORD = re.compile(r"time|days|months|surviv|follow|_os$|^os_", re.I)
@@ -77,6 +81,52 @@ def survey_table(path: Path) -> list[Candidate]:
         return _rows(path, head) + split
     except InputError as error:
         return [unused(path, str(error).removeprefix(f"{path}: "))]
+
+
+def survey_vectors(path: Path, of: Format) -> Candidate:
+    """A file of a format of numbers, such as AnnData."""
+    try:
+        table = read_numeric_table(path, "")
+    except InputError as error:
+        return unused(path, str(error).removeprefix(f"{path}: "))
+    return _numbers(path, of.name, table.ids, table)
+
+
+def survey_counts(folder: Path) -> Candidate:
+    """A folder of STAR's counts: whose the files are, and what the first ones hold."""
+    try:
+        files = count_files(folder)
+        samples = samples_of(folder, files)
+        table = first_counts(folder, QUANTITIES[0], _FIRST_FILES)
+    except InputError as error:
+        return unused(folder, str(error).removeprefix(f"{folder}: "))
+    if not any(map(find_barcode, samples.values())):
+        return unused(
+            folder,
+            f"{len(files)} files of STAR's counts, whose samples only the GDC's sample sheet "
+            "knows: save gdc_sample_sheet.tsv (of the cart that was downloaded) beside them",
+        )
+    what = f"STAR's counts of the GDC, {len(files)} files"
+    found = _numbers(folder, what, list(samples.values()), table)
+    return replace(found, quantity=QUANTITIES[0]) if isinstance(found, Vectors) else found
+
+
+def _numbers(path: Path, what: str, ids: Sequence[str], table: NumericTable) -> Candidate:
+    barcodes = [find_barcode(name) for name in ids]
+    if None in barcodes:
+        return unused(path, f"{what}: {shown(ids[barcodes.index(None)])} is no TCGA barcode")
+    seen = detect_scale(table.values)
+    genes = looks_like_genes(table.columns)
+    return Vectors(
+        path,
+        f"{what}: {_named(table.columns)}; {_looks(seen)}",
+        "",
+        Orientation.SAMPLES,
+        "rna" if genes else "wsi",
+        frozenset(barcode.patient for barcode in barcodes if barcode),
+        len(table.columns),
+        seen.scale.declared if genes else None,
+    )
 
 
 def is_text(path: Path) -> bool:
@@ -112,14 +162,30 @@ def _genes(path: Path, head: pd.DataFrame) -> Vectors:
     """A row a gene, as Xena writes expression."""
     id_column, *samples = map(str, head.columns)
     genes = read_column(path, id_column)
+    quantity = _quantity(samples)
+    if quantity:
+        samples = [name for name in samples if name.startswith(f"{quantity}_")]
     barcodes = [find_barcode(sample) for sample in samples]
     patients = frozenset(found.patient for found in barcodes if found)
-    values = head.iloc[:, 1:].apply(pd.to_numeric, errors="coerce").to_numpy(np.float64).T
+    own = [name for name, found in zip(samples, barcodes, strict=True) if found]
+    values = head[own].apply(pd.to_numeric, errors="coerce").to_numpy(np.float64).T
     seen = detect_scale(values)
     what = f"a row a gene, as Xena writes it: {_named(genes)}; {_looks(seen)}"
     side = "rna" if looks_like_genes(genes) or _EXPRESSION_WORD.search(path.name) else "wsi"
     scale = seen.scale.declared if side == "rna" else None
-    return Vectors(path, what, id_column, Orientation.GENES, side, patients, len(genes), scale)
+    found = Vectors(path, what, id_column, Orientation.GENES, side, patients, len(genes), scale)
+    return replace(found, quantity=quantity)
+
+
+def _quantity(samples: Sequence[str]) -> str:
+    """The quantity to take, where samples stand there once for each of several."""
+    of: dict[str, set[str]] = defaultdict(set)
+    for barcode in map(find_barcode, samples):
+        if barcode is not None:
+            of[barcode.name].add(barcode.prefix)
+    prefixes = {prefix.rstrip("_") for found in of.values() if len(found) > 1 for prefix in found}
+    known = [quantity for quantity in QUANTITIES if quantity in prefixes]
+    return next(iter([*known, *sorted(prefixes)]), "")
 
 
 def _rows(path: Path, head: pd.DataFrame) -> list[Candidate]:

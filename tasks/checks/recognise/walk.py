@@ -1,6 +1,8 @@
 """The files below a folder, each once, whatever links there are."""
 
 import os
+import re
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +10,14 @@ from tasks.errors import InputError
 
 _DEEPEST = 6
 _MOST = 2000  # folders; a disk's root has more, and nobody means it
+# gdc-client makes a folder of each file, and of its own logs
+_OF_A_FILE = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_LOGS = "logs"
+
+
+def is_of_a_file(folder: Path) -> bool:
+    """Whether gdc-client made a folder for one file."""
+    return _OF_A_FILE.fullmatch(folder.name) is not None
 
 
 def folders_below(folder: Path) -> Iterator[tuple[Path, tuple[Path, ...]]]:
@@ -19,9 +29,10 @@ def folders_below(folder: Path) -> Iterator[tuple[Path, tuple[Path, ...]]]:
         InputError: The folder cannot be read, or holds too many others.
     """
     seen: set[tuple[int, int]] = set()
-    waiting = [(folder, 0)]
+    waiting = deque([(folder, 0)])
+    n_folders = 0
     while waiting:
-        current, depth = waiting.pop(0)
+        current, depth = waiting.popleft()
         try:
             status = current.stat()
             entries = sorted(os.scandir(current), key=lambda entry: entry.name)
@@ -32,7 +43,9 @@ def folders_below(folder: Path) -> Iterator[tuple[Path, tuple[Path, ...]]]:
         if (status.st_dev, status.st_ino) in seen:
             continue
         seen.add((status.st_dev, status.st_ino))
-        if len(seen) > _MOST:
+        single = is_of_a_file(current)
+        n_folders += not single
+        if n_folders > _MOST:
             raise InputError(
                 f"{folder}: expected a folder with one cohort's files, found more than {_MOST} "
                 "folders in it"
@@ -40,7 +53,8 @@ def folders_below(folder: Path) -> Iterator[tuple[Path, tuple[Path, ...]]]:
         visible = [entry for entry in entries if not entry.name.startswith(".")]
         yield current, tuple(current / entry.name for entry in visible if _is(entry, "file"))
         if depth < _DEEPEST:
-            waiting += [(current / e.name, depth + 1) for e in visible if _is(e, "dir")]
+            below = (e for e in visible if _is(e, "dir") and not (single and e.name == _LOGS))
+            waiting += [(current / e.name, depth + 1) for e in below]
 
 
 def _is(entry: "os.DirEntry[str]", kind: str) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol, TypeVar
 
-from tasks.data.formats.tables import near
+from tasks.data.formats.cells import near
 from tasks.errors import InputError
 
 _Table = TypeVar("_Table")

@@ -10,7 +10,13 @@ from tasks.cache_dir import cache_dir
 from tasks.data.barcode import parse_barcode
 from tasks.data.cohort import BagModality, Slide
 from tasks.data.formats.files import Stamp, stamp_of
-from tasks.data.formats.folders import common_width, slide_files, slide_name
+from tasks.data.formats.folders import (
+    common_width,
+    folder_encoder,
+    one_encoder,
+    slide_files,
+    slide_name,
+)
 from tasks.data.formats.slides import Scan, SlideFile, scan_slide
 from tasks.data.manifest import BagSource
 from tasks.data.notes import Note
@@ -21,7 +27,7 @@ from tasks.data.store.reading import stored_slides
 from tasks.errors import InputError
 from tasks.sealed import seal, unseal
 
-_VERSION = "scan 1"
+_VERSION = "scan 2"
 
 
 class Scans:
@@ -158,6 +164,8 @@ def _of_folder(folder: Path) -> tuple[list[Path], list[Slide], int]:
     filled = [(file, scan) for file, (scan, _) in zip(files.values(), scans, strict=True)]
     filled = [(file, scan) for file, scan in filled if scan.width]
     width = common_width([file for file, _ in filled], [scan.width for _, scan in filled])
+    named = folder_encoder(folder)
+    one_encoder([file for file, _ in filled], [scan.encoder or named for _, scan in filled])
     slides = []
     for (slide, file), (scan, stamp) in zip(files.items(), scans, strict=True):
         read = SlideFile(file, scan.n_instances, scan.width, stamp)

@@ -1,4 +1,7 @@
-"""Single cells: read as a number, shown in an error."""
+"""Single cells and words: read as a number, shown in an error."""
+
+import difflib
+from collections.abc import Iterable
 
 _LONGEST = 80
 
@@ -18,3 +21,9 @@ def number(cell: str) -> float:
     if "_" in cell:
         raise ValueError(cell)
     return float(cell)
+
+
+def near(word: str, known: Iterable[str]) -> str:
+    """` (did you mean ...?)` with the known words closest to `word`, or nothing."""
+    close = difflib.get_close_matches(word, list(known), n=3, cutoff=0.5)
+    return f" (did you mean {', '.join(close)}?)" if close else ""

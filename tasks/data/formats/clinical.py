@@ -14,11 +14,11 @@ import pandas as pd
 
 from tasks.data.barcode import parse_barcode
 from tasks.data.cohort import DAYS_PER_MONTH, Endpoint
-from tasks.data.formats.cells import number, shown
+from tasks.data.formats.cells import near, number, shown
 from tasks.data.formats.endpoints import FollowUp, build_endpoint
 from tasks.data.formats.gdc import read_gdc_cases
 from tasks.data.formats.layouts import ID_COLUMNS, ClinicalTable, open_clinical
-from tasks.data.formats.tables import is_missing, is_unknown, near, require_columns
+from tasks.data.formats.tables import is_missing, is_unknown, require_columns
 from tasks.data.manifest import ClinicalFormat, ClinicalSource, TableSource
 from tasks.data.notes import About, Note
 from tasks.errors import InputError

@@ -3,7 +3,6 @@
 import csv
 import io
 import itertools
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -12,6 +11,7 @@ import pandas as pd
 
 from tasks.data.formats.cells import shown
 from tasks.data.formats.files import unpacked
+from tasks.data.formats.format import Format, Wanted
 from tasks.errors import InputError
 
 if TYPE_CHECKING:
@@ -26,11 +26,15 @@ _MOST_PACKED = 300
 
 @dataclass(frozen=True)
 class _Layout:
-    """How a text table is written: what pandas needs to read it, and its header as written."""
+    """How a text table is written: what pandas needs to read it, and its header as written.
+
+    R's write.table gives the names of rows no header: `unnamed`, their column has a blank one here.
+    """
 
     header: tuple[str, ...]
     separator: str
     skip: int
+    unnamed: bool = False
 
 
 def _layout(path: Path) -> _Layout:
@@ -51,7 +55,7 @@ def _layout(path: Path) -> _Layout:
             f"{path}: expected cells separated by tabs or commas, found semicolons: {line[:40]!r}"
         )
     with unpacked(path) as file:
-        header = pd.read_csv(
+        first = pd.read_csv(
             file,
             sep=separator,
             skiprows=skip,
@@ -61,23 +65,25 @@ def _layout(path: Path) -> _Layout:
             keep_default_na=False,
             encoding="utf-8-sig",
         )
-    return _Layout(tuple(header.iloc[0]), separator, skip)
+    header = tuple(first.iloc[0])
+    with _lines(path) as lines:
+        for _ in range(skip + 1):
+            lines.readline(_LONGEST_HEADER)
+        second = lines.readline(_LONGEST_HEADER)
+    cells = second.split(separator) if '"' not in second else _quoted(second, separator)
+    unnamed = len(cells) == len(header) + 1 and bool(cells[0].strip() and cells[-1].strip())
+    return _Layout(("", *header) if unnamed else header, separator, skip, unnamed)
+
+
+def _quoted(line: str, separator: str) -> list[str]:
+    try:
+        return next(csv.reader([line], delimiter=separator), [])
+    except csv.Error:
+        return []
 
 
 def _lines(path: Path) -> io.TextIOWrapper:
     return io.TextIOWrapper(unpacked(path), encoding="utf-8-sig", newline="")
-
-
-def read_header(path: Path) -> tuple[str, ...]:
-    """The names of the columns as written; raises what reading it raises."""
-    return _layout(path).header
-
-
-def read_cells(path: Path, position: int) -> list[str]:
-    """The cells of one column as text, without the others; raises what reading them raises."""
-    text = {"dtype": str, "keep_default_na": False, "na_filter": False}
-    frame = _parse(path, _layout(path), usecols=[position], **text)
-    return [str(cell) for cell in frame.iloc[:, 0]]
 
 
 def _parse(path: Path, layout: _Layout, **options: Any) -> pd.DataFrame:
@@ -85,7 +91,8 @@ def _parse(path: Path, layout: _Layout, **options: Any) -> pd.DataFrame:
         frame: pd.DataFrame = pd.read_csv(
             io.BufferedReader(_Watched(path, file), 1 << 20),
             sep=layout.separator,
-            skiprows=layout.skip,
+            skiprows=layout.skip + layout.unnamed,
+            header=None if layout.unnamed else "infer",
             encoding="utf-8-sig",
             **options,
         )
@@ -127,7 +134,7 @@ def _refuse_short_rows(path: Path, layout: _Layout, n_rows: int | None) -> None:
     The parser fills such a row with missing cells, so it is looked at only where the last are.
     """
     with _lines(path) as lines:
-        for _ in range(layout.skip):
+        for _ in range(layout.skip + layout.unnamed):
             lines.readline()
         limit = csv.field_size_limit(_LONGEST_HEADER)
         try:
@@ -165,31 +172,28 @@ def _refuse_swallowed_rows(path: Path, layout: _Layout, frame: pd.DataFrame) -> 
                 )
 
 
-def read_delimited(
-    path: Path,
-    text_columns: Iterable[str] | None,
-    rows: int | None = None,
-    *,
-    ragged: bool = False,
-) -> pd.DataFrame:
-    """Read a csv or tsv; columns are the header as written, repeated names included.
-
-    Args:
-        path: The file.
-        text_columns: Columns to keep as text, the rest being typed by pandas; None: all text.
-        rows: How many of the first rows to read; None: all.
-        ragged: Whether a row may be shorter than the header; the cells it lacks are missing.
-    """
+def _table(path: Path, wanted: Wanted) -> pd.DataFrame:
+    """Read a csv or tsv; columns are the header as written, repeated names included."""
     layout = _layout(path)
-    frame = _parse(
-        path,
-        layout,
-        dtype=str if text_columns is None else dict.fromkeys(text_columns, str),
-        keep_default_na=text_columns is not None,
-        na_filter=text_columns is not None,
-        low_memory=False,
-        nrows=rows,
-    )
+    typed = wanted.text is not None
+    options: dict[str, Any] = {"keep_default_na": typed, "na_filter": typed, "low_memory": False}
+    if wanted.column is not None:
+        if layout.header.count(wanted.column) != 1:
+            return pd.DataFrame(columns=list(layout.header))  # whoever asks says what is wrong
+        position = layout.header.index(wanted.column)
+        frame = _parse(path, layout, dtype=str, usecols=[position], nrows=wanted.rows, **options)
+        frame.columns = pd.Index([wanted.column])
+        return frame
+    text = [i for i, name in enumerate(layout.header) if name in (wanted.text or ())]
+    # pandas names a blank header cell by its position, and R's has none
+    names = [layout.header[i] or f"Unnamed: {i}" for i in text]
+    dtype: Any = dict.fromkeys(text if layout.unnamed else names, str) if typed else str
+    frame = _parse(path, layout, dtype=dtype, nrows=wanted.rows, **options)
+    if layout.unnamed and wanted.text is not None and "" not in wanted.text:
+        raise InputError(
+            f"{path}: expected rows of {len(layout.header) - 1} cells as in the header, found "
+            'more; where the first are names of rows, as R writes them, id = ""'
+        )
     if frame.shape[1] != len(layout.header) or not isinstance(frame.index, pd.RangeIndex):
         raise InputError(
             f"{path}: expected rows of {len(layout.header)} cells as in the header, found more"
@@ -197,6 +201,9 @@ def read_delimited(
     frame.columns = pd.Index(layout.header)
     _refuse_swallowed_rows(path, layout, frame)
     last = frame.iloc[:, -1]
-    if not ragged and (last.isna() | (last == "")).any():
-        _refuse_short_rows(path, layout, rows)
+    if not wanted.ragged and (last.isna() | (last == "")).any():
+        _refuse_short_rows(path, layout, wanted.rows)
     return frame
+
+
+FORMAT = Format("text", lambda _path, head: bool(head) and b"\0" not in head, table=_table)

@@ -18,6 +18,8 @@ from tasks.data.manifest import GeneSource, Scale, SelectionSource, Transform
 from tasks.errors import InputError
 
 MILLION = 1e6
+_FEW_NEGATIVE = 0.05  # of the cells
+_LITTLE_NEGATIVE = 0.01  # of the highest value
 HIGHEST_LOG2 = 64.0
 """2 to this is more reads than any sequencer has given."""
 
@@ -84,10 +86,14 @@ def _logarithms(
     if scale is Scale.LOG2:
         _refuse(modality, values > HIGHEST_LOG2, f"at most {HIGHEST_LOG2:g}", scale, source)
         return values, "log2, taken as it is"
-    _refuse(modality, values < 0, "no negative value", scale, source)
-    amounts = values.astype(np.float64)
+    below = values < 0
+    if scale is not Scale.TPM or not slightly_negative(values):
+        _refuse(modality, below, "no negative value", scale, source)
+    amounts = np.where(below, 0.0, values.astype(np.float64))
     if scale is Scale.TPM:
-        return np.log2(amounts + 1.0).astype(np.float32), "log2(x + 1) of what the table has"
+        adjusted = f", {below.sum():,} cells below zero taken for zero" if below.any() else ""
+        logarithms = np.log2(amounts + 1.0).astype(np.float32)
+        return logarithms, f"log2(x + 1) of what the table has{adjusted}"
     total = np.nansum(amounts, axis=1, keepdims=True)
     empty = total[:, 0] <= 0
     if empty.any():
@@ -96,6 +102,18 @@ def _logarithms(
     return (
         np.log2(MILLION * amounts / total + 1.0).astype(np.float32),
         "log2(counts per million + 1), the million being of the genes in the table",
+    )
+
+
+def slightly_negative(values: NDArray[np.floating]) -> bool:
+    """Whether amounts fall below zero as a correction of batches leaves them: seldom, and little.
+
+    Args:
+        values: Of any shape; NaN is a missing cell.
+    """
+    below = values < 0
+    return bool(
+        below.mean() <= _FEW_NEGATIVE and np.nanmin(values) >= -_LITTLE_NEGATIVE * np.nanmax(values)
     )
 
 

@@ -5,10 +5,9 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from tasks.data.formats.slides import HDF5_SUFFIXES, TORCH_SUFFIXES
+from tasks.data.formats.known_formats import slide_suffixes
 from tasks.errors import InputError
 
-_FILE_SUFFIXES = HDF5_SUFFIXES + TORCH_SUFFIXES
 # feature files are often named after the image with its extension: X.svs.h5
 _IMAGE_SUFFIXES = (".svs", ".tif", ".tiff", ".ndpi", ".mrxs")
 
@@ -30,7 +29,7 @@ def slide_files(folder: Path) -> dict[str, Path]:
         raise InputError(f"{folder}: expected a folder, found: {error.strerror}") from None
     files: dict[str, Path] = {}
     for file in entries:
-        if file.suffix.lower() not in _FILE_SUFFIXES or file.name.startswith("."):
+        if file.suffix.lower() not in slide_suffixes() or file.name.startswith("."):
             continue
         other = files.setdefault(slide_name(file), file)
         if other != file:
@@ -39,7 +38,7 @@ def slide_files(folder: Path) -> dict[str, Path]:
         folders = [entry.name for entry in entries if entry.is_dir()]
         found = f"only the folders {', '.join(folders[:6])}" if folders else "none"
         raise InputError(
-            f"{folder}: expected slide files ({', '.join(_FILE_SUFFIXES)}), found {found}"
+            f"{folder}: expected slide files ({', '.join(slide_suffixes())}), found {found}"
         )
     return dict(sorted(files.items()))
 
@@ -61,3 +60,24 @@ def common_width(files: Sequence[Path], widths: Sequence[int]) -> int:
                 f"found {width}"
             )
     return common
+
+
+def one_encoder(files: Sequence[Path], encoders: Sequence[str]) -> str:
+    """The encoder that all slides name; nothing if none does.
+
+    Raises:
+        InputError: One names another.
+    """
+    for file, encoder in zip(files, encoders, strict=True):
+        if encoder != encoders[0]:
+            raise InputError(
+                f"{file}: expected features of encoder {encoders[0]!r} as in {files[0].name}, "
+                f"found {encoder!r}"
+            )
+    return encoders[0] if encoders else ""
+
+
+def folder_encoder(folder: Path) -> str:
+    """TRIDENT names its folders after the encoder: `features_uni_v1`."""
+    name = folder.resolve().name
+    return name.removeprefix("features_") if name.startswith("features_") else ""

@@ -1,26 +1,21 @@
 """Tables on disk (csv, tsv, parquet, xlsx; gzipped or not) as text or as numbers."""
 
-import difflib
-import zipfile
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet
 from numpy.typing import NDArray
 
-from tasks.data.formats.cells import shown
-from tasks.data.formats.delimited import read_cells, read_delimited, read_header
+from tasks.data.formats.cells import near, shown
+from tasks.data.formats.delimited import FORMAT as TEXT
 from tasks.data.formats.files import reading, require_file
+from tasks.data.formats.format import NumericTable, Wanted
+from tasks.data.formats.known_formats import format_of
 from tasks.errors import InputError
 
 _MISSING = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "none", "--", "'--"})
 _UNKNOWN = frozenset({"unknown", "not reported", "unspecified", "not applicable", "not available"})
-# An archive may unpack to more than a memory holds, out of next to nothing.
-_LARGEST_BOOK = 256 << 20
-_MOST_CELLS = 1 << 31
 
 
 def is_missing(cell: str) -> bool:
@@ -32,53 +27,6 @@ def is_missing(cell: str) -> bool:
 def is_unknown(cell: str) -> bool:
     """Whether a cell of a clinical table says in words that nothing is known."""
     return cell.strip().casefold() in _UNKNOWN
-
-
-def near(word: str, known: Iterable[str]) -> str:
-    """` (did you mean ...?)` with the known words closest to `word`, or nothing."""
-    close = difflib.get_close_matches(word, list(known), n=3, cutoff=0.5)
-    return f" (did you mean {', '.join(close)}?)" if close else ""
-
-
-def _read_excel(path: Path, sheet: str) -> pd.DataFrame:
-    with zipfile.ZipFile(path) as archive:
-        unpacked = sum(part.file_size for part in archive.infolist())
-    if unpacked > _LARGEST_BOOK:
-        raise InputError(
-            f"{path}: expected an xlsx that unpacks to at most {_LARGEST_BOOK >> 20} MiB, "
-            f"found {unpacked >> 20} MiB"
-        )
-    try:
-        book = pd.ExcelFile(path, engine="openpyxl")
-    except ImportError:
-        raise InputError(
-            f"{path}: reading xlsx needs the package openpyxl; install it, or save the sheet as csv"
-        ) from None
-    with book:
-        names = [str(name) for name in book.sheet_names]
-        if sheet not in names:
-            raise InputError(f"{path}: expected a sheet {sheet}, found {', '.join(names)}")
-        frame = book.parse(sheet, dtype=str, keep_default_na=False, na_filter=False)
-    return frame.astype(str)
-
-
-def _read_parquet(path: Path) -> pd.DataFrame:
-    facts = pyarrow.parquet.read_metadata(path)
-    if facts.num_rows * facts.num_columns > _MOST_CELLS:
-        raise InputError(
-            f"{path}: expected at most {_MOST_CELLS} cells, found {facts.num_rows} rows of "
-            f"{facts.num_columns} columns"
-        )
-    frame = pd.read_parquet(path)
-    if not isinstance(frame.index, pd.RangeIndex):
-        frame = frame.rename_axis(index=str(frame.index.name or "")).reset_index()
-    frame.columns = pd.Index([str(name) for name in frame.columns])
-    return frame
-
-
-def _is_parquet(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(4) == b"PAR1"
 
 
 def require_columns(path: Path, frame: pd.DataFrame, wanted: Iterable[str]) -> None:
@@ -123,15 +71,7 @@ def read_text_table(
     Raises:
         InputError: If the file cannot be read or a column is not there.
     """
-    require_file(path)
-    with reading(path, "a table"):
-        if path.suffix.lower() == ".xlsx":
-            frame = _read_excel(path, sheet)[:rows]
-        elif _is_parquet(path):
-            frame = _read_parquet(path)[:rows]
-            frame = frame.astype(object).where(frame.notna(), "").astype(str)
-        else:
-            frame = read_delimited(path, None, rows, ragged=ragged)
+    frame = _frame(path, Wanted(None, rows, sheet, ragged))
     require_columns(path, frame, columns)
     return frame[(frame != "").any(axis=1)].reset_index(drop=True)
 
@@ -142,30 +82,18 @@ def read_column(path: Path, name: str) -> tuple[str, ...]:
     Raises:
         InputError: If the file cannot be read or the column is not there, once.
     """
+    frame = _frame(path, Wanted(column=name))
+    require_columns(path, frame, [name])
+    return tuple(map(str, frame[name]))
+
+
+def _frame(path: Path, wanted: Wanted) -> pd.DataFrame:
     require_file(path)
+    found = format_of(path) or TEXT
+    if found.table is None:
+        raise found.refused(path, "a table")
     with reading(path, "a table"):
-        if _is_parquet(path):
-            frame = _read_parquet(path)
-            require_columns(path, frame, [name])
-            return tuple(map(str, frame[name]))
-        header = read_header(path)
-        require_columns(path, pd.DataFrame(columns=list(header)), [name])
-        return tuple(read_cells(path, header.index(name)))
-
-
-@dataclass(frozen=True)
-class NumericTable:
-    """A table of numbers.
-
-    Attributes:
-        ids: The identifier of each row, as written.
-        columns: Names of the columns, the identifier's apart.
-        values: float64 [n rows, n columns]; NaN is a missing cell, infinities are refused.
-    """
-
-    ids: tuple[str, ...]
-    columns: tuple[str, ...]
-    values: NDArray[np.float64]
+        return found.table(path, wanted)
 
 
 def _numbers(path: Path, ids: Sequence[str], name: str, cells: pd.Series) -> NDArray[np.float64]:
@@ -183,35 +111,40 @@ def _numbers(path: Path, ids: Sequence[str], name: str, cells: pd.Series) -> NDA
     return cells.to_numpy(dtype=np.float64, na_value=np.nan)
 
 
-def read_numeric_table(path: Path, id_column: str) -> NumericTable:
+def read_numeric_table(
+    path: Path, id_column: str, quantity: str = "", notes: Collection[str] = ()
+) -> NumericTable:
     """Read a table of an identifier column and numbers.
 
     Args:
-        path: csv, tsv or parquet, gzipped or not.
+        path: csv, tsv or parquet, gzipped or not; or a file or folder of a format of numbers.
         id_column: Name of the identifier column; empty if the header leaves it blank.
+        quantity: Which one, of formats that have several.
+        notes: Names of columns in small letters that only explain the identifiers, where rows are
+            features: they are left out, and so are rows without an identifier.
 
     Raises:
         InputError: If the file cannot be read, the column is not there, an identifier is missing,
             a column has no name, or a cell is neither a finite float32 nor missing.
     """
-    require_file(path)
-    with reading(path, "a table"):
-        if _is_parquet(path):
-            frame = _read_parquet(path)
-        else:
-            # pandas names a blank header cell by its position
-            blank = [f"Unnamed: {i}" for i, n in enumerate(read_header(path)) if n == ""]
-            frame = read_delimited(path, blank[:1] if id_column == "" else [id_column])
+    found = format_of(path)
+    if found is not None and found.vectors is not None:
+        return found.vectors(path, id_column, quantity)
+    frame = _frame(path, Wanted([id_column]))
     require_columns(path, frame, [id_column])
     names = [str(name) for name in frame.columns]
     position = names.index(id_column)
+    unnamed = 0
+    if notes:
+        there = (frame.iloc[:, position].fillna("").astype(str).str.strip() != "").to_numpy()
+        frame, unnamed = frame[there], int((~there).sum())
     id_cells = frame.iloc[:, position]
     absent = id_cells.isna() | (id_cells.astype(str).str.strip() == "")
     if absent.any():
         row = int(np.argmax(absent.to_numpy())) + 1
         raise InputError(f"{path}: row {row}, column {id_column!r}: expected an id, found nothing")
     ids = tuple(str(cell).strip() for cell in id_cells)
-    kept = [i for i in range(len(names)) if i != position]
+    kept = [i for i, name in enumerate(names) if i != position and name.casefold() not in notes]
     if not ids or not kept:
         raise InputError(
             f"{path}: expected rows and columns of numbers, found {len(ids)} rows and {len(kept)}"
@@ -232,4 +165,4 @@ def read_numeric_table(path: Path, id_column: str) -> NumericTable:
             f"{path}: row {ids[row]}, column {columns[column]!r}: expected a finite number, "
             f"found {values[row, column]}"
         )
-    return NumericTable(ids, columns, values)
+    return NumericTable(ids, columns, values, unnamed)

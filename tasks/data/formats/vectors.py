@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,10 @@ from numpy.typing import NDArray
 
 from tasks.data.barcode import FROM_ELSEWHERE, Barcode, parse_barcode, rows_of_tcga
 from tasks.data.cohort import VectorModality
-from tasks.data.formats.tables import NumericTable, near, read_numeric_table
+from tasks.data.formats.cells import near
+from tasks.data.formats.format import NumericTable
+from tasks.data.formats.known_formats import format_of
+from tasks.data.formats.tables import read_numeric_table
 from tasks.data.manifest import Orientation, TruthSource, VectorSource
 from tasks.data.samples import Selection, select_samples
 from tasks.errors import InputError
@@ -20,6 +23,29 @@ _SUMMARIES = re.compile(
     r"N_(unmapped|multimapping|noFeature|ambiguous)"
     r"|__(no_feature|ambiguous|too_low_aQual|not_aligned|alignment_not_unique)"
 )
+NOTES_ON_GENES = frozenset(
+    [
+        "entrez_gene_id",
+        "hugo_symbol",
+        "gene_id",
+        "gene_name",
+        "gene_symbol",
+        "gene_type",
+        "gene_biotype",
+        "description",
+        "cytoband",
+        "chrom",
+        "chromosome",
+        "chromstart",
+        "chromend",
+        "start",
+        "end",
+        "strand",
+        "length",
+    ]
+)
+"""Columns that stand beside the samples where a row is a gene: cBioPortal's, the GDC's, GTEx'."""
+
 SUMMARIES = "rows of an aligner's summary, which are no genes"
 
 
@@ -64,9 +90,13 @@ def open_vectors(source: VectorSource) -> tuple[NumericTable, tuple[str, ...]]:
     Raises:
         InputError: If the table is not readable or not numeric, or has nothing but a summary.
     """
-    table = read_numeric_table(source.path, source.id)
-    if source.orientation is Orientation.GENES:
-        table = NumericTable(table.columns, table.ids, table.values.T)
+    by_genes = source.orientation is Orientation.GENES
+    notes = NOTES_ON_GENES if by_genes else ()
+    table = read_numeric_table(source.path, source.id, source.quantity, notes)
+    if by_genes:
+        table = NumericTable(table.columns, table.ids, table.values.T, table.unnamed)
+    if source.quantity:
+        table = _of_quantity(source, table)
     for name in source.drop:
         if name not in table.columns:
             close = near(name, table.columns)
@@ -79,7 +109,21 @@ def open_vectors(source: VectorSource) -> tuple[NumericTable, tuple[str, ...]]:
     if not kept:
         raise InputError(f"{source.path}: expected features, found {', '.join(sorted(out)[:8])}")
     columns = tuple(table.columns[j] for j in kept)
-    return NumericTable(table.ids, columns, table.values[:, kept]), summaries
+    return replace(table, columns=columns, values=table.values[:, kept]), summaries
+
+
+def _of_quantity(source: VectorSource, table: NumericTable) -> NumericTable:
+    """The samples whose names begin with the quantity, where the format knows none itself."""
+    of = format_of(source.path)
+    if of is not None and of.vectors is not None:
+        return table
+    rows = [row for row, name in enumerate(table.ids) if name.startswith(f"{source.quantity}_")]
+    if not rows:
+        raise InputError(
+            f"{source.path}: quantity: expected samples named {source.quantity}_..., found "
+            f"{table.ids[0][:60]!r}"
+        )
+    return replace(table, ids=tuple(table.ids[row] for row in rows), values=table.values[rows])
 
 
 def read_vectors(name: str, source: VectorSource) -> tuple[VectorModality, tuple[str, ...]]:
@@ -153,6 +197,8 @@ def vectors_of(
     ]
     if summaries:
         notes.append(f"{name}: {len(summaries)} features left out: {SUMMARIES}")
+    if table.unnamed:
+        notes.append(f"{name}: {table.unnamed} features left out: without a name")
     notes += selection.notes(name, "samples", {FROM_ELSEWHERE: len(table.ids) - len(rows)})
     if len(kept) > len(patients):
         notes.append(f"{name}: {len(kept) - len(patients)} further samples of a patient averaged")

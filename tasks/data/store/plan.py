@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.data.barcode import parse_barcode
-from tasks.data.formats.folders import common_width, slide_files
+from tasks.data.formats.folders import common_width, folder_encoder, one_encoder, slide_files
 from tasks.data.formats.slides import peek_slide
 from tasks.data.store.layout import FORMAT, PlannedSlide
 from tasks.data.store.precision import StoredPrecision
@@ -66,7 +66,7 @@ def plan_store(
         InputError: As `plan_slides`.
     """
     files = tuple(slide_files(folder).values())
-    return plan_slides(files, precision, progress, cohort, _folder_encoder(folder))
+    return plan_slides(files, precision, progress, cohort, folder_encoder(folder))
 
 
 def plan_slides(
@@ -106,17 +106,5 @@ def plan_slides(
         where = files[0].parent
         raise InputError(f"{where}: expected slides with instances, found {len(files)} empty ones")
     width = common_width([files[i] for i in filled], [widths[i] for i in filled])
-    first = slides[filled[0]]
-    for i in filled:
-        if slides[i].encoder != first.encoder:
-            raise InputError(
-                f"{files[i]}: expected features of encoder {first.encoder!r} as in {first.file}, "
-                f"found {slides[i].encoder!r}"
-            )
+    one_encoder([files[i] for i in filled], [slides[i].encoder for i in filled])
     return Plan(files, tuple(stamps), tuple(slides), width, precision, cohort)
-
-
-def _folder_encoder(folder: Path) -> str:
-    """TRIDENT names its folders after the encoder: `features_uni_v1`."""
-    name = folder.resolve().name
-    return name.removeprefix("features_") if name.startswith("features_") else ""
