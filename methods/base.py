@@ -66,12 +66,15 @@ class Context:
         target: For a supervised reference alone: the outcome that the task judges, of the training
             patients for whom it is known.
         log: Called once an epoch with the epoch and its mean losses by name.
+        watch: Called before training and after each epoch, of what is trained without outcomes,
+            with how embeddings of some training patients lie (`methods.geometry`).
     """
 
     seed: int
     device: str = "cpu"
     target: Endpoint | Label | None = None
     log: Callable[[int, Mapping[str, float]], None] = lambda epoch, losses: None  # noqa: ARG005
+    watch: Callable[[Mapping[str, float]], None] = lambda geometry: None  # noqa: ARG005
 
 
 class Method(ABC):

@@ -4,13 +4,11 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from statistics import fmean
 
 import torch
 from torch import nn
 
-WINDOW = 5
-"""Epochs over which a training loss is averaged before it is asked whether it still falls."""
+from methods.convergence import last_gain
 
 
 class Optimiser(StrEnum):
@@ -33,10 +31,7 @@ class Optimisation:
 
     Attributes:
         epochs: Passes over the training pairs, at most; no held-out patient chooses the epoch.
-        min_gain: Training ends when its loss, a mean over `WINDOW` epochs, has fallen against that
-            of the `WINDOW` epochs before by less than this fraction of its fall since the first
-            epoch: a rule without labels, without anybody who is held out, and the same for losses
-            of any scale and offset. 0 takes all epochs.
+        min_gain: Training ends where `last_gain` of its losses is no more; 0 takes all epochs.
         learning_rate: Of a step, after warm-up.
         optimiser: The rule of a step.
         weight_decay: Decoupled for AdamW, a part of the gradient for Adam.
@@ -65,10 +60,8 @@ class Optimisation:
 
     def has_converged(self, losses: Sequence[float]) -> bool:
         """Whether the losses of all epochs so far say that there is little left to gain."""
-        if not self.min_gain or len(losses) < 2 * WINDOW:
-            return False
-        before, now = fmean(losses[-2 * WINDOW : -WINDOW]), fmean(losses[-WINDOW:])
-        return before - now <= self.min_gain * max(0.0, losses[0] - now)
+        gain = last_gain(losses) if self.min_gain else None
+        return gain is not None and gain <= self.min_gain
 
 
 class Stepper:

@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import ClassVar, cast
 
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from methods.base import Config, Context, Method, State, UnableError, rows_for
+from methods.geometry import WATCHED, geometry
 from methods.optimisation import Optimisation, Stepper
 from tasks.data.cohort import SIDES, BagModality, Cohort, Features, Kind, Modality, VectorModality
 from tasks.data.preprocess import InstanceScaler, VectorScaler
@@ -158,8 +159,10 @@ class TorchMethod(Method):
         steps = -(-_n_batches(patients, config.batch_size) // config.accumulate)
         stepper = Stepper(network.parameters(), config, steps)
         draws = generator("draws", context.seed)
+        watched = self._watched(train, patients)
         totals: list[float] = []
         network.train()
+        self._watch(network, watched, context)
         for epoch in range(config.epochs):
             sums: dict[str, float] = {}
             batches = list(_batches(patients, config.batch_size, draws))
@@ -179,9 +182,42 @@ class TorchMethod(Method):
                 stepper.step()
                 network.after_step()
             context.log(epoch, {name: value / len(batches) for name, value in sums.items()})
+            self._watch(network, watched, context)
             totals.append(sums["total"])
             if config.has_converged(totals):
                 break
+
+    def _watched(self, train: Cohort, patients: tuple[str, ...]) -> dict[str, Tensor]:
+        """Embedded sides of some training patients: [n, D], or [n, T, D] of few patches a bag."""
+        draws = generator("watched", train.name)
+        some = [patients[row] for row in draws.permutation(len(patients))[:WATCHED]]
+        found = {}
+        for side in self.embeds or self.sides:
+            modality = train.modalities[side]
+            if isinstance(modality, VectorModality):
+                found[side] = self._vectors(modality, side, some)
+            else:
+                few = replace(
+                    self.config, batch_size=len(some), tokens=min(WATCHED, self.config.tokens)
+                )
+                room = _Room(modality, few, self._device)
+                found[side] = self._bags(room, modality, side, some, draws)
+        return found
+
+    @torch.inference_mode()
+    def _watch(self, network: Network, watched: Mapping[str, Tensor], context: Context) -> None:
+        """Say how embeddings lie; nothing of the training hangs on it."""
+        if not watched:
+            return
+        network.eval()
+        sides = {}
+        for side, x in watched.items():
+            encode = getattr(network, f"encode_{side}")
+            with self._autocast():
+                parts = [encode(part) for part in x.split(self.config.batch_size)]
+            sides[side] = torch.cat(parts).float().cpu().numpy()
+        network.train()
+        context.watch(geometry(sides))
 
     def _inputs(
         self, train: Cohort, batch: list[str], draws: np.random.Generator
@@ -218,7 +254,19 @@ class TorchMethod(Method):
         """
         if isinstance(modality, VectorModality):
             return self._vectors(modality, side, batch)
-        room = self._rooms.setdefault(side, _Room(modality, self.config, self._device))
+        if side not in self._rooms:
+            self._rooms[side] = _Room(modality, self.config, self._device)
+        return self._bags(self._rooms[side], modality, side, batch, draws)
+
+    def _bags(
+        self,
+        room: "_Room",
+        modality: BagModality,
+        side: str,
+        batch: list[str],
+        draws: np.random.Generator,
+    ) -> Tensor:
+        """Scaled bags in a room, as many patches of each as it has room for."""
         for bag, patient in zip(room.drawn(len(batch)), batch, strict=True):
             self._draw(bag, modality, patient, draws)
         return self._scaler(side).scale_(room.on_device(len(batch)))
@@ -227,7 +275,7 @@ class TorchMethod(Method):
         self, out: Features, modality: BagModality, patient: str, draws: np.random.Generator
     ) -> None:
         """Random patches, with replacement only where the bag has fewer (MIRROR.md 1.1)."""
-        n, tokens = modality.n_instances(patient), self.config.tokens
+        n, tokens = modality.n_instances(patient), len(out)
         rows = draws.choice(n, tokens, replace=n < tokens)
         if self.config.spatial_order:
             rows.sort()

@@ -23,6 +23,7 @@ class Fit:
     Attributes:
         embeddings: Of training and test patients.
         losses: Mean loss of each epoch, by name.
+        geometry: How embeddings lay before training and after each epoch, by name.
         parameters: Trainable parameters, None where the word has no meaning.
         step_flops: Floating-point operations of a training step, None likewise.
         fit_seconds: Wall time of the fit.
@@ -33,6 +34,7 @@ class Fit:
 
     embeddings: Embeddings
     losses: Mapping[str, list[float]]
+    geometry: Mapping[str, list[float]]
     parameters: int | None
     step_flops: int | None
     fit_seconds: float

@@ -62,15 +62,20 @@ def fit_method(
         genes = expression.genes if selecting_label(cohort) else ()
         cohort = expression.of(cohort)
     losses: dict[str, list[float]] = {}
+    geometry: dict[str, list[float]] = {}
 
     def log(_epoch: int, values: Mapping[str, float]) -> None:
         for name, value in values.items():
             losses.setdefault(name, []).append(value)
 
+    def watch(values: Mapping[str, float]) -> None:
+        for name, value in values.items():
+            geometry.setdefault(name, []).append(value)
+
     method = spec.build(type(spec.config)(**config))
     reset_peak_memory()
     start = time.perf_counter()
-    method.fit(cohort.subset(split.train), Context(seed, device, target, log))
+    method.fit(cohort.subset(split.train), Context(seed, device, target, log, watch))
     fitted = time.perf_counter()
     pairs = set(cohort.complete()) & {*split.train, *split.test}
     embeddings = method.embed(cohort.subset(pairs))
@@ -78,6 +83,7 @@ def fit_method(
     return method, Fit(
         embeddings,
         losses,
+        geometry,
         method.n_parameters,
         method.step_flops,
         fitted - start,

@@ -189,8 +189,9 @@ def _metrics(record: TrialRecord) -> list[tuple[str, float, int]]:
             if candidate.value is not None
         ]
     curves = [
-        (f"loss/{name}", value, epoch)
-        for name, values in record.losses.items()
+        (f"{kind}/{name}", value, epoch)
+        for kind, of_kind in (("loss", record.losses), ("embedding", record.geometry))
+        for name, values in of_kind.items()
         for epoch, value in enumerate(values)
     ]
     return scores + curves

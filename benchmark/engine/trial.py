@@ -320,11 +320,16 @@ def _record(
         parameters=fit.parameters if fit else None,
         step_flops=fit.step_flops if fit else None,
         peak_memory_mb=fit.peak_memory_mb if fit else None,
-        losses={name: tuple(values) for name, values in fit.losses.items()} if fit else {},
+        losses=_curves(fit.losses) if fit else {},
+        geometry=_curves(fit.geometry) if fit else {},
         genes=tuple(fit.genes) if fit else (),
         tasks=tuple(results),
         finished=Stamps("").next(),
     )
+
+
+def _curves(values: Mapping[str, list[float]]) -> dict[str, tuple[float, ...]]:
+    return {name: tuple(curve) for name, curve in values.items()}
 
 
 def _pretrained(trial: Trial) -> tuple[str, ...]:

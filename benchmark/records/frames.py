@@ -48,6 +48,8 @@ OF_TRIAL = (
     "n_folds",
     "parameters",
     "step_flops",
+    "last_gain",
+    "effective_rank",
     *COSTS,
 )
 """Columns that are fields of a trial's line, beside those of `TIDY`."""
@@ -72,7 +74,7 @@ _OF_TASK = ("task", "n_patients", "n_events", "circular")
 _BESIDE = ("cohort", "method", "protocol", "fold", "seed", "budget", "n_folds")
 _OF_SCORE = ("metric", "higher_is_better", "status", "reason", "primary", "chance", "low", "high")
 _KIND = attrgetter(*_OF_SCORE)
-_NUMBERS = (*COSTS, "chance", "low", "high")
+_NUMBERS = (*COSTS, "last_gain", "effective_rank", "chance", "low", "high")
 _COUNTS = ("n_patients", "n_events", "parameters", "step_flops")
 _ORDER = ("cohort", "task", "protocol", "budget", "method", "seed", "fold")
 

@@ -23,6 +23,7 @@ from pydantic import (
 from typing_extensions import TypeAliasType
 
 from benchmark.records.protocol import TrialProtocol
+from methods.convergence import last_gain
 from tasks.base import Status
 from tasks.data.formats.cells import shown
 from tasks.errors import InputError
@@ -240,6 +241,8 @@ class TrialRecord(Record):
         step_flops: Of a training step.
         peak_memory_mb: Of the worker, or of its accelerator.
         losses: By name, a value an epoch.
+        geometry: How embeddings of some training patients lay, by name: a value before training
+            and one after each epoch; empty in lines from before it was recorded.
         genes: Those that were selected, if genes were.
         tasks: What was scored.
         finished: When the store took it.
@@ -277,9 +280,21 @@ class TrialRecord(Record):
     step_flops: Count | None
     peak_memory_mb: float | None
     losses: dict[str, tuple[float, ...]]
+    geometry: dict[str, tuple[float, ...]] = {}
     genes: tuple[str, ...]
     tasks: tuple[TaskRecord, ...]
     finished: Time
+
+    @property
+    def last_gain(self) -> float | None:
+        """What the last epochs gained of the loss's whole fall, None of few epochs or none."""
+        return last_gain(self.losses.get("total", ()))
+
+    @property
+    def effective_rank(self) -> float | None:
+        """Of the embedding after training, None where it was not watched."""
+        ranks = self.geometry.get("effective_rank")
+        return ranks[-1] if ranks else None
 
     @cached_property
     def made_by(self) -> str:

@@ -169,6 +169,10 @@ class SupervisedMethod(TorchMethod):
         super()._train(network, train, patients, replace(context, log=after_epoch))
         best.restore(network)
 
+    def _watched(self, train: Cohort, patients: tuple[str, ...]) -> dict[str, Tensor]:
+        """Nobody: a prediction has no geometry."""
+        return {}
+
     def _validation_batches(self) -> Iterator[dict[str, Tensor]]:
         """Those held out, as the network is trained on them: so many patches of a bag, no more.
 

@@ -19,7 +19,17 @@ def fit_of(scale: float = 1.0) -> Fit:
     joint = (scale * np.arange(12, dtype=np.float32)).reshape(4, 3)
     patients = tuple(f"TCGA-AA-000{i}" for i in range(4))
     embeddings = Embeddings(patients, joint, joint[:, :2] + 1, None)
-    return Fit(embeddings, {"total": [1.0, 0.5]}, 7, None, 0.25, 0.125, None, ("A", "B"))
+    return Fit(
+        embeddings,
+        {"total": [1.0, 0.5]},
+        {"effective_rank": [9.5, 3.0]},
+        7,
+        None,
+        0.25,
+        0.125,
+        None,
+        ("A", "B"),
+    )
 
 
 def same(one: Fit, other: Fit) -> bool:

@@ -12,7 +12,8 @@ from torch import nn
 
 from methods.base import Context
 from methods.contrastive import ContrastiveConfig, PairMethod
-from methods.optimisation import WINDOW, Optimisation, Optimiser, Schedule, Stepper
+from methods.convergence import WINDOW
+from methods.optimisation import Optimisation, Optimiser, Schedule, Stepper
 from tests.helpers.planted import planted
 
 

@@ -1,0 +1,44 @@
+"""How a network's embeddings lie while it is trained: whether they collapse."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.metrics.representation import CONSTANT, alignment, effective_rank, uniformity
+
+WATCHED = 64
+"""Training patients, at most, and patches of a bag, at most, by which training is watched."""
+
+LINE = 2.0
+"""Effective rank below which embeddings have collapsed to a line."""
+
+POINT = -0.02
+"""Uniformity above which they have collapsed to a point: they differ by 7 % of their length."""
+
+
+def has_collapsed(effective_rank: float, uniformity: float) -> bool:
+    """Whether embeddings that lie so have collapsed."""
+    return effective_rank < LINE or uniformity > POINT
+
+
+def geometry(sides: Mapping[str, NDArray[np.float32]]) -> dict[str, float]:
+    """Effective rank and uniformity of the joint embedding, alignment where sides are alike wide.
+
+    Args:
+        sides: Embeddings [n, width] of the same patients, by side.
+
+    Returns:
+        `effective_rank` of the centred embedding, 1 where nobody differs; `uniformity`; `alignment`
+        of two sides of one width.
+    """
+    values = [np.asarray(side, dtype=np.float64) for side in sides.values()]
+    joint = np.concatenate(values, axis=1)
+    found = {"effective_rank": 1.0, "uniformity": uniformity(joint)}
+    centred = joint - joint.mean(axis=0)
+    centred[:, np.abs(centred).max(axis=0) <= CONSTANT * np.abs(joint).max(axis=0)] = 0.0
+    if centred.any():
+        found["effective_rank"] = effective_rank(centred)
+    if len(values) == 2 and values[0].shape == values[1].shape:
+        found["alignment"] = alignment(*values)
+    return found
