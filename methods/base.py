@@ -67,7 +67,7 @@ class Context:
             patients for whom it is known.
         log: Called once an epoch with the epoch and its mean losses by name.
         watch: Called before training and after each epoch, of what is trained without outcomes,
-            with how embeddings of some training patients lie (`methods.geometry`).
+            with how embeddings of some training patients lie (`tasks.metrics.geometry`).
     """
 
     seed: int

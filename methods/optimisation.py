@@ -8,7 +8,7 @@ from enum import StrEnum
 import torch
 from torch import nn
 
-from methods.convergence import last_gain
+from tasks.metrics.convergence import last_gain
 
 
 class Optimiser(StrEnum):

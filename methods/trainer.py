@@ -14,13 +14,13 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from methods.base import Config, Context, Method, State, UnableError, rows_for
-from methods.geometry import WATCHED, geometry
 from methods.optimisation import Optimisation, Stepper
 from tasks.data.cohort import SIDES, BagModality, Cohort, Features, Kind, Modality, VectorModality
 from tasks.data.preprocess import InstanceScaler, VectorScaler
 from tasks.draws import fixed_rows
 from tasks.embeddings import Embeddings
 from tasks.errors import InputError
+from tasks.metrics.geometry import geometry
 from tasks.seeds import generator
 
 EMBED_BATCH = 256
@@ -28,6 +28,8 @@ DROPOUTS = (nn.Dropout, nn.AlphaDropout)
 # Opening a file costs more than reading a few hundred patches. A worker may hold this much of a
 # cohort's bags while it fits, and no more; of the other bags it reads the patches that are drawn.
 KEPT_BYTES = 64_000_000
+WATCHED = 64
+"""Training patients, at most, and patches of a bag, at most, by which training is watched."""
 
 
 class TrainingError(Exception):

@@ -16,6 +16,7 @@ from benchmark.analysis.missing import Missing, missing_scores, of_comparisons
 from benchmark.analysis.optimism import Optimism, optimism
 from benchmark.analysis.over_cohorts import Comparison, KindComparison, comparisons
 from benchmark.analysis.standings import REFERENCE, Row, Standing, standings
+from benchmark.analysis.training import Unsettled, unsettled
 from benchmark.records.store import Store
 from tasks.errors import InputError
 
@@ -112,6 +113,11 @@ class Board:
     def missing_comparisons(self) -> tuple[Missing, ...]:
         """What of it changes a comparison."""
         return of_comparisons(self.missing, self.standings)
+
+    @cached_property
+    def unsettled(self) -> tuple[Unsettled, ...]:
+        """Methods whose fits ended far from converged, or collapsed."""
+        return unsettled(self.scores)
 
     def chosen(self, tasks: str | None, methods: str | None, protocol: str | None) -> "Board":
         """The board of a part of the records.

@@ -34,6 +34,9 @@ TIDY = (
 COSTS = ("fit_seconds", "embed_seconds", "peak_memory_mb")
 """What a trial cost: measured, and so never the same twice."""
 
+TRAINING = ("last_gain", "effective_rank", "uniformity")
+"""How a trial's training ended."""
+
 OF_TRIAL = (
     "family",
     "role",
@@ -48,8 +51,7 @@ OF_TRIAL = (
     "n_folds",
     "parameters",
     "step_flops",
-    "last_gain",
-    "effective_rank",
+    *TRAINING,
     *COSTS,
 )
 """Columns that are fields of a trial's line, beside those of `TIDY`."""
@@ -74,7 +76,7 @@ _OF_TASK = ("task", "n_patients", "n_events", "circular")
 _BESIDE = ("cohort", "method", "protocol", "fold", "seed", "budget", "n_folds")
 _OF_SCORE = ("metric", "higher_is_better", "status", "reason", "primary", "chance", "low", "high")
 _KIND = attrgetter(*_OF_SCORE)
-_NUMBERS = (*COSTS, "last_gain", "effective_rank", "chance", "low", "high")
+_NUMBERS = (*COSTS, *TRAINING, "chance", "low", "high")
 _COUNTS = ("n_patients", "n_events", "parameters", "step_flops")
 _ORDER = ("cohort", "task", "protocol", "budget", "method", "seed", "fold")
 

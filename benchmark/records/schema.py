@@ -23,10 +23,10 @@ from pydantic import (
 from typing_extensions import TypeAliasType
 
 from benchmark.records.protocol import TrialProtocol
-from methods.convergence import last_gain
 from tasks.base import Status
 from tasks.data.formats.cells import shown
 from tasks.errors import InputError
+from tasks.metrics.convergence import last_gain
 from tasks.names import COHORT, COHORT_RULE, NAME, NAME_RULE, TASK
 
 SCHEMA = 2
@@ -293,8 +293,16 @@ class TrialRecord(Record):
     @property
     def effective_rank(self) -> float | None:
         """Of the embedding after training, None where it was not watched."""
-        ranks = self.geometry.get("effective_rank")
-        return ranks[-1] if ranks else None
+        return self._after_training("effective_rank")
+
+    @property
+    def uniformity(self) -> float | None:
+        """Likewise."""
+        return self._after_training("uniformity")
+
+    def _after_training(self, name: str) -> float | None:
+        values = self.geometry.get(name)
+        return values[-1] if values else None
 
     @cached_property
     def made_by(self) -> str:

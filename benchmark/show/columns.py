@@ -14,6 +14,7 @@ from benchmark.analysis.over_cohorts import Entrant, KindComparison
 from benchmark.analysis.standings import ALPHA, REFERENCE, Measure, Row, Standing
 from benchmark.analysis.stats import Estimate, Pooled
 from benchmark.analysis.stats.hierarchical import ROPE
+from benchmark.analysis.training import Unsettled
 from benchmark.show.numbers import (
     NONE,
     count,
@@ -483,6 +484,20 @@ def optimism_in_brief(found: Sequence[Optimism]) -> Table[Optimism]:
     """The gap of the reference method on each task."""
     rows = [row for row in found if row.method == REFERENCE]
     return table("Optimism gap", _BRIEF_OPTIMISM, rows)
+
+
+_UNSETTLED: tuple[Column[Unsettled], ...] = (
+    methods(lambda row: row.method),
+    choice("budget", lambda row: row.budget),
+    numeric("fits", lambda row: row.fits, whole),
+    numeric("far from converged", lambda row: row.far, whole),
+    numeric("collapsed", lambda row: row.collapsed, whole),
+)
+
+
+def unsettled(found: Sequence[Unsettled]) -> Table[Unsettled]:
+    """Methods with fits that ended far from converged, or collapsed."""
+    return table("Fits that are not settled", _UNSETTLED, found)
 
 
 def control(check: ControlCheck) -> Table[MethodCheck]:

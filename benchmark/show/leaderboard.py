@@ -21,6 +21,7 @@ from benchmark.show.overview import overview
 from benchmark.show.page_names import LONGEST, slug
 from benchmark.show.sentences import (
     OPTIMISM_EXPLAINED,
+    UNSETTLED_EXPLAINED,
     ablations_explained,
     control_verdict,
     protocol_explained,
@@ -110,6 +111,7 @@ def render(board: Board, folder: str = "results/tables") -> Leaderboard:
         **_control_page(board),
         **_ablation_pages(board),
         **_optimism_page(board),
+        **_training_page(board),
     }
     text = "\n".join(overview(first)).strip() if first else ""
     front = ["# Leaderboard\n", f"{text}\n", _READING]
@@ -224,6 +226,13 @@ def _optimism_page(board: Board) -> dict[str, str]:
     return _page("optimism-gap", "Optimism gap", text)
 
 
+def _training_page(board: Board) -> dict[str, str]:
+    if not board.unsettled:
+        return {}
+    text = [f"{UNSETTLED_EXPLAINED}\n", grid(columns.unsettled(board.unsettled), View.MARKDOWN)]
+    return _page("unsettled", "Fits that are not settled", text)
+
+
 def _optimism_in_brief(board: Board, link: str) -> list[str]:
     brief = columns.optimism_in_brief(board.optimism)
     if not any(brief.rows):
@@ -301,4 +310,10 @@ def _foot(board: Board, folder: str) -> list[str]:
         more = len(board.missing) - len(shown)
         also = f"; {more} more concern single metrics or ablations" if more else ""
         text.append(f"[All that is missing]({folder}/missing.csv){also}.\n")
+    if board.unsettled:
+        some = count(len(board.unsettled), "method")
+        text.append(
+            f"Training ended far from converged, or in a collapse, in some fits of {some}:"
+            f" [which]({folder}/unsettled.md).\n"
+        )
     return text

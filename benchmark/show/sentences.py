@@ -9,9 +9,16 @@ from benchmark.records.protocol import HeldOutCohort, TrialProtocol
 from benchmark.show.numbers import count, interval, number
 from benchmark.show.tables import Name, Strong, marked, names
 from tasks.kinds.published.switches import HONEST, Switch
+from tasks.metrics.convergence import FAR, WINDOW
+from tasks.metrics.geometry import LINE
 
 _FEW = 5
 """Tasks that are named one by one."""
+
+UNSETTLED_EXPLAINED = f"""\
+Scores of these methods may say more of their training than of themselves. **Far from converged**:
+the last {WINDOW} epochs gained {FAR:.0%} or more of the whole fall of the loss. **Collapsed**:
+embeddings of training patients had an effective rank below {LINE:g}, or were nearly one point."""
 
 OPTIMISM_EXPLAINED = marked(
     f"""What protocol `paper` reports on the folds of `strict`. `{HONEST}` is the same published

@@ -15,6 +15,7 @@ SCHEMA = {
     "task": "str", "cohort": "str", "method": "str", "protocol": "str", "fold": "int64",
     "seed": "int64", "metric": "str", "value": "float64", "higher_is_better": "bool",
     "n_patients": "Int64", "n_events": "Int64", "status": "str", "reason": "str", "trial": "str",
+    "last_gain": "float64", "effective_rank": "float64", "uniformity": "float64",
     "family": "str", "role": "str", "parent": "object", "summary": "str",
     "budget": "str", "source": "str", "licence": "str", "encoder": "str",
     "pretrained_on": "str", "planted": "bool",

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 from methods.base import Context
 from methods.contrastive import ContrastiveConfig, PairMethod
-from methods.geometry import WATCHED, geometry, has_collapsed
 from methods.objectives.pairs import PairObjective
-from methods.trainer import TorchConfig
+from methods.trainer import WATCHED, TorchConfig
 from tasks.data.cohort import Cohort
+from tasks.metrics.geometry import geometry, has_collapsed
 from tests.helpers.planted import planted
 
 EPOCHS = 15

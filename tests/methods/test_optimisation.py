@@ -12,8 +12,8 @@ from torch import nn
 
 from methods.base import Context
 from methods.contrastive import ContrastiveConfig, PairMethod
-from methods.convergence import WINDOW
 from methods.optimisation import Optimisation, Optimiser, Schedule, Stepper
+from tasks.metrics.convergence import WINDOW
 from tests.helpers.planted import planted
 
 

@@ -1,14 +1,12 @@
 """How a network's embeddings lie while it is trained: whether they collapse."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tasks.metrics.representation import CONSTANT, alignment, effective_rank, uniformity
-
-WATCHED = 64
-"""Training patients, at most, and patches of a bag, at most, by which training is watched."""
 
 LINE = 2.0
 """Effective rank below which embeddings have collapsed to a line."""
@@ -17,9 +15,9 @@ POINT = -0.02
 """Uniformity above which they have collapsed to a point: they differ by 7 % of their length."""
 
 
-def has_collapsed(effective_rank: float, uniformity: float) -> bool:
-    """Whether embeddings that lie so have collapsed."""
-    return effective_rank < LINE or uniformity > POINT
+def has_collapsed(effective_rank: Any, uniformity: Any) -> Any:
+    """Whether embeddings that lie so have collapsed: a truth, or an array of them."""
+    return (effective_rank < LINE) | (uniformity > POINT)
 
 
 def geometry(sides: Mapping[str, NDArray[np.float32]]) -> dict[str, float]:
