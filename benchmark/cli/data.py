@@ -6,12 +6,7 @@ from typing import Annotated
 import typer
 
 from benchmark.cli.console import open_console
-from benchmark.cli.pack import pack_cohort
-from tasks.atomic import atomic_write
-from tasks.data.formats.cells import near
-from tasks.data.load import find_cohorts
 from tasks.data.store.precision import StoredPrecision
-from tasks.data.synthetic import EMBEDDED, write_planted
 from tasks.errors import InputError
 
 data_app = typer.Typer(help="Make, check and convert cohorts.", no_args_is_help=True)
@@ -22,6 +17,8 @@ def synth(
     folder: Annotated[Path, typer.Argument(help="Where to write; a folder a cohort.")],
 ) -> None:
     """Write the planted cohorts, as an example of a folder for --data."""
+    from tasks.data.synthetic import EMBEDDED, write_planted
+
     for config in EMBEDDED:
         target = folder / config.name
         if target.exists():
@@ -52,6 +49,8 @@ def import_(
 
     Whoever is killed and starts again goes on where it was.
     """
+    from benchmark.cli.pack import pack_cohort
+
     pack_cohort(cohort, output, precision, open_console())
 
 
@@ -60,7 +59,7 @@ def init(
     folder: Annotated[Path, typer.Argument(help="A folder of files as your tools wrote them.")],
 ) -> None:
     """Write a commented cohort.toml: what was recognised, what guessed, what must be told."""
-    from benchmark.cli.init import init as init_cohort  # noqa: PLC0415
+    from benchmark.cli.init import init as init_cohort
 
     init_cohort(folder, open_console())
 
@@ -84,9 +83,10 @@ def fetch_cohorts(
     ] = None,
 ) -> None:
     """Bring open cohorts, and check those that are there; exit 1 if one is not, or not whole."""
-    from benchmark.cli.fetch import fetch, source_of  # noqa: PLC0415
-    from tasks.data.fetch.tcga_hif import TCGA_HIF  # noqa: PLC0415
-    from tasks.data.fetch.tcga_hipt import TCGA_HIPT  # noqa: PLC0415
+    from benchmark.cli.fetch import fetch, source_of
+    from tasks.data.fetch.tcga_hif import TCGA_HIF
+    from tasks.data.fetch.tcga_hipt import TCGA_HIPT
+    from tasks.data.formats.cells import near
 
     catalogues = {each.name: each for each in (TCGA_HIF, TCGA_HIPT)}
     if name not in catalogues:
@@ -115,7 +115,7 @@ def verify(
     ] = False,
 ) -> None:
     """Whether the data are whole, and what they are; exit 1 if there is a problem."""
-    from benchmark.cli.verify import verify as verify_path  # noqa: PLC0415
+    from benchmark.cli.verify import verify as verify_path
 
     raise typer.Exit(verify_path(path, as_json, open_console()))
 
@@ -128,8 +128,10 @@ def cards(
     ] = None,
 ) -> None:
     """What cohorts are and what they are not good for, as a page of Markdown."""
-    from benchmark.show.cards import page  # noqa: PLC0415
-    from tasks.checks.card import card_of  # noqa: PLC0415
+    from benchmark.show.cards import page
+    from tasks.atomic import atomic_write
+    from tasks.checks.card import card_of
+    from tasks.data.load import find_cohorts
 
     text = page([card_of(folder) for folder in find_cohorts(path)])
     if output is None:

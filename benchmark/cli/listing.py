@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from benchmark.show.sentences import slide_encoder
+from benchmark.show.encoders import slide_encoder
 from methods.base import Budget, Role
 from methods.registry import registry
 from tasks.cache_dir import cache_dir

@@ -1,4 +1,8 @@
-"""The command line."""
+"""The command line.
+
+Commands import what they need when they are called: `--help` must not wait for pandas, nor
+`leaderboard` for torch.
+"""
 
 import errno
 import gc
@@ -7,25 +11,21 @@ import sys
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchmark.analysis.board import Board
 from benchmark.cli.console import open_console as _console
 from benchmark.cli.data import data_app
 from benchmark.engine.interrupt import Interrupted
-from benchmark.records.frames import TIDY
 from benchmark.records.protocol import Control, Pruner, Tuning
-from benchmark.records.store import Store
-from benchmark.show import files as board_files
-from benchmark.show.escape import csv_frame
-from benchmark.show.export import latex, sheet
-from benchmark.show.leaderboard import render
 from methods.base import Budget
 from tasks.base import Protocol
 from tasks.data.splits import Dealing
 from tasks.errors import InputError, MachineError
+
+if TYPE_CHECKING:
+    from benchmark.records.store import Store
 
 
 class Form(StrEnum):
@@ -130,9 +130,8 @@ def run(
     device: DeviceOption = "cpu",
 ) -> None:
     """Run what is missing of methods x tasks, record it, and show the leaderboard."""
-    # Commands import what they need: `leaderboard` must not wait for torch.
-    from benchmark.cli.run import run as run_benchmark  # noqa: PLC0415
-    from benchmark.engine.runner import RunOptions  # noqa: PLC0415
+    from benchmark.cli.run import run as run_benchmark
+    from benchmark.engine.runner import RunOptions
 
     options = RunOptions(
         methods=methods,
@@ -180,8 +179,8 @@ def ablate(
     device: DeviceOption = "cpu",
 ) -> None:
     """Run a method and its ablations; the differences, their intervals and a figure."""
-    from benchmark.cli.ablate import ablate as run_ablations  # noqa: PLC0415
-    from benchmark.engine.runner import RunOptions  # noqa: PLC0415
+    from benchmark.cli.ablate import ablate as run_ablations
+    from benchmark.engine.runner import RunOptions
 
     options = RunOptions(
         methods=method,
@@ -212,7 +211,7 @@ def embed(
     device: DeviceOption = "cpu",
 ) -> None:
     """Embed every patient of a cohort, for a use of your own."""
-    from benchmark.cli.embed import embed_to_file  # noqa: PLC0415
+    from benchmark.cli.embed import embed_to_file
 
     with _console().status(f"embedding {cohort.name} with {method}"):
         shape = embed_to_file(
@@ -229,7 +228,7 @@ def map_embeddings(
     output: Annotated[Path, typer.Option(help="The folder to write to.")] = Path(),
 ) -> None:
     """Draw embeddings on two principal axes, by label and by tissue-source site."""
-    from benchmark.cli.map import draw_map  # noqa: PLC0415
+    from benchmark.cli.map import draw_map
 
     for path in draw_map(embeddings, cohort, label, output):
         typer.echo(f"wrote {path}")
@@ -245,7 +244,7 @@ def rerun(
     ] = None,
 ) -> None:
     """Compute a recorded trial again; exit 1 if a score differs in a single bit."""
-    from benchmark.engine.rerun import rerun as rerun_trial  # noqa: PLC0415
+    from benchmark.engine.rerun import rerun as rerun_trial
 
     existing_store(results)
     raise typer.Exit(rerun_trial(trial, results, data, split, _console()))
@@ -257,7 +256,7 @@ def audit(
     as_json: JsonOption = False,
 ) -> None:
     """What leaks in split files, cohorts and tables; exit 1 if something does."""
-    from benchmark.cli.audit import audit as run_audit  # noqa: PLC0415
+    from benchmark.cli.audit import audit as run_audit
 
     raise typer.Exit(run_audit(path, as_json, _console()))
 
@@ -268,7 +267,7 @@ def new_method(
     output: Annotated[Path, typer.Option(help="The folder to write to.")] = Path(),
 ) -> None:
     """Write a method in one file, to start from."""
-    from benchmark.cli.new_method import write_method  # noqa: PLC0415
+    from benchmark.cli.new_method import write_method
 
     typer.echo(write_method(name, output))
 
@@ -281,7 +280,7 @@ app.add_typer(data_app, name="data")
 @list_app.command("methods")
 def list_methods(as_json: JsonOption = False) -> None:
     """The registered methods."""
-    from benchmark.cli import listing  # noqa: PLC0415
+    from benchmark.cli import listing
 
     _print_rows(listing.methods(), as_json, listing.METHOD_COLUMNS)
 
@@ -289,7 +288,7 @@ def list_methods(as_json: JsonOption = False) -> None:
 @list_app.command("tasks")
 def list_tasks(data: DataOption = None, as_json: JsonOption = False) -> None:
     """The task instances of the cohorts."""
-    from benchmark.cli import listing  # noqa: PLC0415
+    from benchmark.cli import listing
 
     _print_rows(listing.tasks(data), as_json, listing.TASK_COLUMNS)
 
@@ -297,7 +296,7 @@ def list_tasks(data: DataOption = None, as_json: JsonOption = False) -> None:
 @list_app.command("cohorts")
 def list_cohorts(data: DataOption = None, as_json: JsonOption = False) -> None:
     """The cohorts, their sizes and what they came with."""
-    from benchmark.cli import listing  # noqa: PLC0415
+    from benchmark.cli import listing
 
     _print_rows(listing.cohorts(data), as_json)
 
@@ -334,6 +333,11 @@ def leaderboard(
         raise InputError(
             f"{asked[0]}: expected the whole board in markdown, found a selection of it"
         )
+    from benchmark.analysis.board import Board
+    from benchmark.show import files as board_files
+    from benchmark.show.export import latex, sheet
+    from benchmark.show.leaderboard import render
+
     markdown = form is Form.MARKDOWN
     board = Board.from_folder(results, over_patients=markdown).chosen(tasks, methods, protocol)
     if not markdown:
@@ -358,7 +362,7 @@ def leaderboard(
         board_files.excerpt(pages, excerpt)
         typer.echo(f"wrote the overview into {excerpt}")
     if figures:
-        from benchmark.show.figures.of_board import draw  # noqa: PLC0415
+        from benchmark.show.figures.of_board import draw
 
         drawn = draw(board, pages.source, results / "figures")
         typer.echo(f"wrote {len(drawn)} files in {results / 'figures'}")
@@ -376,8 +380,8 @@ def report(
     ] = 0,
 ) -> None:
     """Write the page: one folder to explore the results in a browser, without a network."""
-    from benchmark.show.html import write_report  # noqa: PLC0415
-    from benchmark.show.html.serve import serve as show  # noqa: PLC0415
+    from benchmark.show.html import write_report
+    from benchmark.show.html.serve import serve as show
 
     store = existing_store(results)
     with _console().status(f"writing {output}"):
@@ -405,6 +409,9 @@ def results_table(
 ) -> None:
     """The records, a row per (trial, task, metric), on standard output."""
     if context.invoked_subcommand is None:
+        from benchmark.records.frames import TIDY
+        from benchmark.show.escape import csv_frame
+
         _check_format(form)
         csv_frame(existing_store(results).records()[list(TIDY)]).to_csv(sys.stdout, index=False)
 
@@ -415,7 +422,7 @@ def merge_results(
     output: Annotated[Path, typer.Option(help="The new results folder.")],
 ) -> None:
     """Put results of several machines into one folder; exit 1 if they contradict each other."""
-    from benchmark.records.merge import merge  # noqa: PLC0415
+    from benchmark.records.merge import merge
 
     raise typer.Exit(merge(folders, output, _console()))
 
@@ -423,7 +430,7 @@ def merge_results(
 @results_app.command("repair")
 def repair_results(results: ResultsOption = Path("results")) -> None:
     """Move aside what is damaged in a results folder, and say what was lost."""
-    from benchmark.records.repair import repair  # noqa: PLC0415
+    from benchmark.records.repair import repair
 
     with existing_store(results).locked(lambda: typer.echo("Another run is using it; waiting.")):
         lost = list(repair(results))
@@ -439,6 +446,8 @@ def repair_results(results: ResultsOption = Path("results")) -> None:
 @app.command("predictions")
 def predictions_table(results: ResultsOption = Path("results"), form: FormatOption = "csv") -> None:
     """The test predictions, a row per (trial, task, patient), on standard output."""
+    from benchmark.show.escape import csv_frame
+
     _check_format(form)
     csv_frame(existing_store(results).predictions()).to_csv(sys.stdout, index=False)
 
@@ -482,7 +491,7 @@ def _one_line(message: str) -> str:
     return line if len(line) <= longest else f"{line[: longest // 2]} ... {line[-longest // 2 :]}"
 
 
-def existing_store(results: Path) -> Store:
+def existing_store(results: Path) -> "Store":
     """The store of a results folder that has to be there.
 
     Raises:
@@ -490,6 +499,8 @@ def existing_store(results: Path) -> Store:
     """
     if not (results / "records").is_dir():
         raise InputError(f"{results}: expected a results folder with records/, found none")
+    from benchmark.records.store import Store
+
     return Store(results)
 
 
@@ -534,7 +545,7 @@ def _print_rows(
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
         return
-    from rich.table import Table  # noqa: PLC0415
+    from rich.table import Table
 
     table = Table(box=None, header_style="bold", pad_edge=False)
     columns = columns or tuple(rows[0] if rows else ())

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
+from benchmark.show.encoders import slide_encoder
 from benchmark.show.escape import markdown as escape
 from benchmark.show.markdown import bullets, grid
 from benchmark.show.numbers import count, number, whole
-from benchmark.show.sentences import slide_encoder
 from benchmark.show.tables import Column, View, numeric, table
 from tasks.checks.card import FEW, Bags, Card, EndpointFacts, LabelFacts
 

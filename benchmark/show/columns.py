@@ -15,6 +15,7 @@ from benchmark.analysis.standings import ALPHA, REFERENCE, Measure, Row, Standin
 from benchmark.analysis.stats import Estimate, Pooled
 from benchmark.analysis.stats.hierarchical import ROPE
 from benchmark.analysis.training import Unsettled
+from benchmark.show.encoders import slide_encoder
 from benchmark.show.numbers import (
     NONE,
     count,
@@ -28,7 +29,6 @@ from benchmark.show.numbers import (
     with_interval,
 )
 from benchmark.show.page_names import method_page, task_page
-from benchmark.show.sentences import slide_encoder
 from benchmark.show.tables import (
     BROWSER,
     Column,

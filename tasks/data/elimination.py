@@ -4,14 +4,10 @@ import hashlib
 import warnings
 from collections import Counter
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import numpy as np
-import sklearn
 from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.feature_selection import RFECV
-from sklearn.model_selection import StratifiedKFold
-from sklearn.svm import LinearSVC
 
 from tasks.atomic import atomic_write
 from tasks.cache_dir import cache_dir
@@ -19,6 +15,9 @@ from tasks.data.cohort import Label, VectorModality
 from tasks.data.preprocess import VectorScaler
 from tasks.sealed import seal, unseal
 from tasks.seeds import derive_seed
+
+if TYPE_CHECKING:
+    from sklearn.feature_selection import RFECV
 
 FOLDS = 5
 STEP = 0.05
@@ -65,8 +64,12 @@ def eliminate(modality: VectorModality, label: Label) -> NDArray[np.int64]:
     return scaler.kept[_cached(X, y)]
 
 
-def recipe() -> RFECV:
+def recipe() -> "RFECV":
     """The estimator, unfitted; its support is the selection."""
+    from sklearn.feature_selection import RFECV
+    from sklearn.model_selection import StratifiedKFold
+    from sklearn.svm import LinearSVC
+
     svm = LinearSVC(max_iter=5000, dual="auto", random_state=derive_seed("elimination") % 2**32)
     return RFECV(svm, step=STEP, cv=StratifiedKFold(FOLDS), scoring="accuracy")
 
@@ -76,7 +79,10 @@ def _cached(X: NDArray[np.float64], y: NDArray[np.int64]) -> NDArray[np.intp]:
 
     What is kept goes by the content that it was computed from, so that it cannot be out of date.
     """
-    content = hashlib.sha256(f"{sklearn.__version__} {X.shape} {recipe()}".encode())
+    from sklearn import __version__
+    from sklearn.exceptions import ConvergenceWarning
+
+    content = hashlib.sha256(f"{__version__} {X.shape} {recipe()}".encode())
     content.update(np.ascontiguousarray(X).tobytes())
     content.update(np.ascontiguousarray(y).tobytes())
     key = content.hexdigest()

@@ -15,12 +15,12 @@ from benchmark.analysis.over_cohorts import FEWEST_FOR_GROUPS, Comparison, Entra
 from benchmark.analysis.standings import REFERENCE, Standing
 from benchmark.show import columns
 from benchmark.show.columns import Entry
+from benchmark.show.encoders import slide_encoder
 from benchmark.show.escape import plain
 from benchmark.show.html.drawings import Drawing
 from benchmark.show.html.trials import RecordedTrial
 from benchmark.show.numbers import count, seconds, whole
 from benchmark.show.page_names import method_data, method_page
-from benchmark.show.sentences import slide_encoder
 from benchmark.show.tables import Column, Name, Table, Text, View, choice, methods, numeric, table
 from tasks.base import Status
 
