@@ -10,7 +10,7 @@ export OMP_NUM_THREADS := 1
 
 # Every method on the embedded cohorts, and the leaderboard on the screen.
 demo: $(INSTALLED)
-	$(BIN)/mirror-bench run --methods all --tasks survival --budget smoke --folds 3 --seeds 0 --results .demo/results
+	$(BIN)/mirror-bench run --methods all --tasks survival --budget smoke --folds 3 --repeats 1 --results .demo/results
 	$(BIN)/mirror-bench leaderboard --results .demo/results --output .demo/leaderboard.md
 
 # Two test files at a time, each whole on one worker: modules share fixtures.

@@ -128,11 +128,11 @@ def run(
     cohorts: str | Iterable[str] | None = None,
     results: str | Path = "results",
     folds: int = 5,
-    repeats: int = 1,
+    repeats: int | None = None,
     split: str | None = None,
     test_cohort: str | None = None,
     pretrain_on: str | Iterable[str] | None = None,
-    seeds: Sequence[int] = (0, 1, 2),
+    seeds: Sequence[int] = (0,),
     budget: str = "default",
     protocol: str = "strict",
     control: str | None = None,
@@ -154,7 +154,8 @@ def run(
         cohorts: Names; None for all.
         results: The results folder; what it holds already is not computed again.
         folds: Outer folds.
-        repeats: How often the patients are dealt into folds anew.
+        repeats: How often the patients are dealt into folds anew; None for three times, but once
+            in folds of whole sites, of a split file, or with a test cohort.
         split: `patient`, `site`, or a split file.
         test_cohort: The one that is tested, once; the others are fitted on, one at a time.
         pretrain_on: `all`, or names of cohorts whose training patients are fitted on together.

@@ -21,7 +21,7 @@ sys.exit(bool({'torch', 'ray', 'mlflow', 'pandas'} & set(sys.modules)))
 """
 PROGRAM = """\
 import mirror_bench as mb
-print(mb.run(methods='pca,mean-concat', tasks='survival', budget='smoke', folds=3, seeds=[0]))
+print(mb.run(methods='pca,mean-concat', tasks='survival', budget='smoke', folds=3, repeats=1))
 """
 SCRIPT = """\
 import sys
@@ -67,7 +67,7 @@ def test_a_second_run_takes_what_is_there(ran: tuple[Path, str], tmp_path: Path)
     results = ran[0] / "results"
     before = sorted((results / "records").iterdir())
     again = mb.run(
-        ["pca"], ["survival"], results=results, budget="smoke", folds=3, seeds=[0], progress=False
+        ["pca"], ["survival"], results=results, budget="smoke", folds=3, repeats=1, progress=False
     )
     assert sorted((results / "records").iterdir()) == before
     records = mb.load_results(results)

@@ -17,6 +17,7 @@ from benchmark.analysis.optimism import Optimism, optimism
 from benchmark.analysis.over_cohorts import Comparison, KindComparison, comparisons
 from benchmark.analysis.standings import REFERENCE, Row, Standing, standings
 from benchmark.analysis.training import Unsettled, unsettled
+from benchmark.records.protocol import TrialProtocol
 from benchmark.records.store import Store
 from tasks.errors import InputError
 
@@ -94,7 +95,9 @@ class Board:
     @cached_property
     def ablations(self) -> Mapping[str, tuple[Delta, ...]]:
         """By method, what each of its variants changes under the strict protocol."""
-        strict = self.scores[self.scores["protocol"] == "strict"]
+        names = self.scores["protocol"].unique()
+        plain = [name for name in names if TrialProtocol.parse(str(name)).plain]
+        strict = self.scores[self.scores["protocol"].isin(plain)]
         parents = strict.loc[strict["role"] == "ablation", "parent"].dropna()
         of_parents = {str(name): deltas(strict, str(name)) for name in sorted(parents.unique())}
         return {name: found for name, found in of_parents.items() if found}
@@ -183,6 +186,7 @@ def line(table: Standing, row: Row) -> dict[str, object]:
         "all_cells": table.cells,
         "score": row.score.mean,
         "sd": row.spread,
+        "sd_of_seeds": row.seeds,
         "low": row.score.low,
         "high": row.score.high,
         "patients_low": row.patients[0],

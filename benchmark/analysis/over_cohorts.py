@@ -76,6 +76,11 @@ class KindComparison:
     )
 
     @property
+    def plain(self) -> bool:
+        """Whether they are of the default protocol, whatever the number of deals."""
+        return self.tables[0].plain
+
+    @property
     def cohorts(self) -> tuple[str, ...]:
         """Their names."""
         return tuple(table.cohort for table in self.tables)
@@ -196,6 +201,11 @@ class Comparison:
     n_folds: int
     tables: tuple[Standing, ...]
 
+    @property
+    def plain(self) -> bool:
+        """Whether they are of the default protocol, whatever the number of deals."""
+        return self.tables[0].plain
+
     @cached_property
     def kinds(self) -> tuple[KindComparison, ...]:
         """Of each kind that says what a method is worth, the methods over two cohorts or more."""
@@ -224,7 +234,7 @@ def comparisons(tables: Iterable[Standing]) -> tuple[Comparison, ...]:
     """The tables that belong together: real cohorts first, `strict` first."""
     groups: dict[tuple[bool, bool, str, str, int], list[Standing]] = defaultdict(list)
     for t in tables:
-        groups[t.planted, t.protocol != "strict", t.protocol, t.budget, t.n_folds].append(t)
+        groups[t.planted, not t.plain, t.protocol, t.budget, t.n_folds].append(t)
     return tuple(
         Comparison(
             planted, protocol, budget, n_folds, tuple(sorted(group, key=lambda table: table.task))

@@ -79,6 +79,8 @@ class Row:
         cells: Folds x seeds with a value of the primary metric.
         folds: Mean of the primary metric over the seeds of each fold; NaN where a fold has none.
         spread: Standard deviation of the primary metric over those cells; NaN for one cell.
+        seeds: Standard deviation between seeds of the same fold, what an initialisation alone
+            moves; NaN with one seed.
         score: Mean of the primary metric with its corrected interval.
         patients: Its interval over resamples of the test patients; NaN where there is none.
         difference: Score minus the reference's over the cells of both, corrected likewise; interval
@@ -102,6 +104,7 @@ class Row:
     cells: int
     folds: tuple[float, ...]
     spread: float
+    seeds: float
     score: Estimate
     patients: tuple[float, float]
     difference: Estimate
@@ -169,6 +172,11 @@ class Standing:
         return self.task.split("/", maxsplit=1)[0]
 
     @property
+    def plain(self) -> bool:
+        """Whether it is of the default protocol, whatever the number of deals."""
+        return TrialProtocol.parse(self.protocol).plain
+
+    @property
     def cells(self) -> int:
         """Folds x seeds that a complete row has."""
         return self.n_splits * len(self.seeds)
@@ -224,7 +232,7 @@ def standings(records: pd.DataFrame, intervals: Intervals | None = None) -> tupl
 
 
 def _place(table: Standing) -> tuple[str | bool, ...]:
-    return (table.source, table.licence, table.task, table.protocol != "strict")
+    return (table.source, table.licence, table.task, not table.plain)
 
 
 def _standing(table: pd.DataFrame, intervals: Intervals) -> Standing:
@@ -382,6 +390,7 @@ def _rows(
             cells=int(counts[0, i]),
             folds=tuple(_mean(cells.scores[0, i], axis=1).tolist()),
             spread=_spread(cells.scores[0, i]),
+            seeds=_between_seeds(cells.scores[0, i]),
             score=_estimate(cells.scores[0, i], n_folds, primary.bounds, n_patients),
             patients=(
                 intervals.get((*place, name), _NO_INTERVAL)
@@ -413,6 +422,14 @@ def _rows(
 def _spread(cells: NDArray[np.float64]) -> float:
     known = cells[~np.isnan(cells)]
     return float(known.std(ddof=1)) if known.size > 1 else np.nan
+
+
+def _between_seeds(cells: NDArray[np.float64]) -> float:
+    """Pooled over the folds that have two seeds or more, of [folds, seeds]."""
+    known = ~np.isnan(cells)
+    degrees = np.maximum(known.sum(axis=1) - 1, 0).sum()
+    deviations = np.where(known, cells - _mean(cells, axis=1)[:, None], 0.0)
+    return float(np.sqrt((deviations**2).sum() / degrees).round(DIGITS)) if degrees else np.nan
 
 
 def _folds(cells: NDArray[np.float64]) -> NDArray[np.float64]:

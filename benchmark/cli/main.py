@@ -53,7 +53,12 @@ TasksOption = Annotated[str, typer.Option(help="all, KIND or KIND/COHORT/LABEL, 
 CohortsOption = Annotated[str | None, typer.Option(help="Names between commas; default all.")]
 FoldsOption = Annotated[int, typer.Option(min=2, help="Outer folds.")]
 RepeatsOption = Annotated[
-    int, typer.Option(min=1, help="Deal the patients into folds so often, each time anew.")
+    int | None,
+    typer.Option(
+        min=1,
+        help="Deal the patients into folds so often, each time anew; default 3, and 1 of sites, "
+        "split files and a test cohort.",
+    ),
 ]
 SplitOption = Annotated[
     str | None,
@@ -88,7 +93,7 @@ def run(
     cohorts: CohortsOption = None,
     data: DataOption = None,
     folds: FoldsOption = 5,
-    repeats: RepeatsOption = 1,
+    repeats: RepeatsOption = None,
     split: SplitOption = None,
     test_cohort: Annotated[
         str | None,
@@ -101,7 +106,7 @@ def run(
             "together, then probe each by itself."
         ),
     ] = None,
-    seeds: SeedsOption = "0,1,2",
+    seeds: SeedsOption = "0",
     budget: BudgetOption = Budget.DEFAULT,
     settings: SetOption = None,
     control: Annotated[
@@ -172,7 +177,8 @@ def ablate(
     cohorts: CohortsOption = None,
     data: DataOption = None,
     folds: FoldsOption = 5,
-    seeds: SeedsOption = "0,1,2",
+    repeats: RepeatsOption = None,
+    seeds: SeedsOption = "0",
     budget: BudgetOption = Budget.DEFAULT,
     workers: WorkersOption = None,
     results: ResultsOption = Path("results"),
@@ -188,6 +194,7 @@ def ablate(
         cohorts=cohorts,
         data=data,
         folds=folds,
+        repeats=repeats,
         split=Dealing.PATIENT,
         seeds=_seeds(seeds),
         budget=budget,

@@ -30,8 +30,12 @@ class Folds:
     notes: tuple[str, ...] = ()
 
 
+REPEATS = 3
+"""Deals of patients. Another deal says more than another initialisation at the same cost."""
+
+
 def outer_folds(
-    split: str | None, n_folds: int, cohorts: Iterable[Cohort], repeats: int = 1
+    split: str | None, n_folds: int, cohorts: Iterable[Cohort], repeats: int | None = 1
 ) -> Folds:
     """Deal, or read, the outer folds of cohorts.
 
@@ -40,17 +44,19 @@ def outer_folds(
             patients, and of whole sites where a cohort is a union: project and site are confounded.
         n_folds: Number of folds; a split file has its own, and a test cohort is one split.
         cohorts: Those that are run.
-        repeats: How often the patients are dealt anew; a split file deals them once.
+        repeats: How often the patients are dealt anew; None for `REPEATS` where patients are dealt,
+            and once where sites are, which can hardly be dealt in another way. A split file deals
+            them once.
 
     Raises:
         InputError: The folds cannot be dealt, or the file is not as it should be.
     """
-    cohorts = tuple(cohorts)
-    for option, given in (("--split", split is not None), ("--repeats", repeats > 1)):
+    cohorts, asked = tuple(cohorts), repeats or 1
+    for option, given in (("--split", split is not None), ("--repeats", asked > 1)):
         if given and any(cohort.held_out for cohort in cohorts):
             raise InputError(
                 f"{option}: expected none with a test cohort, which makes one split, found "
-                f"{split if option == '--split' else repeats}"
+                f"{split if option == '--split' else asked}"
             )
     if split is None or split in tuple(Dealing):
         origins: dict[str, FoldsOrigin] = {}
@@ -63,11 +69,12 @@ def outer_folds(
                 continue
             default = Dealing.SITE if cohort.members else Dealing.PATIENT
             dealing = default if split is None else Dealing(split)
-            origins[cohort.name] = DealtFolds(dealing, repeats)
-            splits[cohort.name] = make_splits(cohort, n_folds, dealing, repeats)
-            if len({split.test for split in splits[cohort.name]}) < n_folds * repeats:
+            deals = repeats or (REPEATS if dealing is Dealing.PATIENT else 1)
+            origins[cohort.name] = DealtFolds(dealing, deals)
+            splits[cohort.name] = make_splits(cohort, n_folds, dealing, deals)
+            if len({split.test for split in splits[cohort.name]}) < n_folds * deals:
                 raise InputError(
-                    f"{cohort.name}: --repeats {repeats}: expected folds that differ, found that "
+                    f"{cohort.name}: --repeats {deals}: expected folds that differ, found that "
                     f"its sites can hardly be dealt into {n_folds} folds in another way; "
                     "--split patient, or fewer repeats"
                 )
@@ -80,8 +87,8 @@ def outer_folds(
         raise InputError(
             f"--split: expected {' or '.join(Dealing)}, or a split file, found {split!r}"
         )
-    if repeats > 1:
-        raise InputError(f"--repeats: expected 1 with the folds of {path}, found {repeats}")
+    if asked > 1:
+        raise InputError(f"--repeats: expected 1 with the folds of {path}, found {asked}")
     by_cohort = {cohort.name: splits_from_files(path, cohort) for cohort in cohorts}
     return Folds(
         {name: FileFolds.of(path.name, files.splits) for name, files in by_cohort.items()},

@@ -55,7 +55,8 @@ class RunOptions:
         test_cohort: Name of the cohort that those chosen are fitted for, and that alone is tested.
         pretrain_on: `all`, or names of cohorts between commas on which methods are fitted together.
         folds: Number of outer folds.
-        repeats: How often the patients are dealt into folds anew.
+        repeats: How often the patients are dealt into folds anew; None for three times, but once
+            in folds of whole sites, of a split file, or with a test cohort.
         split: `patient`, `site`, or a split file with folds of its own; None for patients, and
             whole sites of unions.
         seeds: Repeats of the initialisation.
@@ -80,9 +81,9 @@ class RunOptions:
     test_cohort: str | None = None
     pretrain_on: str | None = None
     folds: int = 5
-    repeats: int = 1
+    repeats: int | None = None
     split: str | None = None
-    seeds: tuple[int, ...] = (0, 1, 2)
+    seeds: tuple[int, ...] = (0,)
     budget: Budget = Budget.DEFAULT
     settings: tuple[str, ...] = ()
     control: Control | None = None

@@ -140,6 +140,13 @@ class TrialProtocol:
         return "+".join(filter(None, (self.protocol, self.variant)))
 
     @property
+    def plain(self) -> bool:
+        """Whether nothing but the number of deals departs from the default: the main tables."""
+        folds = self.folds
+        dealt = isinstance(folds, DealtFolds) and folds.dealing is Dealing.PATIENT
+        return self == TrialProtocol(folds=folds) and dealt
+
+    @property
     def variant(self) -> str:
         """All but `protocol`; two protocols are compared where it is the same."""
         pool = f"pretrained-on({'&'.join(self.pool)})" if self.pool else ""

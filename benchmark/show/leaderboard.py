@@ -100,9 +100,9 @@ def render(board: Board, folder: str = "results/tables") -> Leaderboard:
     if board.records.empty:
         return Leaderboard("# Leaderboard\n\nThere are no records.\n", {})
     tables = [table for table in board.standings if not is_control(table)]
-    main = [table for table in tables if table.protocol == STRICT]
-    others = [table for table in tables if table.protocol != STRICT]
-    strict = [one for one in board.comparisons if one.protocol == STRICT]
+    main = [table for table in tables if table.plain]
+    others = [table for table in tables if not table.plain]
+    strict = [one for one in board.comparisons if one.plain]
     first, further = next(iter(strict), None), strict[1:]
     pages = {
         **_pages(main, _of_kind, ()),
@@ -159,7 +159,7 @@ def _pages(
         of_page = tuple(group)
         text: list[str] = []
         for one in over_tasks:
-            if one.protocol != STRICT and place(one.tables[0]) == (name, title):
+            if not one.plain and place(one.tables[0]) == (name, title):
                 if not text and (explained := protocol_explained(one.protocol)):
                     text.append(f"{inline(explained)}\n")
                 text.append(f"## Over cohorts: {_sort(one)}\n")

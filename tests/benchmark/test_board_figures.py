@@ -21,8 +21,8 @@ def several() -> pd.DataFrame:
     variant = {"mirror-less": [[x - 0.02 for x in FOLDS]]}
     planted = [frame.assign(source="planted by mirror-bench") for frame in frames]
     less = records(variant, task="survival/P0/os", role="ablation", parent="mirror")
-    real = records(ranked, task="survival/TCGA-X/os", source="a hospital")
-    return pd.concat([*planted, less.assign(source="planted by mirror-bench"), real])
+    real = [records(ranked, task=f"survival/TCGA-{c}/os", source="a hospital") for c in "XY"]
+    return pd.concat([*planted, less.assign(source="planted by mirror-bench"), *real])
 
 
 def test_figures_are_drawn_checked_and_taken_away(tmp_path: Path) -> None:
@@ -34,7 +34,7 @@ def test_figures_are_drawn_checked_and_taken_away(tmp_path: Path) -> None:
     assert {
         "ablations-mirror.svg",
         "forest-survival-tcga-x-os.svg",
-        "ranks-survival-planted.png",
+        "ranks-survival-planted.svg",
     } <= written
     before = {path.name: path.read_bytes() for path in figures.iterdir()}
     shuffled = recorded.records.sample(frac=1.0, random_state=0)
@@ -53,7 +53,7 @@ def test_figures_are_drawn_checked_and_taken_away(tmp_path: Path) -> None:
     )
     draw(less, other.source, figures)
     assert board_files.differing(other, output, folder, figures) == []
-    assert not (figures / "forest-survival-tcga-x-os.png").exists()
+    assert not (figures / "forest-survival-tcga-x-os.svg").exists()
     assert (figures / "map-of-mine.svg").exists()
 
 

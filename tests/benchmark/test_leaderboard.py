@@ -88,6 +88,9 @@ def test_seeds_are_averaged_within_folds() -> None:
     assert row.folds == (0.6, 0.6, 0.6)
     assert np.isnan(row.score.low)  # no spread, and no interval without any
     assert row.spread == pytest.approx(np.std([0.5, 0.6, 0.7] * 2, ddof=1))
+    # of the folds' differences between seeds -.2, 0, .2: half their squares, over three folds
+    assert row.seeds == pytest.approx((0.08 / 2 / 3) ** 0.5)
+    assert np.isnan(only(records({"mirror": [[0.5, 0.6, 0.7]]})).rows[0].seeds)
 
 
 def test_patients_dealt_repeatedly_are_counted_once_and_share_their_folds() -> None:

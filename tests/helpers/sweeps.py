@@ -30,7 +30,8 @@ def command(
     data: Path | None = None,
 ) -> list[str]:
     """The words of a small survival run; on the planted slide vectors, if no data are given."""
-    words = ["--methods", methods, "--tasks", "survival", "--budget", "smoke", *more]
+    words = ["--methods", methods, "--tasks", "survival", "--budget", "smoke"]
+    words += ["--repeats", "1", "--seeds", "0,1,2", *more]
     data = data or planted_folder(bags=False)
     return ["run", *words, "--data", str(data), "--results", str(results)]
 

@@ -51,7 +51,7 @@ def draw(board: Board, source: str, folder: Path) -> list[Path]:
 def _figures(board: Board) -> Iterator[tuple[str, Figure]]:
     predicted = survival_predictions(board.predictions)
     for one in board.kinds:
-        if one.protocol == "strict":
+        if one.plain:
             sort = "planted" if one.planted else "real"
             if diagram := diagram_of_many(one):
                 yield _name("ranks", one.kind, sort, one.budget, one.n_folds), diagram
@@ -59,9 +59,9 @@ def _figures(board: Board) -> Iterator[tuple[str, Figure]]:
                 for table in one.tables:
                     yield from _of_primary(table, predicted)
     for every in board.comparisons:
-        if every.protocol == "strict" and not every.planted and (map_ := scores(every.tables)):
+        if every.plain and not every.planted and (map_ := scores(every.tables)):
             yield _name("methods-on-tasks", every.budget, every.n_folds), map_
-    strict = [table for table in board.standings if table.protocol == "strict"]
+    strict = [table for table in board.standings if table.plain]
     for traded in tradeoffs(strict):
         table = traded.table
         yield _name(table.task, table.budget, table.n_folds), retention(traded)
