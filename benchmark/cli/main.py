@@ -285,10 +285,21 @@ app.add_typer(data_app, name="data")
 
 
 @list_app.command("methods")
-def list_methods(as_json: JsonOption = False) -> None:
+def list_methods(
+    as_json: JsonOption = False,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="A card a method, as docs/methods.md has them.")
+    ] = False,
+) -> None:
     """The registered methods."""
     from benchmark.cli import listing
 
+    if markdown:
+        from benchmark.show.method_cards import page
+        from methods.registry import registry
+
+        typer.echo(page(registry().methods.values()), nl=False)
+        return
     _print_rows(listing.methods(), as_json, listing.METHOD_COLUMNS)
 
 
