@@ -4,7 +4,9 @@ The JSON is one object:
 
 * `version`: 1; raised when a key changes its meaning or goes away. Keys may be added.
 * `path`: as given. `target`: splits | cohort | cohorts | table.
-* `leaks`: whether anything is a leak; the exit code is 1 then, 0 otherwise.
+* `leaks`: whether anything is a leak; the exit code is 1 then.
+* `unseen`: checks that tell leaks and could be made nowhere; the exit code is 3 if there are some
+  and nothing leaks, and 0 otherwise.
 * `counts`: number of findings by severity: `leak`, `warning`, `note`.
 * `findings`: the gravest first. Each has `check` (what was looked for), `where` (in what), `fold`
   (number, or null where it is about no one fold), `severity` (leak: a score computed on this is
@@ -61,7 +63,7 @@ def audit(path: Path, as_json: bool, console: Console) -> int:
         console: Where to.
 
     Returns:
-        1 if something leaks, else 0.
+        1 if something leaks, 3 if nothing does in what could be looked at, 0 if all could be.
 
     Raises:
         InputError: The path is none of these or cannot be read; the command line makes it 2.
@@ -73,7 +75,7 @@ def audit(path: Path, as_json: bool, console: Console) -> int:
         with console.status(f"auditing {escape(str(path))}"):
             report = audit_path(path)
         show(report, console)
-    return int(report.leaks)
+    return 1 if report.leaks else 3 if report.unseen else 0
 
 
 def as_dict(report: Report) -> dict[str, object]:
@@ -83,6 +85,7 @@ def as_dict(report: Report) -> dict[str, object]:
         "path": report.path,
         "target": str(report.target),
         "leaks": report.leaks,
+        "unseen": [str(check) for check in report.unseen],
         "counts": AUDIT.counts(report.findings),
         "findings": [AUDIT.as_dict(finding) for finding in _gravest_first(report)],
         "folds": [asdict(facts) for facts in report.folds],
@@ -117,6 +120,9 @@ def show(report: Report, console: Console) -> None:
     counts = ", ".join(f"{n} {word}s" for word, n in AUDIT.counts(report.findings).items())
     console.print()
     verdict = "[bold red]leaks[/]" if report.leaks else "[green]no leak[/]"
+    if report.unseen and not report.leaks:
+        unseen = ", ".join(report.unseen)
+        verdict = f"[yellow]no leak in what could be looked at; not looked at: {unseen}[/]"
     n_checks = sum(1 for _ in _checks(report))
     console.print(f"{verdict}: {counts}; {n_checks} checks", highlight=False)
 

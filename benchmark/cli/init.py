@@ -10,6 +10,7 @@ from rich.table import Table
 from tasks.checks.recognise.candidates import Slides, Vectors
 from tasks.checks.recognise.draft import needs, write_draft
 from tasks.checks.recognise.survey import Survey, survey
+from tasks.data.identifiers import Scheme
 from tasks.data.manifest import MANIFEST
 from tasks.errors import InputError
 
@@ -31,6 +32,10 @@ def init(folder: Path, console: Console) -> None:
         found = survey(folder, lambda path: status.update(f"looking at {escape(str(path))}"))
     path = write_draft(found)
     console.print(_table(found))
+    if found.proposal.ids.scheme is not Scheme.TCGA:
+        read = ", ".join(f"{name} is {patient}" for name, patient in found.proposal.examples)
+        text = escape(f"identifiers: {found.proposal.ids.scheme}; {read}")
+        console.print(text, highlight=False)
     for need in needs(found):
         console.print(
             f"[yellow]needed[/]  {escape(f'{need.where}: {need.summary}')}", highlight=False

@@ -1,14 +1,15 @@
 """`mirror-bench map`: where the patients of a cohort lie in the embeddings of a method."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import h5py
 import numpy as np
 
 from benchmark.show.figures import embedding_map, principal_axes, save
-from tasks.data.barcode import parse_barcode
 from tasks.data.cohort import Cohort
 from tasks.data.load import load_cohort
+from tasks.data.splits import site_of
 from tasks.embeddings import Embeddings
 from tasks.errors import InputError
 
@@ -43,8 +44,8 @@ def draw_map(file: Path, cohort: Path, label: str | None, folder: Path) -> tuple
         groups = {f"by {name}": [values.get(patient) for patient in known]}
     else:
         groups = {"by outcome": _outcomes(loaded, known)}
-    sites = [parse_barcode(patient, f"{file}: patients").site for patient in known]
-    groups["by tissue-source site"] = list(sites)
+    with suppress(InputError):  # not of every cohort
+        groups["by site"] = [site_of(loaded, patient) for patient in known]
     projection = principal_axes(embeddings.joint[embeddings.rows(known)])
     figure = embedding_map(projection, groups, method, loaded.name)
     return save(figure, folder, f"map-{loaded.name.lower()}-{method}")

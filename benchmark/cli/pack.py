@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from tasks.atomic import atomic_write
 from tasks.data.formats.files import reading
+from tasks.data.identifiers import Identifiers
 from tasks.data.manifest import MANIFEST, BagSource, read_manifest
 from tasks.data.store.importing import import_store
 from tasks.data.store.plan import plan_store
@@ -40,6 +41,7 @@ def pack_cohort(
     parsed = read_manifest(folder)
     modalities = parsed.modalities
     bags = {name: s.path for name, s in modalities.items() if isinstance(s, BagSource)}
+    ids = parsed.ids.reader()
     if not bags:
         raise InputError(f"{manifest}: modalities: expected one of kind bag to import, found none")
     for name, path in bags.items():
@@ -50,7 +52,7 @@ def pack_cohort(
             )
     if output is None:
         for name, path in bags.items():
-            _pack(parsed.name, path, folder / f"{name}.h5", precision, console)
+            _pack(parsed.name, path, folder / f"{name}.h5", precision, console, ids)
             console.print(
                 f'Use it in {manifest}, [modalities.{name}]: path = "{name}.h5"', **_PLAIN
             )
@@ -69,7 +71,7 @@ def pack_cohort(
             f"{output}: expected a folder that can be written, found: {error.strerror}"
         ) from error
     for name, path in bags.items():
-        _pack(parsed.name, path, output / f"{name}.h5", precision, console)
+        _pack(parsed.name, path, output / f"{name}.h5", precision, console, ids)
     try:
         with atomic_write(output / MANIFEST) as file:
             file.write(text.encode())
@@ -81,7 +83,12 @@ def pack_cohort(
 
 
 def _pack(
-    cohort: str, folder: Path, store: Path, precision: StoredPrecision, console: Console
+    cohort: str,
+    folder: Path,
+    store: Path,
+    precision: StoredPrecision,
+    console: Console,
+    ids: Identifiers,
 ) -> None:
     columns = (
         TextColumn("{task.description}"),
@@ -96,7 +103,7 @@ def _pack(
         def progress(doing: str, done: int, total: int) -> None:
             bar.update(task, description=doing, completed=done, total=max(1, total))
 
-        plan = plan_store(folder, precision, progress, cohort)
+        plan = plan_store(folder, precision, progress, cohort, ids)
         new = import_store(plan, store, progress)
     empty = sum(slide.n_instances == 0 for slide in plan.slides)
     placed = sum(slide.placed for slide in plan.slides)

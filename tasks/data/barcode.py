@@ -60,6 +60,7 @@ class Barcode:
         sample_type: Two digits such as `01`, or None for a patient's barcode.
         name: The barcode in capitals and hyphens, without what follows it (UUID, file ending).
         preparation: Of a slide; None where the barcode does not say.
+        left_out: Why it is not taken, whatever it is of; empty if it may be.
         prefix: What stands before it, as a quantity does before each sample of a joint matrix.
     """
 
@@ -69,6 +70,7 @@ class Barcode:
     name: str
     preparation: Preparation | None = None
     prefix: str = ""
+    left_out: str = ""
 
     @property
     def type_code(self) -> str:

@@ -339,6 +339,7 @@ class Cohort:
         planted: Whether its patients are planted: its numbers say nothing about cancer.
         encoder: What made the slide features, empty if that is not declared.
         pretrained_on: Whose slides that had been trained on, without labels.
+        sites: Where each patient comes from, where a table says so and not its barcode.
         held_out: Patients who are tested and never learnt from: of a transfer, its second cohort's.
     """
 
@@ -357,6 +358,7 @@ class Cohort:
     encoder: str = ""
     pretrained_on: tuple[str, ...] = ()
     held_out: tuple[str, ...] = ()
+    sites: Mapping[str, str] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         """About five lines, and not its arrays."""

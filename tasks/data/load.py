@@ -108,4 +108,5 @@ def load_cohort(folder: Path) -> Cohort:
         planted=manifest.truth is not None,
         encoder=of_slides.encoder if of_slides else "",
         pretrained_on=of_slides.pretrained_on if of_slides else (),
+        sites={p: site for p, site in manifest.ids.reader().sites.items() if p in members},
     )

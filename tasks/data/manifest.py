@@ -4,8 +4,9 @@ Each table of the file is a frozen dataclass below; a new key is a new field. Wh
 one line: the file, the key in full, what was expected and what was found.
 """
 
+import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, field, fields
 from enum import StrEnum
 from pathlib import Path
@@ -31,6 +32,8 @@ from tasks.data.cohort import DAYS_PER_MONTH, ENDPOINTS, SIDES, Kind, LabelKind
 from tasks.data.formats.cells import near
 from tasks.data.formats.files import reading, require_file, what_is_at
 from tasks.data.formats.known_formats import format_of
+from tasks.data.formats.tables import is_missing, read_text_table
+from tasks.data.identifiers import TCGA, Identifiers, Scheme, without_suffix
 from tasks.data.samples import SampleRule, SlideChoice
 from tasks.errors import InputError
 from tasks.names import NAME_RULE, is_name
@@ -188,6 +191,15 @@ def _classes(value: object) -> tuple[str, ...]:
     return tuple(value)
 
 
+def _pattern(value: object) -> re.Pattern[str]:
+    if isinstance(value, re.Pattern):
+        return value
+    try:
+        return re.compile(_text(value))
+    except re.error as error:
+        raise _wrong("a regular expression", f"{value!r}: {error}") from error
+
+
 def _sample_types(value: object) -> tuple[str, ...]:
     codes = sorted(PRIMARY | OTHER_TUMOUR)
     if not set(types := _different_texts(value)) <= set(codes):
@@ -237,6 +249,9 @@ def _label_name(value: object) -> str:
 
 _Text = Annotated[str, BeforeValidator(_text)]
 _TextOrBlank = Annotated[str, BeforeValidator(_text_or_blank)]
+_Pattern = Annotated[re.Pattern[str], BeforeValidator(_pattern)]
+_AsItIs = GetPydanticSchema(lambda _source, _handler: core_schema.any_schema())
+_NO_KEY = "no key"
 _Texts = Annotated[tuple[str, ...], BeforeValidator(_different_texts)]
 _File = Annotated[Path, BeforeValidator(_file)]
 _Vectors = Annotated[Path, BeforeValidator(_vectors)]
@@ -249,7 +264,7 @@ class _Table:
 
     @classmethod
     def _keys(cls, _: Mapping[str, object]) -> set[str]:
-        return {one.name for one in fields(cls)}
+        return {one.name for one in fields(cls) if _NO_KEY not in one.metadata}
 
     @model_validator(mode="wrap")
     @classmethod
@@ -275,7 +290,96 @@ class _Table:
 
 
 @dataclass(frozen=True)
-class _Samples(_Table):
+class OwnerSource(_Table):
+    """A table of slides (or samples) and their patients, by the names of its columns."""
+
+    path: _File
+    slide: _Text
+    patient: _Text
+
+
+@dataclass(frozen=True)
+class SiteSource(_Table):
+    """A table of patients and the sites that they come from."""
+
+    path: _File
+    id: _TextOrBlank
+    column: _Text
+
+
+@dataclass(frozen=True)
+class IdSource(_Table):
+    """How identifiers are read (`tasks.data.identifiers`).
+
+    Attributes:
+        scheme: What they are.
+        patient: Of scheme `regex`, the pattern that finds the patient.
+        slide: The pattern of slides that are taken; of its group, where it has one, the name.
+        sample: The same of samples of a table.
+        table: Whose each slide is.
+        sites: Where each patient comes from.
+    """
+
+    scheme: Annotated[Scheme, _one_of(*Scheme)] = Scheme.TCGA
+    patient: _Pattern | None = None
+    slide: _Pattern | None = None
+    sample: _Pattern | None = None
+    table: OwnerSource | None = None
+    sites: SiteSource | None = None
+
+    @model_validator(mode="after")
+    def _patterns_fit_the_scheme(self) -> Self:
+        if (self.scheme is Scheme.REGEX) != (self.patient is not None):
+            expected = 'a pattern such as "(P[0-9]+)" with scheme = "regex", and with no other'
+            found = f'scheme = "{self.scheme}" and {self.patient.pattern if self.patient else None}'
+            raise _wrong(expected, found, ["patient"])
+        return self
+
+    def reader(self) -> Identifiers:
+        """Read the tables.
+
+        Raises:
+            InputError: One cannot be read, or says two things of one slide or patient.
+        """
+        plain = Identifiers(self.scheme, self.patient)
+        owners = sites = None
+        if (table := self.table) is not None:
+            owners = _pairs(table.path, table.slide, table.patient, without_suffix)
+        if (where := self.sites) is not None:
+            sites = _pairs(where.path, where.id, where.column, plain.owner)
+        return Identifiers(self.scheme, self.patient, self.slide, self.sample, owners, sites or {})
+
+
+def _pairs(path: Path, key: str, value: str, name: Callable[[str], str]) -> dict[str, str]:
+    """Two columns as a dictionary; missing cells are left out."""
+    table = read_text_table(path, (key, value))
+    found: dict[str, str] = {}
+    for cell, other in zip(table[key].str.strip(), table[value].str.strip(), strict=True):
+        if is_missing(cell) or is_missing(other):
+            continue
+        if found.setdefault(name(cell), other) != other:
+            raise InputError(
+                f"{path}: {key} {cell}: expected one {value}, found {found[name(cell)]!r} and "
+                f"{other!r}"
+            )
+    return found
+
+
+@dataclass(frozen=True)
+class _Identified(_Table):
+    """A file whose rows, or names of files, are identifiers.
+
+    Attributes:
+        ids: How they are read, as [ids] of the whole file says.
+    """
+
+    ids: Annotated[Identifiers, _AsItIs] = field(
+        default=TCGA, kw_only=True, metadata={_NO_KEY: True}
+    )
+
+
+@dataclass(frozen=True)
+class _Samples(_Identified):
     """Samples of patients.
 
     Attributes:
@@ -388,7 +492,7 @@ class GeneSource(VectorSource):
 
 
 @dataclass(frozen=True)
-class ClinicalSource(_Table):
+class ClinicalSource(_Identified):
     """A clinical file of a known layout, or, as a `TableSource`, of declared columns."""
 
     path: _File
@@ -428,7 +532,7 @@ class TableSource(ClinicalSource):
 
 
 @dataclass(frozen=True)
-class LabelSource(_Table):
+class LabelSource(_Identified):
     """A column of classes.
 
     Attributes:
@@ -459,7 +563,7 @@ class LabelSource(_Table):
 
 
 @dataclass(frozen=True)
-class TruthSource(_Table):
+class TruthSource(_Identified):
     """Latent factors of a planted cohort: a table, a column a factor."""
 
     path: _File
@@ -516,6 +620,7 @@ class Manifest(_Table):
         labels: Where each label is.
         truth: Where the planted factors are, if the cohort is a planted one.
         provenance: What is to be known of the data.
+        ids: How identifiers are read.
         union: Folders of the cohorts that it is a union of; it has no data of its own then.
     """
 
@@ -531,6 +636,7 @@ class Manifest(_Table):
     )
     truth: TruthSource | None = None
     provenance: Provenance = Provenance()
+    ids: IdSource = IdSource()
     union: Annotated[tuple[Path, ...], BeforeValidator(_members)] = ()
 
     @classmethod
@@ -544,6 +650,10 @@ class Manifest(_Table):
         if not self.modalities:
             expected = "[modalities.wsi], [modalities.rna] or both"
             raise _wrong(expected, "neither", ["modalities"])
+        for side, source in self.modalities.items():
+            if source.samples and self.ids.scheme is not Scheme.TCGA:
+                expected = "types of samples with TCGA's barcodes alone"
+                raise _wrong(expected, repr(list(source.samples)), ["modalities", side, "samples"])
         seen = (*self.modalities, *(("clinical",) if self.clinical else ()))
         for name, label in self.labels.items():
             if label.derived_from not in (None, *seen):
@@ -563,6 +673,16 @@ class Manifest(_Table):
 _ADAPTER = TypeAdapter(Manifest)
 
 
+def _identified(manifest: Manifest) -> Manifest:
+    """Every source of a manifest that was just read, told how its identifiers are."""
+    if manifest.ids != IdSource():
+        reader = manifest.ids.reader()
+        sources = (manifest.clinical, manifest.truth, *manifest.modalities.values())
+        for source in filter(None, (*sources, *manifest.labels.values())):
+            object.__setattr__(source, "ids", reader)  # before anybody else has seen it
+    return manifest
+
+
 def read_manifest(folder: Path) -> Manifest:
     """Read the cohort.toml of a folder.
 
@@ -578,7 +698,7 @@ def read_manifest(folder: Path) -> Manifest:
     with reading(file, "TOML in UTF-8"):
         content = tomllib.loads(file.read_text(encoding="utf-8-sig"))
     try:
-        return _ADAPTER.validate_python(content, context=folder)
+        return _identified(_ADAPTER.validate_python(content, context=folder))
     except ValidationError as error:
         # what decides on the other keys comes before them
         first = min(error.errors(include_url=False), key=lambda e: e["loc"][-1:] not in _DECISIVE)

@@ -40,8 +40,8 @@ class SampleRule:
 
     def refusal(self, barcode: Barcode) -> str:
         """Why a sample is not taken whatever else its patient has; empty if it may be."""
-        if not barcode.is_tumour:
-            return barcode.tissue
+        if barcode.left_out or not barcode.is_tumour:
+            return barcode.left_out or barcode.tissue
         left_out = _LEFT_OUT[self.slides or SlideChoice.DX]
         if left_out is not None and barcode.preparation is left_out:
             return left_out

@@ -143,12 +143,30 @@ def _deal_patients(cohort: Cohort, n_folds: int, repeat: int) -> list[set[str]]:
     return members
 
 
+def site_of(cohort: Cohort, patient: str) -> str:
+    """Where a patient comes from: as the cohort says, or the barcode.
+
+    Raises:
+        InputError: Neither says it.
+    """
+    if cohort.sites:
+        if patient not in cohort.sites:
+            raise InputError(f"{cohort.name}: ids.sites: expected a site of {patient}, found none")
+        return cohort.sites[patient]
+    try:
+        return parse_barcode(patient, "").site
+    except InputError:
+        raise InputError(
+            f"{cohort.name}: expected the site of each patient, found none of {patient}; "
+            "[ids.sites] in cohort.toml names the column that says it"
+        ) from None
+
+
 def _deal_sites(cohort: Cohort, n_folds: int, repeat: int) -> list[set[str]]:
     """The test patients of each fold, whole sites."""
     by_site: dict[str, list[str]] = defaultdict(list)
     for patient in cohort.patients:
-        site = parse_barcode(patient, f"{cohort.name}: folds by site, patient").site
-        by_site[site].append(patient)
+        by_site[site_of(cohort, patient)].append(patient)
     if len(by_site) < n_folds:
         raise InputError(
             f"{cohort.name}: folds by site: expected {n_folds} tissue-source sites or more, "

@@ -118,6 +118,7 @@ def together(
         notes=tuple(notes),
         planted=any(member.planted for member in members),
         encoder=_encoder(where, members),
+        sites={patient: site for member in members for patient, site in member.sites.items()},
         pretrained_on=tuple(dict.fromkeys(seen for m in members for seen in m.pretrained_on)),
     )
 

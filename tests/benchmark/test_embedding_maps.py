@@ -25,7 +25,7 @@ def test_map_by_label_and_site(file: Path, tmp_path: Path) -> None:
     assert svg.name == f"map-{planted(bags=False).name.lower()}-pca.svg"
     assert png.is_file()
     text = svg.read_text()
-    assert "by tissue-source site" in text
+    assert "by site" in text
     assert f"by {min(planted(bags=False).labels)}" in text
     embeddings, method, _ = read_embeddings(file)
     assert method == "pca"

@@ -154,7 +154,7 @@ def test_no_patient_is_moved_for_a_site_larger_than_a_fold() -> None:
 
 def test_sites_come_from_barcodes() -> None:
     rows: list[Row] = [(True, True, 1.0, True, "A")] * 6
-    with pytest.raises(InputError, match="X: folds by site, patient: expected a TCGA barcode"):
+    with pytest.raises(InputError, match="X: expected the site of each patient"):
         make_splits(cohort_of(rows, list(range(6))), 2, Dealing.SITE)
 
 

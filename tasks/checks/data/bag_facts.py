@@ -38,7 +38,9 @@ def verify_bags(
         files = slide_files(source.path)
     except InputError as error:
         return [Finding(part, Check.FILES, Severity.PROBLEM, str(error))], frozenset()
-    barcodes, facts = barcodes_of(part, [file.name for file in files.values()])
+    barcodes, facts = barcodes_of(
+        part, [file.name for file in files.values()], source.ids, slides=True
+    )
     whole: list[_File] = []
     broken: list[InputError] = []
     scans = Scans()
@@ -62,7 +64,13 @@ def verify_bags(
     if not filled:
         return facts, frozenset()
     selection = select_samples([barcode for _, barcode, _, _ in filled], source.rule)
-    return facts + taken(part, selection, source.rule), selection.patients
+    facts += taken(part, selection, source.rule)
+    if not any(fact.severity is Severity.PROBLEM for fact in facts):
+        try:
+            find_slides(source, cohort)  # as `run` does
+        except InputError as error:
+            facts.append(Finding(part, Check.FILES, Severity.PROBLEM, str(error)))
+    return facts, selection.patients
 
 
 def _store(

@@ -11,15 +11,17 @@ from tasks.checks.leaks.duplicates import copies
 from tasks.checks.leaks.preparations import audit_preparations
 from tasks.checks.leaks.rows import Rows
 from tasks.data.barcode import Barcode, Preparation
+from tasks.data.identifiers import Identifiers
 from tasks.data.samples import SampleRule, Selection
-from tasks.data.split_files import find_barcode
 
 
-def barcodes_of(part: str, names: Sequence[str]) -> tuple[list[Barcode | None], list[Finding]]:
-    """The barcode of each identifier, and those without one."""
-    barcodes = [find_barcode(name) for name in names]
+def barcodes_of(
+    part: str, names: Sequence[str], ids: Identifiers, *, slides: bool
+) -> tuple[list[Barcode | None], list[Finding]]:
+    """What each identifier says, and those that are none."""
+    barcodes = [ids.find(name, slide=slides) for name in names]
     strange = [name[:60] for name, found in zip(names, barcodes, strict=True) if found is None]
-    what = "identifiers that are no TCGA barcode, or hold those of two patients"
+    what = f"identifiers that are no {ids.what}, or hold those of two patients"
     check, unit = Check.BARCODES, "identifiers"
     return barcodes, counted(part, check, Severity.PROBLEM, what, strange, len(names), unit)
 

@@ -13,12 +13,12 @@ from tasks.checks.data.outliers import far_from_others
 from tasks.checks.data.sample_facts import barcodes_of, duplicates, taken
 from tasks.checks.data.scale import MILLION, SeenScale, detect_scale, sample_sums
 from tasks.checks.finding import Check, Finding, Severity, counted
-from tasks.data.barcode import FROM_ELSEWHERE, rows_of_tcga
+from tasks.data.barcode import FROM_ELSEWHERE
 from tasks.data.cohort import VectorModality
 from tasks.data.formats.expression import as_declared
 from tasks.data.formats.format import NumericTable
 from tasks.data.formats.vectors import SUMMARIES, open_vectors, vectors_of
-from tasks.data.manifest import GeneSource, VectorSource
+from tasks.data.manifest import GeneSource, SlideSource, VectorSource
 from tasks.data.samples import select_samples
 from tasks.errors import InputError
 
@@ -40,16 +40,17 @@ def verify_vectors(
         whole, summaries = open_vectors(source)
     except InputError as error:
         return [Finding(part, Check.FILES, Severity.PROBLEM, str(error))], frozenset(), None
-    table, rows, total = whole, rows_of_tcga(whole.ids), len(whole.ids)
+    table, rows, total = whole, source.ids.own(whole.ids), len(whole.ids)
     if len(rows) < total:
         ids = tuple(whole.ids[row] for row in rows)
         table = replace(whole, ids=ids, values=whole.values[rows])
-    barcodes, facts = barcodes_of(part, table.ids)
+    slides = isinstance(source, SlideSource)
+    barcodes, facts = barcodes_of(part, table.ids, source.ids, slides=slides)
     if n := total - len(rows):
         text = f"left out: {FROM_ELSEWHERE}"
         facts.append(Finding(part, Check.SAMPLES, Severity.NOTE, text, n, total, "samples"))
     if not any(barcodes):
-        if sum(map(bool, barcodes_of(part, table.columns)[0])) > len(table.columns) / 2:
+        if sum(map(bool, map(source.ids.find, table.columns))) > len(table.columns) / 2:
             facts.append(
                 Finding(part, Check.SAMPLES, Severity.PROBLEM,
                      "the table lies the other way: declare the other orientation")

@@ -99,7 +99,7 @@ def _audit(manifest: Manifest, cohort: Cohort) -> list[Finding]:
     for key, label in cohort.labels.items():
         where = f"{name}: {key}"
         checks += audit_label(where, key, label, manifest.labels[key].column, cohort)
-        checks.append(audit_label_by_site(where, label))
+        checks.append(audit_label_by_site(where, label, cohort.sites))
     projects = _projects(cohort)
     if len(projects) > 1:
         checks.append(_signature(name, projects, "TCGA projects"))
@@ -115,7 +115,7 @@ def _audit(manifest: Manifest, cohort: Cohort) -> list[Finding]:
         elif isinstance(source, VectorSource):
             rows = table_rows(source)
         checks += audit_duplicates(where, rows)
-        checks.append(audit_site_signature(where, modality))
+        checks.append(audit_site_signature(where, modality, cohort.sites))
     checks += audit_features(name, cohort, declared_as_meant(manifest))
     return checks
 
@@ -123,6 +123,7 @@ def _audit(manifest: Manifest, cohort: Cohort) -> list[Finding]:
 def _contradictions(manifest: Manifest, cohort: Cohort | None) -> list[Finding]:
     """Rows of the manifest's tables; of the cohort's patients if it could be loaded."""
     patients = None if cohort is None else frozenset(cohort.patients)
+    owner = manifest.ids.reader().owner
     used: dict[Path, list[str]] = defaultdict(list)
     id_columns: dict[Path, str] = {}
     for label in manifest.labels.values():
@@ -140,9 +141,10 @@ def _contradictions(manifest: Manifest, cohort: Cohort | None) -> list[Finding]:
         table = read_text_table(path, declared, sheet="TCGA-CDR")
         id_column = declared[0] if declared else identifier(path, table)
         where = f"{manifest.name}: {path.name}"
-        checks += audit_rows(where, table, id_column, used[path], patients)
+        checks += audit_rows(where, table, id_column, used[path], patients, owner)
         if clinical is not None and path == clinical.path and cohort and "os" in cohort.endpoints:
-            checks.append(audit_vital_status(where, table, id_column, cohort.endpoints["os"]))
+            os = cohort.endpoints["os"]
+            checks.append(audit_vital_status(where, table, id_column, os, owner))
     return checks
 
 

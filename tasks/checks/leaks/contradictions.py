@@ -1,7 +1,7 @@
 """Tables in which a patient stands twice, with two different values."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,6 +55,7 @@ def audit_rows(
     id_column: str,
     used: Collection[str] = (),
     patients: Collection[str] | None = None,
+    owner: Callable[[str], str] = owner,
 ) -> tuple[Finding, ...]:
     """Look for patients whose rows contradict each other.
 
@@ -68,8 +69,9 @@ def audit_rows(
         id_column: Whose a row is.
         used: Columns that a cohort reads.
         patients: The only ones that matter; None: all.
+        owner: The patient of an identifier.
     """
-    repeated = _repeated(table, id_column, patients)
+    repeated = _repeated(table, id_column, patients, owner)
     grave: dict[str, list[str]] = {}
     light: dict[str, list[str]] = {}
     for position, name in enumerate(map(str, table.columns)):
@@ -112,7 +114,12 @@ def audit_rows(
     return findings or (clean(where, Check.CONTRADICTING_ROWS),)
 
 
-def _repeated(table: pd.DataFrame, id_column: str, patients: Collection[str] | None) -> _Repeated:
+def _repeated(
+    table: pd.DataFrame,
+    id_column: str,
+    patients: Collection[str] | None,
+    owner: Callable[[str], str],
+) -> _Repeated:
     owners = np.array([owner(cell.strip()) for cell in table[id_column]], dtype=object)
     counts = pd.Series(owners).value_counts()
     several = set(counts.index[counts > 1])

@@ -1,6 +1,6 @@
 """Outcomes in clinical tables: found by the layout's columns, then judged."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +8,7 @@ import pandas as pd
 
 from tasks.checks.finding import Check, Finding, Severity, clean, skipped, some
 from tasks.checks.leaks.polarity import audit_polarity
+from tasks.checks.leaks.unfit_columns import named_like
 from tasks.data.cohort import Endpoint
 from tasks.data.formats.clinical import one_spelling, read_endpoints, recognise
 from tasks.data.formats.tables import is_missing, require_columns
@@ -51,7 +52,11 @@ def audit_outcomes(
     where = str(path)
     source, plain = _layout(path, table, id_column)
     if source is None:
-        return ()
+        like = [str(name) for name in table.columns if named_like(str(name)) == "an outcome"]
+        if not like:
+            return ()
+        reason = f"{', '.join(like[:6])}: of no known layout; a cohort.toml says what they mean"
+        return (skipped(where, Check.EVENT_POLARITY, reason),)
     barcodes = [find_barcode(cell) for cell in table[id_column]]
     patients = frozenset(barcode.patient for barcode in barcodes if barcode)
     if None in barcodes:
@@ -73,7 +78,13 @@ def audit_outcomes(
     return (*checks, audit_vital_status(where, table, id_column, endpoints["os"]))
 
 
-def audit_vital_status(where: str, table: pd.DataFrame, id_column: str, os: Endpoint) -> Finding:
+def audit_vital_status(
+    where: str,
+    table: pd.DataFrame,
+    id_column: str,
+    os: Endpoint,
+    owner: Callable[[str], str] = owner,
+) -> Finding:
     """Whether overall survival agrees with the vital status beside it."""
     by_name = {str(column).casefold().replace(" ", "_"): str(column) for column in table.columns}
     column = by_name.get("vital_status")

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
-from tasks.checks.finding import Check, Finding, Severity, by_severity, skipped
+from tasks.checks.finding import FOUND, Check, Finding, Severity, by_severity, skipped
 from tasks.checks.leaks.cohort_leaks import audit_cohorts
 from tasks.checks.leaks.split_leaks import FoldFacts, audit_splits, fold_facts
 from tasks.checks.leaks.table_leaks import audit_table
@@ -12,6 +12,16 @@ from tasks.data.load import find_cohorts
 from tasks.data.manifest import MANIFEST
 from tasks.data.split_files import is_clinical_too, is_split_file, read_split_sets
 from tasks.errors import InputError, NoSplitsError
+
+MADE = frozenset({*FOUND, Severity.CLEAN})
+_TELLING = (
+    Check.LOADING,
+    Check.SHARED_PATIENTS,
+    Check.FEATURES,
+    Check.EVENT_POLARITY,
+    Check.CONTRADICTING_ROWS,
+    Check.DUPLICATES,
+)
 
 
 class Target(StrEnum):
@@ -43,6 +53,16 @@ class Report:
     def leaks(self) -> bool:
         """Whether anything is a leak."""
         return by_severity(self.findings)[Severity.PROBLEM] > 0
+
+    @property
+    def unseen(self) -> tuple[Check, ...]:
+        """The checks that tell a leak and that could be made nowhere: what is clean, is not known.
+
+        What only warns is not among them, nor what was looked at in another part.
+        """
+        made = {finding.check for finding in self.findings if finding.severity in MADE}
+        left = {finding.check for finding in self.findings} - made
+        return tuple(check for check in _TELLING if check in left)
 
 
 def audit_path(path: Path) -> Report:

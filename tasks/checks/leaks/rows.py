@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tasks.data.barcode import rows_of_tcga
 from tasks.data.cohort import BagModality, VectorModality
 from tasks.data.formats.tables import is_missing
 from tasks.data.formats.vectors import barcodes_of, open_vectors
@@ -44,8 +43,8 @@ def table_rows(source: VectorSource) -> Rows:
     by_genes = source.orientation is Orientation.GENES
     names = table.ids
     values = table.values.astype(np.float32)  # noqa: PD011 - a NumericTable is no frame
-    rows = rows_of_tcga(names)
-    barcodes = barcodes_of(source.path, names, "column" if by_genes else "row", rows)
+    rows = source.ids.own(names)
+    barcodes = barcodes_of(source, names, "column" if by_genes else "row", rows)
     if len(rows) < len(names):
         names, values = tuple(names[row] for row in rows), values[rows]
     contents = tuple(hashlib.sha256(row.tobytes()).hexdigest() for row in values)

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 from sklearn.metrics import roc_auc_score
@@ -19,20 +20,25 @@ STRONG = 0.8
 _SMOOTHING = 1.0
 
 
-def site_of(patient: str) -> str:
-    """The tissue-source site of a patient; empty if the identifier is no TCGA barcode."""
+def _site(patient: str, sites: Mapping[str, str]) -> str:
+    """Where a patient comes from: as told, or by the barcode; empty if neither says it."""
+    if sites:
+        return sites.get(patient, "")
     barcode = find_barcode(patient)
     return "" if barcode is None else barcode.site
 
 
-def audit_site_signature(where: str, modality: VectorModality) -> Finding:
+def audit_site_signature(
+    where: str, modality: VectorModality, told: Mapping[str, str] = MappingProxyType({})
+) -> Finding:
     """Whether a linear classifier tells from the features where a slide or sample came from.
 
     Args:
         where: The cohort and modality.
         modality: One vector per patient.
+        told: The sites of patients, where barcodes do not say them.
     """
-    sites = [site_of(patient) for patient in modality.patients]
+    sites = [_site(patient, told) for patient in modality.patients]
     aurocs = separability(modality.patients, modality.values, sites, linear)
     aurocs = {site: auroc for site, auroc in aurocs.items() if site}
     if not aurocs:
@@ -58,7 +64,11 @@ def audit_site_signature(where: str, modality: VectorModality) -> Finding:
     )
 
 
-def site_auroc(labels: Mapping[str, str], classes: Sequence[str]) -> float:
+def site_auroc(
+    labels: Mapping[str, str],
+    classes: Sequence[str],
+    told: Mapping[str, str] = MappingProxyType({}),
+) -> float:
     """How well the site alone tells the class: macro AUROC of the others' classes at the site.
 
     Each patient's score for a class is its share among the other patients of the site, drawn
@@ -67,12 +77,13 @@ def site_auroc(labels: Mapping[str, str], classes: Sequence[str]) -> float:
     Args:
         labels: Class of each patient.
         classes: The classes; those with nobody, or with everybody, do not count.
+        told: As of `audit_site_signature`.
 
     Returns:
         0.5 or less if sites tell nothing, 1 if they tell all; NaN with fewer than two classes.
     """
     patients = sorted(labels)
-    sites = [site_of(patient) for patient in patients]
+    sites = [_site(patient, told) for patient in patients]
     size = Counter(sites)
     pairs = Counter((site, labels[patient]) for site, patient in zip(sites, patients, strict=True))
     aurocs = []
@@ -89,17 +100,19 @@ def site_auroc(labels: Mapping[str, str], classes: Sequence[str]) -> float:
     return float(np.mean(aurocs)) if aurocs else float("nan")
 
 
-def audit_label_by_site(where: str, label: Label) -> Finding:
-    """Whether a label is nearly confounded with the tissue-source site."""
-    sites = {site_of(patient) for patient in label.values}
+def audit_label_by_site(
+    where: str, label: Label, told: Mapping[str, str] = MappingProxyType({})
+) -> Finding:
+    """Whether a label is nearly confounded with the site; `told` as of `audit_site_signature`."""
+    sites = {_site(patient, told) for patient in label.values}
     if len(sites) < 2 or "" in sites:
-        return skipped(where, Check.LABEL_BY_SITE, "fewer than two sites, or no barcodes")
-    auroc = site_auroc(label.values, label.classes)
+        return skipped(where, Check.LABEL_BY_SITE, "fewer than two sites, or unknown ones")
+    auroc = site_auroc(label.values, label.classes, told)
     if not auroc >= STRONG:
         return clean(where, Check.LABEL_BY_SITE)
     by_site: dict[str, set[str]] = {}
     for patient, value in label.values.items():
-        by_site.setdefault(site_of(patient), set()).add(value)
+        by_site.setdefault(_site(patient, told), set()).add(value)
     pure = [site for site, values in by_site.items() if len(values) == 1]
     certain = auroc >= ALMOST_PERFECT
     return Finding(

@@ -1,5 +1,6 @@
 """Tables on their own: clinical, of labels or of features."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +12,7 @@ from tasks.checks.leaks.outcome_columns import audit_outcomes
 from tasks.checks.leaks.rows import Rows, feature_rows, pooled, table_rows
 from tasks.checks.leaks.sites import audit_site_signature
 from tasks.checks.leaks.unfit_columns import audit_names
+from tasks.data.barcode import Barcode
 from tasks.data.formats.clinical import recognise
 from tasks.data.formats.tables import is_missing, read_text_table
 from tasks.data.manifest import Orientation, VectorSource
@@ -46,7 +48,9 @@ def audit_table(path: Path) -> tuple[Finding, ...]:
     return tuple(checks)
 
 
-def identifier(path: Path, table: pd.DataFrame) -> str:
+def identifier(
+    path: Path, table: pd.DataFrame, find: Callable[[str], Barcode | None] = find_barcode
+) -> str:
     """The column that says whose a row is: named so, or else mostly barcodes.
 
     Raises:
@@ -57,7 +61,7 @@ def identifier(path: Path, table: pd.DataFrame) -> str:
     found = next((by_name[name] for name in sorted(PATIENT_COLUMNS) if name in by_name), None)
     for position, name in enumerate(names if found is None else ()):
         cells = [cell for cell in table.iloc[:, position].head(50) if not is_missing(cell)]
-        if cells and sum(find_barcode(cell) is not None for cell in cells) > 0.9 * len(cells):
+        if cells and sum(find(cell) is not None for cell in cells) > 0.9 * len(cells):
             found = name
             break
     if found is not None and names.count(found) == 1:

@@ -11,6 +11,7 @@ from tasks.checks.finding import Check, Finding, Severity
 from tasks.checks.recognise.candidates import Classes, Clinical, Slides, TableColumns, Vectors
 from tasks.checks.recognise.survey import Survey
 from tasks.data.cohort import ENDPOINTS
+from tasks.data.identifiers import Scheme
 from tasks.data.manifest import MANIFEST, ClinicalFormat, Orientation
 from tasks.errors import InputError
 
@@ -93,6 +94,7 @@ def _lines(survey: Survey) -> Iterator[str]:
     yield f"name = {_text(survey.name)}"
     if survey.project:
         yield from _comment(f"GUESSED from the tissue-source sites, which are of {survey.project}.")
+    yield from _ids(survey)
     yield from _modalities(survey)
     yield from _clinicals(survey)
     yield from _labels(survey)
@@ -105,6 +107,29 @@ def _lines(survey: Survey) -> Iterator[str]:
         yield "# Not used:"
         for other in survey.others:
             yield from _comment(f"{_path(survey, Path(other.where))}: {other.summary}")
+
+
+def _ids(survey: Survey) -> Iterator[str]:
+    """How identifiers are read, with examples; nothing where they are TCGA's barcodes."""
+    ids, table = survey.proposal.ids, survey.proposal.table
+    if ids.scheme is Scheme.TCGA:
+        return
+    yield ""
+    yield from _comment("GUESSED how identifiers are read, for example:")
+    for written, patient in survey.proposal.examples:
+        yield from _comment(f"  {written} is of patient {patient}")
+    yield "[ids]"
+    yield f"scheme = {_text(str(ids.scheme))}  # tcga | plain | regex"
+    if ids.patient is not None:
+        yield f"patient = {tomlkit.string(ids.patient.pattern, literal=True).as_string()}"
+    if table is not None:
+        path, slide, patient = table
+        yield ""
+        yield "[ids.table]"
+        yield f"path = {_text(_path(survey, path))}"
+        yield f"slide = {_text(slide)}"
+        yield f"patient = {_text(patient)}"
+    yield "# [ids.sites] with path, id and column says where patients come from."
 
 
 def _modalities(survey: Survey) -> Iterator[str]:

@@ -12,8 +12,8 @@ from tasks.data.formats.hdf5_slides import open_features
 from tasks.data.formats.slide_embeddings import is_embeddings
 from tasks.data.formats.slides import peek_slide
 from tasks.data.formats.tables import read_numeric_table
+from tasks.data.identifiers import Identifiers
 from tasks.data.manifest import Orientation
-from tasks.data.split_files import find_barcode
 from tasks.errors import InputError
 
 _TRIDENT_FOLDER = re.compile(r"(slide_)?features_(?P<encoder>.+)", re.IGNORECASE)
@@ -21,25 +21,26 @@ _TRIDENT_JOB = re.compile(r"[\d.]+x_\d+px_\d+px_overlap", re.IGNORECASE)
 _CLAM = {"h5_files": "HDF5 features of CLAM", "pt_files": "tensors of CLAM"}
 
 
-def survey_slides(folder: Path, files: Sequence[Path]) -> Slides | Vectors | Finding:
+def survey_slides(
+    folder: Path, files: Sequence[Path], ids: Identifiers
+) -> Slides | Vectors | Finding:
     """Look at a folder's slide files: every name, and what every file says of itself.
 
     Args:
         folder: The folder.
         files: Its slide files, sorted.
+        ids: How their names are read.
     """
-    barcodes = [find_barcode(file.name) for file in files]
-    patients = frozenset(barcode.patient for barcode in barcodes if barcode)
+    barcodes = [ids.find(file.name, slide=True) for file in files]
+    patients = frozenset(barcode.patient for barcode in barcodes if barcode and barcode.patient)
     if not patients:
-        return unused(
-            folder, f"{len(files)} files such as {files[0].name}: no TCGA barcode in them"
-        )
+        return unused(folder, f"{len(files)} files such as {files[0].name}: no {ids.what} in them")
     if None in barcodes:
         strange = [f.name for f, barcode in zip(files, barcodes, strict=True) if barcode is None]
         n = len(strange)
         return unused(
             folder,
-            f"{n} of {len(files)} files without a TCGA barcode, which `run` needs in every name: "
+            f"{n} of {len(files)} files without a {ids.what}, which `run` needs in every name: "
             f"take {strange[0]} away{' and the others' if n > 1 else ''}, or rename",
         )
     if is_embeddings(folder):

@@ -2,13 +2,15 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from tasks.checks.finding import Finding
 from tasks.checks.leaks.published_endpoints import projects_of
 from tasks.checks.recognise.candidates import Candidate, Classes, Clinical, Slides, Vectors, unused
+from tasks.checks.recognise.schemes import Proposal, propose
 from tasks.checks.recognise.slide_folders import survey_slides
 from tasks.checks.recognise.table_kinds import (
     among,
@@ -20,6 +22,7 @@ from tasks.checks.recognise.table_kinds import (
 from tasks.checks.recognise.walk import folders_below, is_of_a_file
 from tasks.data.formats.known_formats import format_of, slide_suffixes
 from tasks.data.formats.star_counts import ENDINGS
+from tasks.data.identifiers import Identifiers
 from tasks.data.manifest import MANIFEST, ClinicalFormat
 from tasks.errors import InputError
 
@@ -47,6 +50,7 @@ class Survey:
         clinical: Clinical files.
         classes: Columns of classes.
         others: What is not used.
+        proposal: How identifiers are read.
     """
 
     folder: Path
@@ -57,6 +61,7 @@ class Survey:
     clinical: tuple[Clinical, ...]
     classes: tuple[Classes, ...]
     others: tuple[Finding, ...]
+    proposal: Proposal
 
     @property
     def patients(self) -> frozenset[str]:
@@ -77,7 +82,10 @@ def survey(folder: Path, looking_at: Callable[[Path], None]) -> Survey:
     found: list[Candidate] = []
     n_tables = 0
     counts: set[Path] = set()
-    for current, every in folders_below(folder):
+    below = list(folders_below(folder))
+    proposal = _proposal(below)
+    ids = proposal.ids
+    for current, every in below:
         if any(file.name.endswith(ENDINGS) for file in every):
             counts.add(current.parent if is_of_a_file(current) else current)
             every = tuple(file for file in every if not file.name.endswith(ENDINGS))  # noqa: PLW2901
@@ -87,22 +95,22 @@ def survey(folder: Path, looking_at: Callable[[Path], None]) -> Survey:
         slides = [file for file in files if file.suffix.lower() in slide_suffixes()]
         if slides:
             looking_at(current)
-            found.append(survey_slides(current, slides))
+            found.append(survey_slides(current, slides, ids))
         others = [file for file in files if file not in slides and file.name != MANIFEST]
         tables = [file for file in others if _is_table(file)]
         for file in tables[: max(0, _MOST_TABLES - n_tables)]:
             looking_at(file)
-            found += survey_table(file)
+            found += survey_table(file, ids)
         n_tables += len(tables)
-        found += [one for file in others if file not in tables for one in _foreign(file)]
+        found += [one for file in others if file not in tables for one in _foreign(file, ids)]
     for current in sorted(counts):
         looking_at(current)
-        found.append(survey_counts(current))
+        found.append(survey_counts(current, ids))
     if not any(isinstance(f, Clinical) for f in found):
-        found += _clinical_above(folder, looking_at)
+        found += _clinical_above(folder, looking_at, ids)
     if n_tables > _MOST_TABLES:
         found.append(unused(folder, f"{n_tables - _MOST_TABLES} further tables, not looked at"))
-    return _chosen(folder, found)
+    return _chosen(folder, found, proposal)
 
 
 def _is_table(file: Path) -> bool:
@@ -113,16 +121,18 @@ def _is_table(file: Path) -> bool:
     return of is None or of.table is not None or name.endswith(".json")
 
 
-def _foreign(file: Path) -> Iterator[Candidate]:
+def _foreign(file: Path, ids: Identifiers) -> Iterator[Candidate]:
     """A file of a format that no table is of; nothing, if it is of none that is known."""
     of = format_of(file)
     if of is not None and of.vectors is not None:
-        yield survey_vectors(file, of)
+        yield survey_vectors(file, of, ids)
     elif of is not None and of.table is None:
         yield unused(file, f"{of.name}: {of.why_not}")
 
 
-def _clinical_above(folder: Path, looking_at: Callable[[Path], None]) -> list[Candidate]:
+def _clinical_above(
+    folder: Path, looking_at: Callable[[Path], None], ids: Identifiers
+) -> list[Candidate]:
     """Clinical files beside the folder: cohorts often share one."""
     found: list[Candidate] = []
     try:
@@ -133,11 +143,11 @@ def _clinical_above(folder: Path, looking_at: Callable[[Path], None]) -> list[Ca
     for file in small:
         if file.name.lower().endswith(_TABLES) and _has_text_name(file):
             looking_at(file)
-            found += [one for one in survey_table(file) if isinstance(one, Clinical)]
+            found += [one for one in survey_table(file, ids) if isinstance(one, Clinical)]
     return found
 
 
-def _chosen(folder: Path, found: list[Candidate]) -> Survey:
+def _chosen(folder: Path, found: list[Candidate], proposal: Proposal) -> Survey:
     """Order what was found by what it is worth."""
     tables = [f for f in found if isinstance(f, Vectors)]
     bags = sorted((f for f in found if isinstance(f, Slides)), key=_size)
@@ -152,11 +162,12 @@ def _chosen(folder: Path, found: list[Candidate]) -> Survey:
         key=lambda f: (bool(f.problem), _PREFERRED.index(f.format), -len(f.patients & members)),
     )
     clinical.sort(key=lambda f: len(f.patients & members) < len(members) / 2)
-    others = tuple(f for f in found if isinstance(f, Finding))
+    whose = str(proposal.table[0]) if proposal.table else ""
+    others = tuple(f for f in found if isinstance(f, Finding) and f.where != whose)
     if not members:
         seen = "; ".join(f"{_relative(_path(f), folder)}: {_what(f)}" for f in found[:6])
         raise InputError(
-            f"{folder}: expected slide features (.h5, .pt named by TCGA barcodes) or a table of "
+            f"{folder}: expected slide features (.h5, .pt) or a table of "
             f"features, found {seen or 'none'}{'; ...' if len(found) > 6 else ''}"
         )
     projects = Counter(projects_of(members).values())
@@ -175,7 +186,19 @@ def _chosen(folder: Path, found: list[Candidate]) -> Survey:
             if isinstance(f, Classes) and (kept := among(f, members)) is not None
         ),
         others,
+        proposal,
     )
+
+
+def _proposal(below: Sequence[tuple[Path, tuple[Path, ...]]]) -> Proposal:
+    """How identifiers are read, by all names of slides and the first tables."""
+    files = [
+        file for _, every in below for file in every
+        if _has_text_name(file) and not file.name.endswith(ENDINGS)
+    ]  # fmt: skip
+    slides = [file.name for file in files if file.suffix.lower() in slide_suffixes()]
+    tables = (file for file in files if file.name != MANIFEST and _is_table(file))
+    return propose(slides, islice(tables, _MOST_TABLES))
 
 
 def _has_text_name(path: Path) -> bool:

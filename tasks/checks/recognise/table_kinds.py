@@ -41,6 +41,7 @@ from tasks.data.formats.tables import (
     read_text_table,
     require_columns,
 )
+from tasks.data.identifiers import Identifiers, Scheme
 from tasks.data.manifest import ClinicalFormat, ClinicalSource, Orientation
 from tasks.data.split_files import find_barcode, is_clinical_too, is_split_file
 from tasks.errors import InputError
@@ -60,15 +61,16 @@ _NO_CLASS = re.compile(
 _EXPRESSION_WORD = re.compile(r"rna|expr|fpkm|rsem|tpm|hiseq|gene|mrna|counts|transcript", re.I)
 
 
-def survey_table(path: Path) -> list[Candidate]:
+def survey_table(path: Path, ids: Identifiers) -> list[Candidate]:
     """What one table may be used for; a clinical table may have classes as well.
 
     Args:
         path: csv, tsv, txt, parquet or xlsx, gzipped or not, or the GDC's json.
+        ids: How identifiers are read.
     """
     try:
         if path.suffix.lower() == ".json":
-            return [_gdc(path)]
+            return [_gdc(path, ids)]
         split: list[Candidate] = []
         if is_split_file(path):
             split = [unused(path, "a split file: give it to `run` as --split")]
@@ -76,23 +78,23 @@ def survey_table(path: Path) -> list[Candidate]:
                 return split
         head = read_text_table(path, sheet="TCGA-CDR", rows=_ROWS)
         columns = list(map(str, head.columns))
-        if sum(find_barcode(name) is not None for name in columns) > len(columns) / 2:
-            return [_genes(path, head)]
-        return _rows(path, head) + split
+        if sum(ids.find(name) is not None for name in columns) > len(columns) / 2:
+            return [_genes(path, head, ids)]
+        return _rows(path, head, ids) + split
     except InputError as error:
         return [unused(path, str(error).removeprefix(f"{path}: "))]
 
 
-def survey_vectors(path: Path, of: Format) -> Candidate:
+def survey_vectors(path: Path, of: Format, ids: Identifiers) -> Candidate:
     """A file of a format of numbers, such as AnnData."""
     try:
         table = read_numeric_table(path, "")
     except InputError as error:
         return unused(path, str(error).removeprefix(f"{path}: "))
-    return _numbers(path, of.name, table.ids, table)
+    return _numbers(path, of.name, table.ids, table, ids)
 
 
-def survey_counts(folder: Path) -> Candidate:
+def survey_counts(folder: Path, ids: Identifiers) -> Candidate:
     """A folder of STAR's counts: whose the files are, and what the first ones hold."""
     try:
         files = count_files(folder)
@@ -100,21 +102,23 @@ def survey_counts(folder: Path) -> Candidate:
         table = first_counts(folder, QUANTITIES[0], _FIRST_FILES)
     except InputError as error:
         return unused(folder, str(error).removeprefix(f"{folder}: "))
-    if not any(map(find_barcode, samples.values())):
+    if not any(map(ids.find, samples.values())):
         return unused(
             folder,
             f"{len(files)} files of STAR's counts, whose samples only the GDC's sample sheet "
             "knows: save gdc_sample_sheet.tsv (of the cart that was downloaded) beside them",
         )
     what = f"STAR's counts of the GDC, {len(files)} files"
-    found = _numbers(folder, what, list(samples.values()), table)
+    found = _numbers(folder, what, list(samples.values()), table, ids)
     return replace(found, quantity=QUANTITIES[0]) if isinstance(found, Vectors) else found
 
 
-def _numbers(path: Path, what: str, ids: Sequence[str], table: NumericTable) -> Candidate:
-    barcodes = [find_barcode(name) for name in ids]
+def _numbers(
+    path: Path, what: str, names: Sequence[str], table: NumericTable, ids: Identifiers
+) -> Candidate:
+    barcodes = [ids.find(name) for name in names]
     if None in barcodes:
-        return unused(path, f"{what}: {shown(ids[barcodes.index(None)])} is no TCGA barcode")
+        return unused(path, f"{what}: {shown(names[barcodes.index(None)])} is no {ids.what}")
     seen = detect_scale(table.values)
     genes = looks_like_genes(table.columns)
     return Vectors(
@@ -139,17 +143,17 @@ def is_text(path: Path) -> bool:
     return b"\0" not in start and (b"\t" in start or b"," in start)
 
 
-def _gdc(path: Path) -> Candidate:
+def _gdc(path: Path, ids: Identifiers) -> Candidate:
     patients = []
     with path.open("rb") as file:
         if not file.read(100).lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"["):
             return unused(path, "JSON, but no list of cases as the GDC writes them")
-    source = ClinicalSource(path, ClinicalFormat.GDC)
+    source = ClinicalSource(path, ClinicalFormat.GDC, ids=replace(ids, known=None))
     problem = ""
     try:
         cases = json.loads(path.read_text(encoding="utf-8-sig"))
         names = [str(case["submitter_id"]) for case in cases]
-        patients = [found.patient for found in map(find_barcode, names) if found]
+        patients = [found.patient for found in map(ids.find, names) if found]
         read_endpoints(source, frozenset(patients))
     except InputError as error:
         problem = str(error)
@@ -158,14 +162,14 @@ def _gdc(path: Path) -> Candidate:
     return Clinical(path, source.format, frozenset(patients), ("os",), None, problem)
 
 
-def _genes(path: Path, head: pd.DataFrame) -> Vectors:
+def _genes(path: Path, head: pd.DataFrame, ids: Identifiers) -> Vectors:
     """A row a gene, as Xena writes expression."""
     id_column, *samples = map(str, head.columns)
     genes = read_column(path, id_column)
-    quantity = _quantity(samples)
+    quantity = _quantity(samples) if ids.scheme is Scheme.TCGA else ""
     if quantity:
         samples = [name for name in samples if name.startswith(f"{quantity}_")]
-    barcodes = [find_barcode(sample) for sample in samples]
+    barcodes = [ids.find(sample) for sample in samples]
     patients = frozenset(found.patient for found in barcodes if found)
     own = [name for name, found in zip(samples, barcodes, strict=True) if found]
     values = head[own].apply(pd.to_numeric, errors="coerce").to_numpy(np.float64).T
@@ -188,40 +192,46 @@ def _quantity(samples: Sequence[str]) -> str:
     return next(iter([*known, *sorted(prefixes)]), "")
 
 
-def _rows(path: Path, head: pd.DataFrame) -> list[Candidate]:
+def _rows(path: Path, head: pd.DataFrame, ids: Identifiers) -> list[Candidate]:
     """A row a patient, a sample or a slide."""
     known = recognise(head)
-    id_column = known[1] if known else identifier(path, head)
+    id_column = known[1] if known else identifier(path, head, ids.find)
     require_columns(path, head, [id_column])
     first = [cell for cell in head[id_column] if not is_missing(cell)]
-    strange = [cell for cell in first if find_barcode(cell) is None]
-    if strange or not first:
-        why = f"{id_column} {shown(strange[0])} is no TCGA barcode" if strange else "no row"
+    strange = [cell for cell in first if ids.find(cell) is None]
+    # a table may hold patients whose slides are not here
+    if len(strange) > (len(first) / 2 if ids.scheme is Scheme.PLAIN else 0) or not first:
+        why = f"{id_column} {shown(strange[0])} is no {ids.what}" if strange else "no row"
         return [unused(path, why)]
     numeric = _numeric(head, id_column)
     others = [name for name in map(str, head.columns) if name != id_column and name not in numeric]
     if known is None and len(numeric) > _WIDE:
-        return _features_and_outcomes(path, head, id_column, numeric, others)
+        return _features_and_outcomes(path, head, id_column, numeric, others, ids)
     table = read_text_table(path, sheet="TCGA-CDR")
-    found = _clinical(path, table, id_column, numeric)
+    found = _clinical(path, table, id_column, numeric, ids)
     if not found and len(numeric) > 1 and not others:
-        return [_vectors(path, head, id_column, numeric, others)]
+        return [_vectors(path, head, id_column, numeric, others, ids)]
     return found or [unused(path, "a table of patients without times and events, or classes")]
 
 
 def _features_and_outcomes(
-    path: Path, head: pd.DataFrame, id_column: str, numeric: Sequence[str], others: Sequence[str]
+    path: Path,
+    head: pd.DataFrame,
+    id_column: str,
+    numeric: Sequence[str],
+    others: Sequence[str],
+    ids: Identifiers,
 ) -> list[Candidate]:
     """A table of features; columns that are none are left out, and may be its outcomes."""
     drop = tuple(name for name in numeric if named_like(name))
     kept = [name for name in numeric if name not in drop]
-    vectors = _vectors(path, head, id_column, kept, others)
+    vectors = _vectors(path, head, id_column, kept, others, ids)
     if not drop:
         return [vectors]
     if isinstance(vectors, Vectors):
         vectors = replace(vectors, drop=drop)
     cells = {name: read_column(path, name) for name in (id_column, *drop)}
-    return [vectors, *_clinical(path, pd.DataFrame(cells), id_column, drop)]
+    return [vectors, *_clinical(path, pd.DataFrame(cells), id_column, drop, ids)]
 
 
 def _numeric(head: pd.DataFrame, id_column: str) -> list[str]:
@@ -242,7 +252,12 @@ def _is_number(cell: str) -> bool:
 
 
 def _vectors(
-    path: Path, head: pd.DataFrame, id_column: str, numeric: Sequence[str], others: Sequence[str]
+    path: Path,
+    head: pd.DataFrame,
+    id_column: str,
+    numeric: Sequence[str],
+    others: Sequence[str],
+    ids: Identifiers,
 ) -> Candidate:
     if others:
         listed = ", ".join(others[:4])
@@ -259,7 +274,7 @@ def _vectors(
         what = f"a row a sample: {_named(numeric)}; {_looks(seen)}"
     else:
         what = f"a row a slide: {len(numeric)} features that are not named like genes"
-    barcodes = [found for found in map(find_barcode, read_column(path, id_column)) if found]
+    barcodes = [found for found in map(ids.find, read_column(path, id_column)) if found]
     patients = frozenset(found.patient for found in barcodes)
     side = "rna" if genes else "wsi"
     return Vectors(
@@ -288,16 +303,16 @@ def _named(genes: Sequence[str]) -> str:
 
 
 def _clinical(
-    path: Path, table: pd.DataFrame, id_column: str, numeric: Sequence[str]
+    path: Path, table: pd.DataFrame, id_column: str, numeric: Sequence[str], ids: Identifiers
 ) -> list[Candidate]:
-    owners = [barcode.patient if (barcode := find_barcode(c)) else "" for c in table[id_column]]
+    owners = [one.patient if (one := ids.find(c)) else "" for c in table[id_column]]
     patients = frozenset(filter(None, owners))
     found: list[Candidate] = []
     if known := recognise(table):
         layout, _, endpoints = known
         problem = ""
         try:
-            read_endpoints(ClinicalSource(path, layout), patients)
+            read_endpoints(ClinicalSource(path, layout, ids=replace(ids, known=None)), patients)
         except InputError as error:
             problem = str(error)
         found.append(Clinical(path, layout, patients, endpoints, None, problem))

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from tasks.atomic import atomic_write
 from tasks.cache_dir import cache_dir
-from tasks.data.barcode import parse_barcode
 from tasks.data.cohort import BagModality, Slide
 from tasks.data.formats.files import Stamp, stamp_of
 from tasks.data.formats.folders import (
@@ -18,6 +17,7 @@ from tasks.data.formats.folders import (
     slide_name,
 )
 from tasks.data.formats.slides import Scan, SlideFile, scan_slide
+from tasks.data.identifiers import Identifiers
 from tasks.data.manifest import BagSource
 from tasks.data.notes import Note
 from tasks.data.samples import Selection, select_samples
@@ -99,20 +99,20 @@ def find_slides(source: BagSource, cohort: str = "") -> FoundSlides:
         cohort: Whose a store must be; of any cohort if empty.
 
     Raises:
-        InputError: If a file is not readable, holds no TCGA barcode, is not like its neighbours, or
+        InputError: If a file is not readable, holds no identifier, is not like its neighbours, or
             the store is another cohort's; the slides that are taken make no cohort.
     """
     path = Path(os.path.abspath(source.path))  # noqa: PTH100 - keep links
     if path.is_file():
         files, slides, width = _of_store(path, source.cohort or cohort)
     else:
-        files, slides, width = _of_folder(path)
+        files, slides, width = _of_folder(path, source.ids)
     filled = tuple(i for i, slide in enumerate(slides) if slide.n_instances)
     if not filled:
         raise InputError(
             f"{source.path}: expected slides with instances, found none among {len(files)} files"
         )
-    barcodes = [parse_barcode(files[i].name, str(files[i])) for i in filled]
+    barcodes = [source.ids.read(files[i].name, str(files[i]), slide=True) for i in filled]
     selection = select_samples(barcodes, source.rule)
     if selection.fault:
         raise InputError(f"{source.path}: {selection.fault}")
@@ -151,11 +151,11 @@ def read_bags(
     )
 
 
-def _of_folder(folder: Path) -> tuple[list[Path], list[Slide], int]:
+def _of_folder(folder: Path, ids: Identifiers) -> tuple[list[Path], list[Slide], int]:
     """Files, slides and width of a folder; every file is scanned once."""
     files = slide_files(folder)
     for file in files.values():
-        parse_barcode(file.name, str(file))  # before any is scanned, which takes long
+        ids.read(file.name, str(file), slide=True)  # before any is scanned, which takes long
     known = Scans()
     try:
         scans = [known.scan(file) for file in files.values()]

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from tasks.data.barcode import parse_barcode
 from tasks.data.cohort import DAYS_PER_MONTH, Endpoint
 from tasks.data.formats.cells import near, number, shown
 from tasks.data.formats.endpoints import FollowUp, build_endpoint
@@ -279,11 +278,11 @@ def _declared(table: pd.DataFrame, columns: TableSource) -> dict[str, Columns]:
     return {name: Columns(columns.time, columns.per_month, columns.event, status, expected)}
 
 
-def _gdc(path: Path, patients: Collection[str]) -> _Rows:
+def _gdc(source: ClinicalSource, patients: Collection[str]) -> _Rows:
     rows = []
-    for position, case in enumerate(read_gdc_cases(path), start=1):
-        where = f"{path}: row {position}, column 'submitter_id'"
-        patient = parse_barcode(case.submitter_id, where).patient
+    for position, case in enumerate(read_gdc_cases(source.path), start=1):
+        where = f"{source.path}: row {position}, column 'submitter_id'"
+        patient = source.ids.read(case.submitter_id, where).patient
         if patient in patients:
             time = None if case.days is None else case.days / DAYS_PER_MONTH
             rows.append(FollowUp(patient, time, case.dead))
@@ -354,7 +353,7 @@ def read_endpoints(
     """
     redacted: frozenset[str] = frozenset()
     if source.format is ClinicalFormat.GDC:
-        by_name = _gdc(source.path, patients)
+        by_name = _gdc(source, patients)
     else:
         by_name, redacted = _table(source, patients)
     notes: tuple[Note, ...] = ()

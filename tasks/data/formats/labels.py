@@ -28,7 +28,7 @@ def read_label(
         InputError: If a column is not there or a patient has two classes.
     """
     table = read_text_table(source.path, (source.id, source.column))
-    barcodes = barcodes_of(source.path, [cell.strip() for cell in table[source.id]], "row")
+    barcodes = barcodes_of(source, [cell.strip() for cell in table[source.id]], "row")
     found: dict[str, str] = {}
     for barcode, cell in zip(barcodes, table[source.column], strict=True):
         value = cell.strip()

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from tasks.data.barcode import parse_barcode
 from tasks.data.formats.gdc import read_gdc_diagnoses
 from tasks.data.formats.tables import read_text_table, require_columns
 from tasks.data.manifest import ClinicalFormat, ClinicalSource, TableSource
@@ -64,7 +63,7 @@ def open_clinical(source: ClinicalSource, columns: Sequence[str] = ()) -> Clinic
         )
     require_columns(path, rows, (id_column, *columns))
     owners = tuple(
-        parse_barcode(cell, f"{path}: row {i}, column {id_column!r}").patient
+        source.ids.read(cell, f"{path}: row {i}, column {id_column!r}").patient
         for i, cell in enumerate(rows[id_column], start=1)
     )
     # of the TCGA-CDR, and of whoever copied it into another layout

@@ -3,18 +3,17 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.data.barcode import FROM_ELSEWHERE, Barcode, parse_barcode, rows_of_tcga
+from tasks.data.barcode import FROM_ELSEWHERE, Barcode
 from tasks.data.cohort import VectorModality
 from tasks.data.formats.cells import near
 from tasks.data.formats.format import NumericTable
 from tasks.data.formats.known_formats import format_of
 from tasks.data.formats.tables import read_numeric_table
-from tasks.data.manifest import Orientation, TruthSource, VectorSource
+from tasks.data.manifest import LabelSource, Orientation, SlideSource, TruthSource, VectorSource
 from tasks.data.samples import Selection, select_samples
 from tasks.errors import InputError
 
@@ -72,12 +71,16 @@ def _average(
 
 
 def barcodes_of(
-    path: Path, ids: Sequence[str], place: str, rows: Sequence[int] | None = None
+    source: VectorSource | LabelSource | TruthSource,
+    names: Sequence[str],
+    place: str,
+    rows: Sequence[int] | None = None,
 ) -> list[Barcode]:
-    """The barcode in each id, or in those of `rows`; they are a `place`, `row` or `column`."""
+    """Whose each name is, or those of `rows`; they are a `place`, `row` or `column`."""
+    slides = isinstance(source, SlideSource)
     return [
-        parse_barcode(ids[row], f"{path}: {place} {row + 1}")
-        for row in (range(len(ids)) if rows is None else rows)
+        source.ids.read(names[row], f"{source.path}: {place} {row + 1}", slide=slides)
+        for row in (range(len(names)) if rows is None else rows)
     ]
 
 
@@ -169,8 +172,8 @@ def find_samples(source: VectorSource, table: NumericTable | None = None) -> Fou
     ids = (open_vectors(source)[0] if table is None else table).ids
     place = "column" if source.orientation is Orientation.GENES else "row"
     place = f'orientation "{source.orientation}", {place}'
-    rows = rows_of_tcga(ids)
-    selection = select_samples(barcodes_of(source.path, ids, place, rows), source.rule)
+    rows = source.ids.own(ids)
+    selection = select_samples(barcodes_of(source, ids, place, rows), source.rule)
     if selection.fault:
         raise InputError(f"{source.path}: {selection.fault}")
     return FoundSamples(tuple(rows), selection)
@@ -217,7 +220,7 @@ def read_truth(source: TruthSource, patients: Sequence[str]) -> dict[str, NDArra
         InputError: If a patient has no row or two, or a factor's name is repeated.
     """
     table = read_numeric_table(source.path, source.id)
-    owners = [barcode.patient for barcode in barcodes_of(source.path, table.ids, "row")]
+    owners = [barcode.patient for barcode in barcodes_of(source, table.ids, "row")]
     rows = {patient: row for row, patient in enumerate(owners)}
     if len(rows) != len(owners):
         twice = next(p for p in owners if owners.count(p) > 1)

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.data.barcode import parse_barcode
 from tasks.data.formats.folders import common_width, folder_encoder, one_encoder, slide_files
 from tasks.data.formats.slides import peek_slide
+from tasks.data.identifiers import TCGA, Identifiers
 from tasks.data.store.layout import FORMAT, PlannedSlide
 from tasks.data.store.precision import StoredPrecision
 from tasks.data.store.reading import COORDINATE
@@ -58,7 +58,11 @@ class Plan:
 
 
 def plan_store(
-    folder: Path, precision: StoredPrecision, progress: Progress, cohort: str = ""
+    folder: Path,
+    precision: StoredPrecision,
+    progress: Progress,
+    cohort: str = "",
+    ids: Identifiers = TCGA,
 ) -> Plan:
     """Look at the slide files of a folder, to make the store of a cohort of them.
 
@@ -66,7 +70,7 @@ def plan_store(
         InputError: As `plan_slides`.
     """
     files = tuple(slide_files(folder).values())
-    return plan_slides(files, precision, progress, cohort, folder_encoder(folder))
+    return plan_slides(files, precision, progress, cohort, folder_encoder(folder), ids)
 
 
 def plan_slides(
@@ -75,6 +79,7 @@ def plan_slides(
     progress: Progress,
     cohort: str = "",
     encoder: str = "",
+    ids: Identifiers = TCGA,
 ) -> Plan:
     """Look at slide files, to make the store of a cohort of them.
 
@@ -84,15 +89,16 @@ def plan_slides(
         progress: Told of every slide.
         cohort: The cohort that the store is for.
         encoder: Of the files that name none.
+        ids: How their names are read.
 
     Raises:
-        InputError: A file is not readable, holds no TCGA barcode, is not like its neighbours, or
+        InputError: A file is not readable, holds no identifier, is not like its neighbours, or
             comes from another encoder; or all are empty.
     """
     slides, widths, stamps = [], [], []
     for n, file in enumerate(files):
         progress("looking at slides", n, len(files))
-        parse_barcode(file.name, str(file))
+        ids.read(file.name, str(file), slide=True)
         seen, status = peek_slide(file), file.stat()
         slides.append(
             PlannedSlide(
