@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
+from methods import operations
 from methods.base import Config, Context, Method, State, UnableError, rows_for
 from methods.optimisation import Optimisation, Stepper
 from tasks.data.cohort import SIDES, BagModality, Cohort, Features, Kind, Modality, VectorModality
@@ -233,14 +233,14 @@ class TorchMethod(Method):
         self, network: Network, inputs: Mapping[str, Tensor], share: float
     ) -> dict[str, float]:
         """Add `share` of a batch's gradients; its losses as numbers. The first step is counted."""
-        counter = FlopCounterMode(display=False) if self._step_flops is None else None
-        with counter or nullcontext():
+        counting = operations.counter() if self._step_flops is None else None
+        with counting or nullcontext():
             with self._autocast():
                 losses = network.losses(**inputs)
             values = {name: float(loss.detach()) for name, loss in losses.items()}
             (losses["total"] * share).backward()
-        if counter is not None:
-            self._step_flops = int(counter.get_total_flops())
+        if counting is not None:
+            self._step_flops = int(counting.get_total_flops())
         return values
 
     def _autocast(self) -> torch.autocast:

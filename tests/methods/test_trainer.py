@@ -5,8 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from torch import Tensor, nn
 
+from methods import operations
 from methods.base import Budget, Context, UnableError
 from methods.registry import all_methods
 from methods.trainer import Network, Precision, Shape, TorchConfig, TorchMethod, TrainingError
@@ -66,6 +68,19 @@ def test_operations_are_counted_as_the_matrix_products_have_them() -> None:
     wsi, rna = method.state()["network.map.weight"].shape[::-1]
     # One product forward, one for the weight's gradient; a multiplication and an addition each.
     assert method.step_flops == 2 * (2 * 16 * wsi * rna)
+
+
+@pytest.mark.parametrize(("groups", "transposed"), [(1, False), (4, False), (8, False), (2, True)])
+def test_operations_of_grouped_convolutions_are_those_of_their_groups(
+    groups: int, transposed: bool
+) -> None:
+    kind = nn.ConvTranspose1d if transposed else nn.Conv1d
+    layer, x = kind(8, 16, 3, groups=groups), torch.randn(2, 8, 10, requires_grad=True)
+    with operations.counter() as counted:
+        layer(x).sum().backward()
+    # A product of each group a place: of ten inputs where transposed, else of eight outputs.
+    forward = 2 * 2 * (10 if transposed else 8) * 8 * 16 * 3 // groups
+    assert counted.get_total_flops() == 3 * forward
 
 
 def test_an_untrained_network_has_no_step() -> None:
