@@ -83,6 +83,12 @@ class Board:
         return comparisons(table for table in self.standings if not is_control(table))
 
     @cached_property
+    def main(self) -> tuple[Comparison, ...]:
+        """Those of the default protocol: what the first page shows first, that of most tasks."""
+        plain = [one for one in self.comparisons if one.plain]
+        return tuple(sorted(plain, key=lambda one: (one.planted, -len(one.tables))))
+
+    @cached_property
     def kinds(self) -> tuple[KindComparison, ...]:
         """Of each kind that says what a method is worth, the methods over cohorts."""
         return tuple(kind for one in self.comparisons for kind in one.kinds)

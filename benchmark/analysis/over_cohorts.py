@@ -17,6 +17,7 @@ from benchmark.analysis.stats import (
     critical_difference,
     pooled,
 )
+from benchmark.analysis.stats.hierarchical import LEVEL
 from benchmark.analysis.stats.resampled import corrected_error
 from tasks.suites import apart, primary_task, useful_kinds
 
@@ -71,7 +72,7 @@ class KindComparison:
     budget: str
     n_folds: int
     tables: tuple[Standing, ...]
-    _pairs: dict[tuple[str, str], Pooled] = field(
+    _pairs: dict[tuple[str, str, float], Pooled] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
 
@@ -120,17 +121,23 @@ class KindComparison:
             return np.inf
         return critical_difference(self._ranks)
 
-    def pair(self, method: str, reference: str) -> Pooled:
+    def pair(self, method: str, reference: str, level: float = LEVEL) -> Pooled:
         """What a method is better by than another, over the cohorts where both are complete.
 
         Positive is better, whatever the metric's direction; nothing over fewer than
         `FEWEST_COHORTS` cohorts.
+
+        Args:
+            method: Its name.
+            reference: The other's.
+            level: Of the interval.
         """
-        if (known := self._pairs.get((method, reference))) is None:
-            known = self._pairs[method, reference] = self._pooled(method, reference)
+        asked = (method, reference, level)
+        if (known := self._pairs.get(asked)) is None:
+            known = self._pairs[asked] = self._pooled(*asked)
         return known
 
-    def _pooled(self, method: str, reference: str) -> Pooled:
+    def _pooled(self, method: str, reference: str, level: float) -> Pooled:
         shared = [rows for rows in self._rows if method in rows and reference in rows]
         if method == reference or len(shared) < FEWEST_COHORTS:
             return NOTHING
@@ -138,7 +145,7 @@ class KindComparison:
             [np.subtract(rows[method].folds, rows[reference].folds) for rows in shared]
         )
         errors = [corrected_error(folds, share_tested(self.n_folds)) for folds in differences]
-        return pooled(self.measure.sign * differences.mean(axis=1), errors)
+        return pooled(self.measure.sign * differences.mean(axis=1), errors, level=level)
 
     @cached_property
     def _rows(self) -> tuple[dict[str, Row], ...]:
@@ -231,7 +238,7 @@ def _primary(kind: str, tables: Iterable[Standing]) -> tuple[Standing, ...]:
 
 
 def comparisons(tables: Iterable[Standing]) -> tuple[Comparison, ...]:
-    """The tables that belong together: real cohorts first, `strict` first."""
+    """The tables that belong together: real cohorts first, the default protocol first."""
     groups: dict[tuple[bool, bool, str, str, int], list[Standing]] = defaultdict(list)
     for t in tables:
         groups[t.planted, not t.plain, t.protocol, t.budget, t.n_folds].append(t)

@@ -354,20 +354,22 @@ def leaderboard(
     from benchmark.analysis.board import Board
     from benchmark.show import files as board_files
     from benchmark.show.export import latex, sheet
-    from benchmark.show.leaderboard import render
+    from benchmark.show.leaderboard import FIRST, render
 
     markdown = form is Form.MARKDOWN
     board = Board.from_folder(results, over_patients=markdown).chosen(tasks, methods, protocol)
     if not markdown:
         typer.echo(latex(board) if form is Form.LATEX else sheet(board), nl=False)
         return
-    folder = results / "tables"
-    pages = render(board, board_files.link(folder, output))
+    folder, drawn_in = results / "tables", results / "figures"
+    first = drawn_in / f"{FIRST}.svg"
+    figure = board_files.link(first, output) if figures or first.is_file() else ""
+    pages = render(board, board_files.link(folder, output), figure)
     if selected:
         typer.echo(pages.whole, nl=False)
         return
     if check:
-        wrong = board_files.differing(pages, output, folder, results / "figures")
+        wrong = board_files.differing(pages, output, folder, drawn_in)
         for path in wrong:
             typer.echo(f"{path} is not what the records of {results} give", err=True)
         if wrong:
@@ -382,8 +384,8 @@ def leaderboard(
     if figures:
         from benchmark.show.figures.of_board import draw
 
-        drawn = draw(board, pages.source, results / "figures")
-        typer.echo(f"wrote {len(drawn)} files in {results / 'figures'}")
+        drawn = draw(board, pages.source, drawn_in)
+        typer.echo(f"wrote {len(drawn)} files in {drawn_in}")
 
 
 @app.command()

@@ -11,11 +11,12 @@ from benchmark.analysis.control import ControlCheck, Judged, MethodCheck
 from benchmark.analysis.missing import Missing
 from benchmark.analysis.optimism import Optimism
 from benchmark.analysis.over_cohorts import Entrant, KindComparison
-from benchmark.analysis.standings import ALPHA, REFERENCE, Measure, Row, Standing
+from benchmark.analysis.standings import ALPHA, CLINICAL, REFERENCE, SIMPLE, Measure, Row, Standing
 from benchmark.analysis.stats import Estimate, Pooled
 from benchmark.analysis.stats.hierarchical import ROPE
 from benchmark.analysis.training import Unsettled
 from benchmark.show.encoders import slide_encoder
+from benchmark.show.first_screen import question
 from benchmark.show.numbers import (
     NONE,
     count,
@@ -47,6 +48,7 @@ from benchmark.show.tables import (
     span,
     table,
 )
+from tasks.cancers import plain_name
 from tasks.kinds.published.switches import HONEST, Switch
 
 ROLE_TITLES = {
@@ -64,6 +66,8 @@ _FEW = 5
 
 _MARKS = {"●": ("● best", 0.0), "=": ("= tied", 1.0), "": ("", 2.0), "∅": ("∅ found nothing", 4.0)}
 _STYLES = {"●": "best", "=": "tied", "": "", "∅": ""}
+MOST_ROWS = 12
+"""Of a table on the first screen."""
 
 
 def short_title(role: str) -> str:
@@ -254,16 +258,22 @@ def over_tasks(method: str, entries: Sequence[Entry]) -> Table[Entry]:
     return table(f"Scores of {method} on every task", columns, entries, lambda e: e.style)
 
 
-def ranking(of: KindComparison, caption: str) -> Table[Entrant]:
-    """How methods fare over the cohorts of a kind, whatever their role."""
+def ranking(of: KindComparison, caption: str, level: float) -> Table[Entrant]:
+    """How methods fare over the cohorts of a kind, whatever their role.
+
+    Args:
+        of: The methods.
+        caption: What the table is of.
+        level: Of the intervals, that all on a page hold together.
+    """
 
     def against(
         header: str, words: Callable[[Pooled], str], order: Callable[[Pooled], float]
     ) -> Column[Entrant]:
         return measured(
             header,
-            lambda row: words(of.pair(row.method, REFERENCE)),
-            lambda row: order(of.pair(row.method, REFERENCE)),
+            lambda row: words(of.pair(row.method, SIMPLE, level)),
+            lambda row: order(of.pair(row.method, SIMPLE, level)),
             descending=True,
         )
 
@@ -273,7 +283,7 @@ def ranking(of: KindComparison, caption: str) -> Table[Entrant]:
         choice("role", lambda row: row.role),
         numeric("mean rank", lambda row: row.rank, lambda x: number(x, 1)),
         measured("cohorts", lambda row: f"{row.cohorts}/{len(of.tables)}", lambda r: r.cohorts),
-        against(f"Δ to {REFERENCE} (95 %)", over_cohorts, lambda found: found.delta),
+        against(f"Δ to {SIMPLE} (interval)", over_cohorts, lambda found: found.delta),
         against("P(better)", lambda found: number(found.better, 2), lambda found: found.better),
         against(
             f"P(within ±{ROPE:g})",
@@ -298,10 +308,12 @@ def _best_of(of: Standing, role: str) -> Text:
     return NONE if row is None else (Name(row.method), f" {number(row.score.mean)}")
 
 
+def _named(row: Row | None) -> Text:
+    return NONE if row is None else (Name(row.method), f" {with_interval(row.score)}")
+
+
 def _best(of: Standing) -> Text:
-    if of.best is None:
-        return NONE
-    return (Name(of.best.method), f" {with_interval(of.best.score)}")
+    return _named(of.best)
 
 
 def asked(of: Standing) -> str:
@@ -310,6 +322,10 @@ def asked(of: Standing) -> str:
     return f"{of.kind}: {directed(of.primary)}{chance}"
 
 
+_TIED: Column[Standing] = measured(
+    "tied", lambda t: f"{sum(r.tied for r in t.ranked)}/{len(t.ranked)}",
+    lambda t: sum(r.tied for r in t.ranked),
+)  # fmt: skip
 _TASKS: tuple[Column[Standing], ...] = (
     Column("task", lambda t: f"{t.task}{_circular(t)}", kind="name", views=BROWSER, link=page_of),
     Column("task", lambda t: f"{t.task.partition('/')[2]}{_circular(t)}", kind="name",
@@ -321,8 +337,7 @@ _TASKS: tuple[Column[Standing], ...] = (
     choice("metric", lambda t: directed(t.primary), BROWSER),
     numeric("chance", lambda t: t.primary.chance, lambda x: f"{x:g}", BROWSER),
     Column("best (95 %)", _best, link=lambda t: method_page(t.best.method) if t.best else ""),
-    measured("tied", lambda t: f"{sum(r.tied for r in t.ranked)}/{len(t.ranked)}",
-             lambda t: sum(r.tied for r in t.ranked)),
+    _TIED,
     numeric(REFERENCE, lambda t: t.reference.score.mean if t.reference else None),
     Column("floor", lambda t: _best_of(t, "control"), heard="best floor or control"),
     Column("supervised", lambda t: _best_of(t, "supervised"), heard="best supervised"),
@@ -373,6 +388,39 @@ def _of_all(found: _Reason, of: Callable[[Missing], Iterable[str]]) -> list[str]
 def _few_of(found: _Reason) -> Text:
     methods = _of_all(found, lambda one: one.methods)
     return names(methods) if len(methods) <= _FEW else count(len(methods), "method")
+
+
+def advice(of: KindComparison, use: str) -> Table[Standing]:
+    """What to use for whom, a line a cohort, those of most patients first; the rest stands beside.
+
+    Args:
+        of: A kind of task over its cohorts.
+        use: The method to use.
+    """
+
+    def row_of(table: Standing, method: str) -> Row | None:
+        return next((r for r in table.rows if r.method == method and r.cells == table.cells), None)
+
+    columns: tuple[Column[Standing], ...] = (
+        Column(f"{of.kind} in", lambda t: plain_name(t.cohort), kind="name", link=page_of),
+        Column("asked", question),
+        numeric("patients", lambda t: t.n_patients[1], whole),
+        numeric("events", lambda t: t.n_events, whole),
+        Column("use (95 %)", lambda t: _named(row_of(t, use)), link=lambda _: method_page(use)),
+        numeric("age, sex, stage", lambda t: _mean_of(row_of(t, CLINICAL))),
+        Column(
+            "best trained (95 %)",
+            _best,
+            link=lambda t: method_page(t.best.method) if t.best else "",
+        ),
+        _TIED,
+    )
+    rows = sorted(of.tables, key=lambda t: (-t.n_patients[1], t.task))
+    return table(f"{of.kind}: what to use", columns, rows[:MOST_ROWS])
+
+
+def _mean_of(row: Row | None) -> float | None:
+    return None if row is None else row.score.mean
 
 
 _REASONS: tuple[Column[_Reason], ...] = (

@@ -8,6 +8,7 @@ from itertools import groupby
 
 from benchmark.analysis.board import Board
 from benchmark.analysis.control import is_control
+from benchmark.analysis.findings import Findings
 from benchmark.analysis.over_cohorts import FEWEST_FOR_GROUPS, Comparison
 from benchmark.analysis.standings import REFERENCE, Standing
 from benchmark.analysis.stats.hierarchical import ROPE
@@ -15,9 +16,9 @@ from benchmark.show import columns
 from benchmark.show.escape import markdown as escape
 from benchmark.show.escape import markdown_code as code
 from benchmark.show.export import missing_sheet, sheet_of
+from benchmark.show.first_screen import Section, first_screen
 from benchmark.show.markdown import bullets, grid, inline
 from benchmark.show.numbers import count
-from benchmark.show.overview import overview
 from benchmark.show.page_names import LONGEST, slug
 from benchmark.show.sentences import (
     OPTIMISM_EXPLAINED,
@@ -29,10 +30,11 @@ from benchmark.show.sentences import (
 from benchmark.show.tables import T, Table, View
 from tasks.kinds.published.switches import HONEST
 
+FIRST = "differences"
+"""Name of the figure that stands on the first page."""
+
 FRONT_TASKS = 60
 """Tasks that have a line on the front page; of more, the primary ones have."""
-
-STRICT = "strict"
 
 _READING = f"""\
 <details><summary>How to read the numbers</summary>
@@ -45,9 +47,10 @@ _READING = f"""\
   outcomes of the training patients. Floors and supervised references never compete.
 - **Over cohorts**: cohorts are the units, with one primary task a kind (`tasks/suites.toml`), as
   tasks of one cohort share its patients. **Δ**, its interval, and the probabilities that it is
-  above zero and of no consequence (within ±{ROPE:g}) are those of a hierarchical model. **Mean
-  ranks** and their **groups** (who shares a letter is not told apart; from {FEWEST_FOR_GROUPS}
-  cohorts on) are over the same tasks. Probes and circular labels have no place there.
+  above zero and of no consequence (within ±{ROPE:g}) are those of a hierarchical model; the
+  intervals of a page hold together with 95 % probability. **Mean ranks** and their **groups** (who
+  shares a letter is not told apart; from {FEWEST_FOR_GROUPS} cohorts on) are over the same tasks.
+  Probes and circular labels have no place there.
 - ↑: higher is better. **⚠**: a circular label, called from what the methods see.
 - The pages of tables have every method, **Δ** to `{REFERENCE}` on the same folds, and what they
   **could show**: about smaller differences nothing is known. Interval, p and that hold for all
@@ -87,36 +90,38 @@ class Leaderboard:
         return f"leaderboard {hashlib.sha256(said.encode()).hexdigest()[:16]}"
 
 
-def render(board: Board, folder: str = "results/tables") -> Leaderboard:
+def render(board: Board, folder: str = "results/tables", figure: str = "") -> Leaderboard:
     """Write the leaderboard.
 
     Args:
         board: What was recorded.
         folder: Where the tables will be, as the front page links to them.
+        figure: Likewise the first figure; empty where it is not drawn.
 
     Returns:
         Markdown and csv; it depends on what was recorded alone.
     """
     if board.records.empty:
         return Leaderboard("# Leaderboard\n\nThere are no records.\n", {})
-    tables = [table for table in board.standings if not is_control(table)]
-    main = [table for table in tables if table.plain]
-    others = [table for table in tables if not table.plain]
-    strict = [one for one in board.comparisons if one.plain]
-    first, further = next(iter(strict), None), strict[1:]
+    main = [table for one in board.main for table in one.tables]
+    every = [table for table in board.standings if not is_control(table)]
+    others = [table for table in every if table not in main]
+    first = next(iter(board.main), None)
     pages = {
         **_pages(main, _of_kind, ()),
-        **_pages(others, _of_setting, board.comparisons),
-        **_over_tasks_pages(further),
+        **_pages(others, _of_setting, [one for one in board.comparisons if not one.plain]),
+        **_over_cohorts_pages(board.main),
         **_control_page(board),
         **_ablation_pages(board),
         **_optimism_page(board),
         **_training_page(board),
     }
-    text = "\n".join(overview(first)).strip() if first else ""
-    front = ["# Leaderboard\n", f"{text}\n", _READING]
+    text = "\n".join(_first_screen(board, first)).strip() if first else ""
+    front = ["# Leaderboard\n", f"{text}\n"]
     if first:
-        front += _tasks(first, folder)
+        if figure:
+            front.append(f"![What methods add to plain features, over cohorts]({figure})\n")
+        front += [_READING, *_tasks(first, folder)]
         front += ["## Cohorts\n", grid(columns.sources(first.tables), View.MARKDOWN)]
     if board.control is not None:
         front += [
@@ -125,7 +130,7 @@ def render(board: Board, folder: str = "results/tables") -> Leaderboard:
             f"[Every method and task]({folder}/permuted-labels.md)\n",
         ]
     front += _optimism_in_brief(board, f"{folder}/optimism-gap.md")
-    front += _elsewhere(board, others, further, folder)
+    front += _elsewhere(board, others, folder)
     front += _foot(board, folder)
     if board.missing:
         pages["missing.csv"] = missing_sheet(board.missing)
@@ -159,11 +164,11 @@ def _pages(
         of_page = tuple(group)
         text: list[str] = []
         for one in over_tasks:
-            if not one.plain and place(one.tables[0]) == (name, title):
+            if place(one.tables[0]) == (name, title):
                 if not text and (explained := protocol_explained(one.protocol)):
                     text.append(f"{inline(explained)}\n")
                 text.append(f"## Over cohorts: {_sort(one)}\n")
-                text += _over_tasks(one)
+                text += _over_cohorts(one)
         text.append(f"All metrics, costs and digits: [{name}.csv]({name}.csv).\n")
         for table in of_page:
             text += _full(table)
@@ -181,12 +186,30 @@ def _name_of(of: Comparison) -> str:
     return slug("-".join(part.replace(" ", "-") for part in parts if part != "default"))
 
 
-def _over_tasks_pages(further: Sequence[Comparison]) -> dict[str, str]:
-    """What is compared as on the front page, of further cohorts, budgets and folds."""
+def _over_cohorts_pages(main: Sequence[Comparison]) -> dict[str, str]:
+    """Every method over the cohorts of each kind, and a line a task."""
     pages: dict[str, str] = {}
-    for one in further:
-        pages |= _page(_name_of(one), f"Over cohorts: {_sort(one)}", _over_tasks(one))
+    for one in main:
+        pages |= _page(_name_of(one), f"Over cohorts: {_sort(one)}", _over_cohorts(one))
     return pages
+
+
+def _first_screen(board: Board, first: Comparison) -> list[str]:
+    """What was found, and what to use for whom."""
+    text = [part for section in first_screen(first, board.control) for part in _section(section)]
+    found = Findings(first.kinds)
+    return [
+        *text,
+        *(grid(columns.advice(kind.of, kind.use), View.MARKDOWN) for kind in found.kinds[:1]),
+    ]
+
+
+def _section(section: Section) -> list[str]:
+    title, *lines = (
+        inline((line,) if isinstance(line, str) else line)
+        for line in (section.title, *section.lines)
+    )
+    return [f"{title}\n", "".join(f"- {line}\n" for line in lines)]
 
 
 def _control_page(board: Board) -> dict[str, str]:
@@ -247,19 +270,26 @@ def _optimism_in_brief(board: Board, link: str) -> list[str]:
 
 
 def _tasks(of: Comparison, folder: str) -> list[str]:
-    """A line a task."""
+    """A line a task; of very many, the primary ones."""
+    shown = of.tables
+    if len(shown) > FRONT_TASKS:
+        shown = tuple(table for kind in of.kinds for table in kind.tables) or shown
     links = {table.kind: f"{folder}/{_of_kind(table)[0]}.md" for table in of.tables}
     named = ", ".join(f"[{escape(kind)}]({link})" for kind, link in links.items())
     return [
         "## Task by task\n",
         f"Every method on every task: {named}.\n",
-        grid(columns.tasks(of.tables, ""), View.MARKDOWN),
+        grid(columns.tasks(shown, ""), View.MARKDOWN),
     ]
 
 
-def _over_tasks(of: Comparison) -> list[str]:
-    tasks = grid(columns.tasks(of.tables, ""), View.MARKDOWN)
-    return [*overview(of), "**Task by task**\n", tasks]
+def _over_cohorts(of: Comparison) -> list[str]:
+    found = Findings(of.kinds)
+    text = [part for section in first_screen(of) for part in _section(section)]
+    for kind in found.kinds:
+        text.append(f"**{escape(kind.of.kind)}**: every method over its cohorts\n")
+        text.append(grid(columns.ranking(kind.of, "", found.level), View.MARKDOWN))
+    return [*text, "**Task by task**\n", grid(columns.tasks(of.tables, ""), View.MARKDOWN)]
 
 
 def _full(table: Standing) -> list[str]:
@@ -284,11 +314,12 @@ def _warnings(table: Standing) -> list[str]:
     ]
 
 
-def _elsewhere(
-    board: Board, others: Sequence[Standing], further: Sequence[Comparison], folder: str
-) -> list[str]:
+def _elsewhere(board: Board, others: Sequence[Standing], folder: str) -> list[str]:
     """Links to what the front page does not show."""
-    links = [f"- [{_sort(one)}]({folder}/{_name_of(one)}.md)\n" for one in further]
+    links = [
+        f"- [{_sort(one)}]({folder}/{_name_of(one)}.md): every method over cohorts\n"
+        for one in board.main
+    ]
     links += [
         f"- [{escape(title)}]({folder}/{name}.md)\n"
         for name, title in sorted({_of_setting(table) for table in others})
@@ -298,7 +329,7 @@ def _elsewhere(
         " part is worth, on every task, with its interval\n"
         for parent in board.ablations
     ]
-    return ["## Other cohorts, protocols, ablations\n", "".join(links)] if links else []
+    return ["## Over cohorts, other protocols, ablations\n", "".join(links)] if links else []
 
 
 def _foot(board: Board, folder: str) -> list[str]:

@@ -14,6 +14,9 @@ PRIOR = 0.05
 ROPE = 0.02
 """Differences within this are of no practical consequence."""
 
+LEVEL = 0.95
+"""Of an interval that stands alone."""
+
 _LARGEST, _POINTS = 6.0, 300  # of the grid of spreads, in prior scales: .3 for fractions
 _SMALLEST = 1e-3  # error in prior scales, where every fold has the same difference
 _MARGIN = 1e-6
@@ -25,7 +28,7 @@ class Pooled:
 
     Attributes:
         delta: Mean of the posterior of the mean difference over cohorts.
-        low: Lower end of its central 95 % interval.
+        low: Lower end of its central interval, 95 % unless another level was asked.
         high: Upper end.
         better: Probability that it is above zero.
         equivalent: Probability that it lies within the region of no consequence.
@@ -47,7 +50,11 @@ NOTHING = Pooled(np.nan, np.nan, np.nan, np.nan, np.nan, np.nan, n=0)
 
 
 def pooled(
-    differences: ArrayLike, errors: ArrayLike, prior: float = PRIOR, rope: float = ROPE
+    differences: ArrayLike,
+    errors: ArrayLike,
+    prior: float = PRIOR,
+    rope: float = ROPE,
+    level: float = LEVEL,
 ) -> Pooled:
     """The hierarchical model of one difference a cohort.
 
@@ -59,6 +66,7 @@ def pooled(
         errors: Their standard errors, shape [n]; one below a thousandth of `prior` counts as that.
         prior: Scale of the half-normal prior on tau.
         rope: Half the width of the region of no consequence.
+        level: Of the interval.
 
     Source:
         Corani et al., Statistical comparison of classifiers through Bayesian hierarchical
@@ -88,8 +96,8 @@ def pooled(
 
     return Pooled(
         delta=float(p @ mean),
-        low=_quantile(below, 0.025, mean, error),
-        high=_quantile(below, 0.975, mean, error),
+        low=_quantile(below, (1.0 - level) / 2.0, mean, error),
+        high=_quantile(below, (1.0 + level) / 2.0, mean, error),
         better=1.0 - below(0.0),
         equivalent=below(rope) - below(-rope),
         tau=float(p @ tau),

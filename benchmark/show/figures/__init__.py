@@ -6,6 +6,7 @@ None uses the global state of pyplot or needs a display, and none imports torch 
 from benchmark.show.figures.calibration import calibration, calibration_groups
 from benchmark.show.figures.compute import compute, pareto_front
 from benchmark.show.figures.critical_difference import critical_difference_diagram, diagram_of_many
+from benchmark.show.figures.differences import differences
 from benchmark.show.figures.embedding_map import Projection, embedding_map, principal_axes
 from benchmark.show.figures.forest import forest
 from benchmark.show.figures.heatmaps import ablations, scores
@@ -27,6 +28,7 @@ __all__ = [
     "compute",
     "critical_difference_diagram",
     "diagram_of_many",
+    "differences",
     "embedding_map",
     "forest",
     "kaplan_meier",

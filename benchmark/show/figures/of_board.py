@@ -7,12 +7,14 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from benchmark.analysis.board import Board
+from benchmark.analysis.findings import Findings
 from benchmark.analysis.standings import SIMPLE, Standing
 from benchmark.show.drawn import saved_figures
 from benchmark.show.figures import (
     Predicted,
     ablations,
     diagram_of_many,
+    differences,
     forest,
     optimism,
     retention,
@@ -22,6 +24,7 @@ from benchmark.show.figures import (
     tradeoffs,
 )
 from benchmark.show.figures.look import svg
+from benchmark.show.leaderboard import FIRST
 
 
 def draw(board: Board, source: str, folder: Path) -> list[Path]:
@@ -49,6 +52,9 @@ def draw(board: Board, source: str, folder: Path) -> list[Path]:
 
 
 def _figures(board: Board) -> Iterator[tuple[str, Figure]]:
+    for first in board.main[:1]:
+        if figure := differences(Findings(first.kinds)):
+            yield FIRST, figure
     predicted = survival_predictions(board.predictions)
     for one in board.kinds:
         if one.plain:
@@ -58,11 +64,10 @@ def _figures(board: Board) -> Iterator[tuple[str, Figure]]:
             if not one.planted:
                 for table in one.tables:
                     yield from _of_primary(table, predicted)
-    for every in board.comparisons:
-        if every.plain and not every.planted and (map_ := scores(every.tables)):
+    for every in board.main:
+        if not every.planted and (map_ := scores(every.tables)):
             yield _name("methods-on-tasks", every.budget, every.n_folds), map_
-    strict = [table for table in board.standings if table.plain]
-    for traded in tradeoffs(strict):
+    for traded in tradeoffs(table for one in board.main for table in one.tables):
         table = traded.table
         yield _name(table.task, table.budget, table.n_folds), retention(traded)
     if board.optimism:

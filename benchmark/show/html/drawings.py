@@ -6,6 +6,8 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from benchmark.analysis.board import Board
+from benchmark.analysis.findings import Findings
 from benchmark.analysis.over_cohorts import KindComparison
 from benchmark.analysis.standings import REFERENCE, SIMPLE, Standing
 from benchmark.show.figures import (
@@ -14,12 +16,14 @@ from benchmark.show.figures import (
     caption_of,
     compute,
     diagram_of_many,
+    differences,
     forest,
     retention,
     survival_figures,
     title_of,
 )
 from benchmark.show.figures.look import svg
+from benchmark.show.leaderboard import FIRST
 from benchmark.show.page_names import slug
 
 
@@ -75,6 +79,14 @@ def of_task(
         for name, figure in survival_figures(table, predicted, curves)
     ]
     return tuple(found)
+
+
+def first(board: Board, root: Path) -> Drawing | None:
+    """What methods add to plain features, if there is anything to compare."""
+    for of in board.main[:1]:
+        if (figure := differences(Findings(of.kinds))) is not None:
+            return save_drawing(figure, root, FIRST)
+    return None
 
 
 def over_cohorts(of: KindComparison, root: Path) -> Drawing | None:

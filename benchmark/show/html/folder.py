@@ -86,17 +86,18 @@ def _fill(root: Path, store: Store) -> None:
         for one in board.kinds
         if (drawing := drawings.over_cohorts(one, root)) is not None
     }
-    _write(root, "index.html", pages.index(board, ranks, further, by_method))
+    first = drawings.first(board, root)
+    _write(root, "index.html", pages.index(board, ranks, further, by_method, first))
     risks = survival_predictions(board.predictions)
     kept = tradeoffs(board.standings)
     for table in board.standings:
         figures = drawings.of_task(table, kept, risks, root)
         _write(root, page_of(table), pages.task(table, figures, board.missing))
-    first = predicted(board.predictions)
+    shown = predicted(board.predictions)
     where = {table.key: page_of(table) for table in board.standings}
     for method, own in by_method.items():
         _write(root, method_page(method), pages.method(method, own, board.standings))
-        text = json.dumps(data(own, first, where), allow_nan=False, separators=(",", ":"))
+        text = json.dumps(data(own, shown, where), allow_nan=False, separators=(",", ":"))
         # A script, as pages on the disk may not read other files. ASCII: nothing in it can end it.
         _write(root, method_data(method), f"mirrorBench.load({text});\n")
     _write(root, MANIFEST, "".join(f"{path}\n" for path in _paths(root)))

@@ -9,6 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from benchmark.analysis.board import Board
+from benchmark.analysis.findings import Findings
 from benchmark.analysis.intervals import RESAMPLES
 from benchmark.analysis.missing import Missing
 from benchmark.analysis.over_cohorts import FEWEST_FOR_GROUPS, Comparison, Entrant, KindComparison
@@ -17,11 +18,23 @@ from benchmark.show import columns
 from benchmark.show.columns import Entry
 from benchmark.show.encoders import slide_encoder
 from benchmark.show.escape import plain
+from benchmark.show.first_screen import first_screen
 from benchmark.show.html.drawings import Drawing
 from benchmark.show.html.trials import RecordedTrial
 from benchmark.show.numbers import count, seconds, whole
 from benchmark.show.page_names import method_data, method_page
-from benchmark.show.tables import Column, Name, Table, Text, View, choice, methods, numeric, table
+from benchmark.show.tables import (
+    Column,
+    Name,
+    Strong,
+    Table,
+    Text,
+    View,
+    choice,
+    methods,
+    numeric,
+    table,
+)
 from tasks.base import Status
 
 
@@ -54,11 +67,15 @@ class Topic:
 def inline(text: Text) -> Markup:
     """A text, its names as code."""
     parts = (text,) if isinstance(text, str) else text
-    return Markup("").join(
-        Markup("<code>{}</code>").format(plain(part)) if isinstance(part, Name)
-        else escape(plain(part))
-        for part in parts
-    )  # fmt: skip
+    return Markup("").join(map(_part, parts))
+
+
+def _part(part: str) -> Markup:
+    if isinstance(part, Name):
+        return Markup("<code>{}</code>").format(plain(part))
+    if isinstance(part, Strong):
+        return Markup("<strong>{}</strong>").format(plain(part))
+    return escape(plain(part))
 
 
 def _finalized(value: object) -> object:
@@ -87,8 +104,10 @@ class Pages:
         drawings: Mapping[KindComparison, Drawing],
         topics: Sequence[Topic],
         trials: Mapping[str, Sequence[RecordedTrial]],
+        first: Drawing | None,
     ) -> str:
-        """The overview, with what is missing that changes a comparison."""
+        """What was found, the methods and tasks, and what is missing that changes a comparison."""
+        main = next(iter(board.main), None)
         sections = []
         for title, planted in (("Real cohorts", False), ("Planted cohorts", True)):
             chosen = [one for one in board.comparisons if one.planted is planted]
@@ -105,6 +124,9 @@ class Pages:
         return self._render(
             "index.html",
             "",
+            screen=first_screen(main, board.control) if main else (),
+            advice=_advice(main) if main else None,
+            first=first,
             sections=sections,
             topics=topics,
             methods=_methods(trials),
@@ -168,6 +190,11 @@ def everything_missing(board: Board) -> Topic:
     return Topic("missing.html", "What is missing, and why", text, (part,))
 
 
+def _advice(of: Comparison) -> Table[Standing] | None:
+    kinds = Findings(of.kinds).kinds
+    return columns.advice(kinds[0].of, kinds[0].use).seen(View.PAGE) if kinds else None
+
+
 def _missing(found: Sequence[Missing]) -> Table[Missing] | None:
     return columns.missing(found).seen(View.PAGE) if found else None
 
@@ -181,9 +208,11 @@ def _compared(
     """The methods over the cohorts of each kind, and the tasks."""
     setting = f"{where}, protocol {of.protocol}, budget {of.budget}"
     rankings: list[_Ranked] = []
+    level = Findings(of.kinds).level
     for kind in of.kinds:
         caption = f"{kind.kind} over {count(len(kind.tables), 'cohort')} of {setting}"
-        rankings.append((columns.ranking(kind, caption).seen(View.PAGE), drawings.get(kind)))
+        ranking = columns.ranking(kind, caption, level).seen(View.PAGE)
+        rankings.append((ranking, drawings.get(kind)))
     return of, rankings, columns.tasks(of.tables, f"Tasks of {setting}").seen(View.PAGE)
 
 

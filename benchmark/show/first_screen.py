@@ -1,0 +1,264 @@
+"""What was found, in sentences that begin every page: drawn from `Findings`, nothing typed by hand.
+
+Names of others stand in parts of their own (`Name`, or a text that each place escapes).
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchmark.analysis.control import ControlCheck
+from benchmark.analysis.findings import Claim, Findings, KindFindings, Verdict
+from benchmark.analysis.over_cohorts import Comparison
+from benchmark.analysis.standings import CLINICAL, SIMPLE, Standing
+from benchmark.analysis.stats import Pooled
+from benchmark.analysis.stats.hierarchical import ROPE
+from benchmark.show.encoders import slide_encoder
+from benchmark.show.numbers import count, interval, number
+from benchmark.show.tables import Name, Strong, Text, names
+from tasks.cancers import plain_name
+
+_KINDS = {"survival": "Survival", "subtyping": "Tissue type", "mutation": "Mutation"}
+_QUESTIONS = {
+    "os": "overall survival",
+    "pfi": "progression",
+    "dss": "death of the disease",
+    "dfi": "relapse",
+}
+_METRICS = {
+    "harrell_c": "C says of two patients how often the one whose event came first was called the"
+    " higher risk",
+    "auroc": "AUROC says of a patient with and one without how often the first was given the higher"
+    " probability",
+    "auroc_macro": "AUROC says of two patients of different classes how often they were given the"
+    " right order",
+}
+_VERDICTS = {
+    Verdict.BETTER: "shown to be better",
+    Verdict.WORSE: "shown to be worse",
+    Verdict.ALIKE: f"shown to be as good within ±{ROPE:g}",
+    Verdict.OPEN: "not told apart",
+}
+_FEW = 3
+"""Methods that are named one by one."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading and what is said under it.
+
+    Attributes:
+        title: One paragraph.
+        lines: A point each.
+    """
+
+    title: Text
+    lines: tuple[Text, ...]
+
+
+def question(of: Standing) -> str:
+    """What a task asks, in plain words where there are any."""
+    label = of.task.rsplit("/", maxsplit=1)[1]
+    return _QUESTIONS.get(label, label)
+
+
+def first_screen(of: Comparison, control: ControlCheck | None = None) -> tuple[Section, ...]:
+    """What a comparison has found, kind by kind, and under which conditions."""
+    found = Findings(of.kinds)
+    if not found.kinds:
+        text = "No kind of task has two cohorts with methods to compare: nothing is found yet."
+        return (Section(text, ()), _conditions(of, found, control))
+    kinds = (_kind(kind) for kind in found.kinds)
+    return (_in_short(found.kinds), *kinds, _conditions(of, found, control))
+
+
+def _kind(found: KindFindings) -> Section:
+    metric = _METRICS.get(found.of.measure.name, "")
+    explained = f" {metric}; 0.5 is a coin toss, 1 never wrong." if metric else ""
+    title = (
+        Strong(_called(found)),
+        f": {_asked(found.of.tables)} ({_evidence(found)}).{explained}",
+    )
+    lines = (_use(found), _unproven(found), _training(found), _beside(found))
+    return Section(title, tuple(line for line in lines if line))
+
+
+def _asked(tables: Iterable[Standing]) -> str:
+    """Questions, each with the cancers that it was asked of."""
+    asked: dict[str, list[str]] = {}
+    for table in tables:
+        asked.setdefault(question(table), []).append(plain_name(table.cohort))
+    return "; ".join(f"{what} in {_and(cancers)}" for what, cancers in asked.items())
+
+
+def _and(listed: Sequence[str]) -> str:
+    *others, last = listed
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def _in_short(kinds: Sequence[KindFindings]) -> Section:
+    """The one sentence for who reads no further."""
+    text: list[str] = []
+    for found in kinds:
+        if better := found.with_verdict(Verdict.BETTER):
+            text += ["; " if text else "", *names(claim.method for claim in better)]
+            text += [f" shown to beat plain features in {_called(found).lower()}"]
+    if none := [_called(k).lower() for k in kinds if not k.with_verdict(Verdict.BETTER)]:
+        n = max(len(found.methods) for found in kinds)
+        text += [
+            "; " if text else "",
+            f"of {count(n, 'method')} that learn from pairs of slide and",
+        ]
+        text += [f" expression without labels none is shown to beat plain features in {_and(none)}"]
+    return Section(
+        ("In short: ", *text, ". Not shown to be better is not shown to be equal: see unproven."),
+        (),
+    )
+
+
+def _called(found: KindFindings) -> str:
+    return _KINDS.get(found.of.kind, found.of.kind)
+
+
+def _use(found: KindFindings) -> Text:
+    n = len(found.methods)
+    better, worse = (found.with_verdict(v) for v in (Verdict.BETTER, Verdict.WORSE))
+    plain = (
+        Name(SIMPLE),
+        " (plain features of slide and expression side by side, nothing learned before the"
+        " final ridge model)",
+    )
+    text: list[str] = [Strong("Use"), " ", *([Name(found.use)] if better else plain)]
+    text.append(_reaches(found, found.use))
+    if better:
+        text += [f", {_difference(better[0].found)} over ", *plain, _reaches(found, SIMPLE)]
+    if n:
+        text.append(f". Of {count(n, 'method')} that learn without labels ")
+        if better or worse:
+            text += [*_listed(better, "better"), ", ", *_listed(worse, "worse")]
+        else:
+            text.append("none is shown to be better or worse")
+    return [*text, "."]
+
+
+def _listed(claims: Sequence[Claim], what: str) -> list[str]:
+    """How many are shown to be something, by name if they are few."""
+    if not claims:
+        return [f"none is shown to be {what}"]
+    few = [" (", *names(c.method for c in claims), ")"] if len(claims) <= _FEW else []
+    return [f"{len(claims)} shown to be {what}", *few]
+
+
+def _unproven(found: KindFindings) -> Text:
+    still = found.with_verdict(Verdict.OPEN)
+    if not still:
+        return ()
+    first = still[0]
+    return [
+        Strong("Unproven"),
+        f": {count(len(still), 'method')} may be better or worse than plain features by about"
+        f" {number(found.hidden, 2)}: {_evidence(found)} cannot show less. The best estimate: ",
+        Name(first.method),
+        f" {_difference(first.found)}.",
+    ]
+
+
+def _evidence(found: KindFindings) -> str:
+    """How much there is to show anything with."""
+    tables = found.of.tables
+    events = [table.n_events for table in tables if table.n_events is not None]
+    patients = sum(table.n_patients[1] for table in tables)
+    counts = [count(len(tables), "cohort"), count(patients, "patient")]
+    return ", ".join([*counts, count(sum(events), "event")] if events else counts)
+
+
+def _training(found: KindFindings) -> Text:
+    text: list[str] = []
+    if (claim := found.training) is not None:
+        text += [
+            Strong("Training"),
+            ": ",
+            Name(claim.method),
+            " against its own untrained encoders ",
+        ]
+        text += [f"{_judged(claim)}. "]
+    if found.sides:
+        text += [Strong("Both sides"), ": ", Name(SIMPLE)]
+        for i, claim in enumerate(found.sides):
+            text += ["; " if i else " ", "against ", Name(claim.reference), f" {_judged(claim)}"]
+        text.append(".")
+    return text
+
+
+def _beside(found: KindFindings) -> Text:
+    text: list[str] = []
+    if found.clinical is not None:
+        text += [Strong("Age, sex and stage"), f" alone:{_reaches(found, CLINICAL)}, "]
+        text += ["against ", Name(SIMPLE), f" {_judged(found.clinical)}. "]
+    if found.supervised:
+        best = found.supervised[0]
+        text += [Strong("Supervised"), ", the best: ", Name(best.method)]
+        text += [f"{_reaches(found, best.method)}, {_judged(best)}."]
+    return text
+
+
+def _reaches(found: KindFindings, method: str) -> str:
+    mean = found.mean(method)
+    return "" if np.isnan(mean) else f" {number(mean, 2)} on average"
+
+
+def _difference(found: Pooled) -> str:
+    ends = interval(found.low, found.high, sign=True, digits=2)
+    return f"{number(found.delta, 2, sign=True)} ({ends})"
+
+
+def _judged(claim: Claim) -> str:
+    return f"{_difference(claim.found)}, {_VERDICTS[claim.verdict]}"
+
+
+def _conditions(of: Comparison, found: Findings, control: ControlCheck | None) -> Section:
+    lines: list[Text] = []
+    claims = sum(len(kind.claims) for kind in found.kinds)
+    if claims:
+        lines.append(
+            "In brackets: intervals over cohorts, a primary task each, by a hierarchical model. All"
+            f" {claims} differences of this page lie within theirs with 95 % probability; one is"
+            " claimed where its interval leaves out zero, and nowhere else."
+        )
+    lines.append(f"Data: {'; '.join(_data(of.tables))}.")
+    layouts = sorted({table.layout for kind in of.kinds for table in kind.tables}) or sorted(
+        {table.layout for table in of.tables}
+    )
+    lines.append(
+        f"Protocol {of.protocol}, budget {of.budget} (one setting for every network, untuned),"
+        f" {' or '.join(layouts)}.{_checked(control)}"
+    )
+    lines.append(
+        "Planted cohorts are made by code: they say nothing about cancer."
+        if of.planted
+        else "Not shown: other slide features, other budgets, other hospitals, what helps patients."
+        " A score orders the patients of these cohorts; no treatment follows from it."
+    )
+    return Section((Strong("Conditions."),), tuple(lines))
+
+
+def _data(tables: Iterable[Standing]) -> Iterator[str]:
+    """A text for each sort of features: whose, and what their encoder has seen."""
+    sorts: dict[tuple[str, str], set[str]] = {}
+    for table in tables:
+        encoder = slide_encoder(table.encoder, table.pretrained_on)
+        sorts.setdefault((table.source, encoder), set()).add(table.cohort)
+    for (source, encoder), cohorts in sorts.items():
+        seen = encoder or "what the slide encoder has seen is not declared"
+        yield f"{', '.join(sorted(cohorts))} from {source}, {seen}"
+
+
+def _checked(control: ControlCheck | None) -> str:
+    if control is None or not control.judged:
+        return " Whether anything leaks was not checked with outcomes dealt at random."
+    held = sum(row.at_chance for row in control.judged)
+    return (
+        f" With outcomes dealt at random {held} of {count(len(control.judged), 'method')} stay at"
+        " chance."
+    )
