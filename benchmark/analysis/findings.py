@@ -70,14 +70,16 @@ class KindFindings:
 
     Attributes:
         of: The methods over its cohorts.
-        methods: What learns without labels against the plain features, the best first.
+        reference: What the others are held against: the plain features where they were run.
+        methods: What learns without labels against it, the best first.
         supervised: What is told the outcomes of the training patients, likewise.
-        clinical: Age, sex and stage against the plain features; None where that was not run.
+        clinical: Age, sex and stage against it; None where that was not run.
         training: The method that this project is about against its own encoders before training.
         sides: The plain features of both sides against those of each alone.
     """
 
     of: KindComparison
+    reference: str
     methods: tuple[Claim, ...]
     supervised: tuple[Claim, ...]
     clinical: Claim | None
@@ -92,14 +94,14 @@ class KindFindings:
 
     @property
     def use(self) -> str:
-        """What to use: the plain features, unless a method was shown to be better."""
+        """What to use: the reference, unless a method was shown to be better."""
         first = next(iter(self.methods), None)
         proven = first is not None and first.verdict is Verdict.BETTER
-        return first.method if first is not None and proven else SIMPLE
+        return first.method if first is not None and proven else self.reference
 
     @property
     def hidden(self) -> float:
-        """The difference to plain features that half of the methods may hide: half an interval."""
+        """The difference to the reference that a method may hide: half an interval, the median."""
         widths = [(claim.found.high - claim.found.low) / 2.0 for claim in self.methods]
         return median(widths) if widths else float("nan")
 
@@ -140,16 +142,21 @@ class Findings:
         return tuple(_findings(of, self.level) for of in self.comparisons if any(_questions(of)))
 
 
+def reference_of(of: KindComparison) -> str:
+    """What methods are held against: the plain features, or the reference where they are not."""
+    return SIMPLE if any(entrant.method == SIMPLE for entrant in of.entrants) else REFERENCE
+
+
 def _questions(of: KindComparison) -> Iterator[tuple[str, str]]:
     """Method and reference of each claim about a kind."""
-    roles = {entrant.method: entrant.role for entrant in of.entrants}
-    asked = [(name, SIMPLE) for name, role in roles.items() if role in (RANKED, "supervised")]
-    asked += [(CLINICAL, SIMPLE), (REFERENCE, UNTRAINED), *((SIMPLE, side) for side in SIDES)]
+    roles, to = {entrant.method: entrant.role for entrant in of.entrants}, reference_of(of)
+    asked = [(name, to) for name, role in roles.items() if role in (RANKED, "supervised")]
+    asked += [(CLINICAL, to), (REFERENCE, UNTRAINED), *((SIMPLE, side) for side in SIDES)]
     return (pair for pair in asked if of.pair(*pair).n)
 
 
 def _findings(of: KindComparison, level: float) -> KindFindings:
-    roles = {entrant.method: entrant.role for entrant in of.entrants}
+    roles, to = {entrant.method: entrant.role for entrant in of.entrants}, reference_of(of)
     claims = [Claim(*pair, of.pair(*pair, level)) for pair in _questions(of)]
 
     def against(reference: str, methods: Sequence[str]) -> tuple[Claim, ...]:
@@ -157,13 +164,14 @@ def _findings(of: KindComparison, level: float) -> KindFindings:
         return tuple(sorted(found, key=lambda c: (-c.found.delta, c.method)))
 
     def of_role(role: str) -> tuple[Claim, ...]:
-        return against(SIMPLE, [name for name, its in roles.items() if its == role])
+        return against(to, [name for name, its in roles.items() if its == role])
 
     return KindFindings(
         of=of,
+        reference=to,
         methods=of_role(RANKED),
         supervised=of_role("supervised"),
-        clinical=next(iter(against(SIMPLE, [CLINICAL])), None),
+        clinical=next(iter(against(to, [CLINICAL])), None),
         training=next(iter(against(UNTRAINED, [REFERENCE])), None),
         sides=tuple(claim for side in SIDES for claim in against(side, [SIMPLE])),
     )

@@ -8,10 +8,11 @@ import numpy as np
 
 from benchmark.analysis.ablations import Delta
 from benchmark.analysis.control import ControlCheck, Judged, MethodCheck
+from benchmark.analysis.findings import reference_of
 from benchmark.analysis.missing import Missing
 from benchmark.analysis.optimism import Optimism
 from benchmark.analysis.over_cohorts import Entrant, KindComparison
-from benchmark.analysis.standings import ALPHA, CLINICAL, REFERENCE, SIMPLE, Measure, Row, Standing
+from benchmark.analysis.standings import ALPHA, CLINICAL, REFERENCE, Measure, Row, Standing
 from benchmark.analysis.stats import Estimate, Pooled
 from benchmark.analysis.stats.hierarchical import ROPE
 from benchmark.analysis.training import Unsettled
@@ -266,14 +267,15 @@ def ranking(of: KindComparison, caption: str, level: float) -> Table[Entrant]:
         caption: What the table is of.
         level: Of the intervals, that all on a page hold together.
     """
+    to = reference_of(of)
 
     def against(
         header: str, words: Callable[[Pooled], str], order: Callable[[Pooled], float]
     ) -> Column[Entrant]:
         return measured(
             header,
-            lambda row: words(of.pair(row.method, SIMPLE, level)),
-            lambda row: order(of.pair(row.method, SIMPLE, level)),
+            lambda row: words(of.pair(row.method, to, level)),
+            lambda row: order(of.pair(row.method, to, level)),
             descending=True,
         )
 
@@ -283,7 +285,7 @@ def ranking(of: KindComparison, caption: str, level: float) -> Table[Entrant]:
         choice("role", lambda row: row.role),
         numeric("mean rank", lambda row: row.rank, lambda x: number(x, 1)),
         measured("cohorts", lambda row: f"{row.cohorts}/{len(of.tables)}", lambda r: r.cohorts),
-        against(f"Δ to {SIMPLE} (interval)", over_cohorts, lambda found: found.delta),
+        against(f"Δ to {to} (interval)", over_cohorts, lambda found: found.delta),
         against("P(better)", lambda found: number(found.better, 2), lambda found: found.better),
         against(
             f"P(within ±{ROPE:g})",
@@ -529,8 +531,8 @@ _BRIEF_OPTIMISM: tuple[Column[Optimism], ...] = (
 
 
 def optimism_in_brief(found: Sequence[Optimism]) -> Table[Optimism]:
-    """The gap of the reference method on each task."""
-    rows = [row for row in found if row.method == REFERENCE]
+    """The gap of the reference method on each task, where no outcome was dealt anew."""
+    rows = [row for row in found if row.method == REFERENCE and not row.variant]
     return table("Optimism gap", _BRIEF_OPTIMISM, rows)
 
 

@@ -89,7 +89,7 @@ def _asked(tables: Iterable[Standing]) -> str:
     asked: dict[str, list[str]] = {}
     for table in tables:
         asked.setdefault(question(table), []).append(plain_name(table.cohort))
-    return "; ".join(f"{what} in {_and(cancers)}" for what, cancers in asked.items())
+    return "; ".join(f"{what} in {_and(sorted(cancers))}" for what, cancers in asked.items())
 
 
 def _and(listed: Sequence[str]) -> str:
@@ -103,14 +103,19 @@ def _in_short(kinds: Sequence[KindFindings]) -> Section:
     for found in kinds:
         if better := found.with_verdict(Verdict.BETTER):
             text += ["; " if text else "", *names(claim.method for claim in better)]
-            text += [f" shown to beat plain features in {_called(found).lower()}"]
+            text += [
+                f" {_are(better)} shown to beat ",
+                *_reference(found),
+                f" in {_called(found).lower()}",
+            ]
     if none := [_called(k).lower() for k in kinds if not k.with_verdict(Verdict.BETTER)]:
         n = max(len(found.methods) for found in kinds)
         text += [
             "; " if text else "",
             f"of {count(n, 'method')} that learn from pairs of slide and",
         ]
-        text += [f" expression without labels none is shown to beat plain features in {_and(none)}"]
+        text += [" expression without labels none is shown to beat ", *_reference(kinds[0])]
+        text += [f" in {_and(none)}"]
     return Section(
         ("In short: ", *text, ". Not shown to be better is not shown to be equal: see unproven."),
         (),
@@ -124,15 +129,14 @@ def _called(found: KindFindings) -> str:
 def _use(found: KindFindings) -> Text:
     n = len(found.methods)
     better, worse = (found.with_verdict(v) for v in (Verdict.BETTER, Verdict.WORSE))
-    plain = (
-        Name(SIMPLE),
-        " (plain features of slide and expression side by side, nothing learned before the"
-        " final ridge model)",
-    )
-    text: list[str] = [Strong("Use"), " ", *([Name(found.use)] if better else plain)]
+    text: list[str] = [Strong("Use"), " ", *([Name(found.use)] if better else _explained(found))]
     text.append(_reaches(found, found.use))
     if better:
-        text += [f", {_difference(better[0].found)} over ", *plain, _reaches(found, SIMPLE)]
+        text += [
+            f", {_difference(better[0].found)} over ",
+            *_explained(found),
+            _reaches(found, found.reference),
+        ]
     if n:
         text.append(f". Of {count(n, 'method')} that learn without labels ")
         if better or worse:
@@ -142,12 +146,29 @@ def _use(found: KindFindings) -> Text:
     return [*text, "."]
 
 
+def _reference(found: KindFindings) -> Sequence[str]:
+    plain = found.reference == SIMPLE
+    return ("plain features (", Name(SIMPLE), ")") if plain else (Name(found.reference),)
+
+
+def _explained(found: KindFindings) -> Sequence[str]:
+    what = (
+        " (plain features of slide and expression side by side, nothing learned before the final"
+        " ridge model)"
+    )
+    return (Name(found.reference), what if found.reference == SIMPLE else "")
+
+
 def _listed(claims: Sequence[Claim], what: str) -> list[str]:
     """How many are shown to be something, by name if they are few."""
     if not claims:
         return [f"none is shown to be {what}"]
     few = [" (", *names(c.method for c in claims), ")"] if len(claims) <= _FEW else []
-    return [f"{len(claims)} shown to be {what}", *few]
+    return [f"{len(claims)} {_are(claims)} shown to be {what}", *few]
+
+
+def _are(claims: Sequence[Claim]) -> str:
+    return "is" if len(claims) == 1 else "are"
 
 
 def _unproven(found: KindFindings) -> Text:
@@ -157,7 +178,9 @@ def _unproven(found: KindFindings) -> Text:
     first = still[0]
     return [
         Strong("Unproven"),
-        f": {count(len(still), 'method')} may be better or worse than plain features by about"
+        f": {count(len(still), 'method')} may be better or worse than ",
+        *_reference(found),
+        " by about"
         f" {number(found.hidden, 2)}: {_evidence(found)} cannot show less. The best estimate: ",
         Name(first.method),
         f" {_difference(first.found)}.",
@@ -195,7 +218,7 @@ def _beside(found: KindFindings) -> Text:
     text: list[str] = []
     if found.clinical is not None:
         text += [Strong("Age, sex and stage"), f" alone:{_reaches(found, CLINICAL)}, "]
-        text += ["against ", Name(SIMPLE), f" {_judged(found.clinical)}. "]
+        text += ["against ", Name(found.reference), f" {_judged(found.clinical)}. "]
     if found.supervised:
         best = found.supervised[0]
         text += [Strong("Supervised"), ", the best: ", Name(best.method)]

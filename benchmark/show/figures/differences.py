@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmark.analysis.findings import SIDES, Claim, Findings, KindFindings, Verdict
-from benchmark.analysis.standings import CLINICAL, RANKED, REFERENCE, SIMPLE, UNTRAINED
+from benchmark.analysis.standings import CLINICAL, RANKED, REFERENCE, UNTRAINED
 from benchmark.analysis.stats.hierarchical import ROPE
 from benchmark.show.columns import directed
 from benchmark.show.figures.look import (
@@ -28,7 +28,7 @@ _WIDEST = 0.3
 
 @look()
 def differences(found: Findings) -> Figure | None:
-    """Draw a panel a kind: the difference of every method to the plain features, its interval.
+    """Draw a panel a kind: the difference of every method to the reference, with its interval.
 
     Returns:
         None where nothing was compared.
@@ -52,7 +52,7 @@ def differences(found: Findings) -> Figure | None:
         if not method:
             label.set_fontstyle("italic")
             label.set_color(MUTED)
-    head(figure, f"What methods add to plain features ({SIMPLE}), over cohorts")
+    head(figure, f"What methods add to {found.kinds[0].reference}, over cohorts")
     n = sum(len(kind.claims) for kind in found.kinds)
     caption(
         figure,
@@ -65,11 +65,11 @@ def differences(found: Findings) -> Figure | None:
 
 
 def _claims(kind: KindFindings, level: float) -> dict[str, list[Claim]]:
-    """Against the plain features, under the headings of the figure."""
+    """Against the reference, under the headings of the figure."""
 
     def of(*methods: str) -> list[Claim]:
-        pooled = ((name, kind.of.pair(name, SIMPLE, level)) for name in methods)
-        return [Claim(name, SIMPLE, found) for name, found in pooled if found.n]
+        pooled = ((name, kind.of.pair(name, kind.reference, level)) for name in methods)
+        return [Claim(name, kind.reference, found) for name, found in pooled if found.n]
 
     learned = [entrant.method for entrant in kind.of.entrants if entrant.role == RANKED]
     told = [entrant.method for entrant in kind.of.entrants if entrant.role == "supervised"]

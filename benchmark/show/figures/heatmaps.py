@@ -88,8 +88,8 @@ def ablations(found: Sequence[Delta], parent: str) -> Figure:
     caption(
         figure,
         f"Score of the variant minus that of {parent} on the same folds and seeds; positive (blue)"
-        " is better, whatever the metric's direction. Framed: told apart after Holm's correction"
-        f" over the variants of its row (p < {ALPHA}). All others are not shown to matter, which"
+        " is better, whatever the metric's direction. Framed: told apart with all variants of its"
+        f" row tested at once (p < {ALPHA}). All others are not shown to matter, which"
         f" does not show that they do not. {tests} rows were tested, each by itself.",
     )
     return figure
