@@ -73,7 +73,7 @@ def test_the_readme_shows_the_leaderboard() -> None:
     shown = (
         readme.partition("<!-- leaderboard -->")[2].partition("<!-- /leaderboard -->")[0].strip()
     )
-    assert "| groups | method |" in shown
+    assert shown.startswith("In short: ")
     assert shown.strip() in (ROOT / "leaderboard.md").read_text(encoding="utf-8")
 
 

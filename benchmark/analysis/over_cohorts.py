@@ -217,13 +217,15 @@ class Comparison:
     def kinds(self) -> tuple[KindComparison, ...]:
         """Of each kind that says what a method is worth, the methods over two cohorts or more."""
         setting = (self.planted, self.protocol, self.budget, self.n_folds)
-        every = (KindComparison(k, *setting, _primary(k, self.tables)) for k in useful_kinds())
+        every = (
+            KindComparison(k, *setting, primary_tables(k, self.tables)) for k in useful_kinds()
+        )
         return tuple(
             one for one in every if len(one.tables) >= FEWEST_COHORTS and len(one.entrants) > 1
         )
 
 
-def _primary(kind: str, tables: Iterable[Standing]) -> tuple[Standing, ...]:
+def primary_tables(kind: str, tables: Iterable[Standing]) -> tuple[Standing, ...]:
     """The table of each cohort's primary task."""
     clean: dict[str, dict[str, Standing]] = defaultdict(dict)
     for table in tables:

@@ -40,24 +40,17 @@ _READING = f"""\
 <details><summary>How to read the numbers</summary>
 
 - **best**: of the self-supervised methods, with the 95 % interval of its mean over folds and
-  repeats (corrected for folds that share patients). **tied**: how many of them cannot be told apart
-  from it, itself counted: do not rank those by their scores. **{REFERENCE}**: the score of the
-  method that this project is about. **floor**: the best of what needs no learning: plain features,
-  untrained encoders, age, sex and stage. **supervised**: the best of those that were told the
-  outcomes of the training patients. Floors and supervised references never compete.
-- **Over cohorts**: cohorts are the units, with one primary task a kind (`tasks/suites.toml`), as
-  tasks of one cohort share its patients. **Δ**, its interval, and the probabilities that it is
-  above zero and of no consequence (within ±{ROPE:g}) are those of a hierarchical model; the
-  intervals of a page hold together with 95 % probability. **Mean ranks** and their **groups** (who
-  shares a letter is not told apart; from {FEWEST_FOR_GROUPS} cohorts on) are over the same tasks.
-  Probes and circular labels have no place there.
+  repeats. **tied**: how many of them cannot be told apart from it, itself counted: do not rank
+  those by their scores. **floor**: the best of what learns nothing, plain features and age, sex and
+  stage among it. **supervised**: the best of those that were told outcomes. Neither competes.
 - ↑: higher is better. **⚠**: a circular label, called from what the methods see.
-- The pages of tables have every method, **Δ** to `{REFERENCE}` on the same folds, and what they
-  **could show**: about smaller differences nothing is known. Interval, p and that hold for all
-  methods of a table at once. **∅** found nothing: the same prediction for every patient. The csv
-  files beside them have all other metrics, costs and digits.
-- Protocols: `strict` fits everything, genes and penalties included, on training patients alone.
-  `paper` re-enacts a published protocol, leaks included. They never share a table.
+- Over cohorts one primary task a kind counts (`tasks/suites.toml`), as tasks of one cohort share
+  its patients; no consequence: within ±{ROPE:g}. Mean ranks group methods from
+  {FEWEST_FOR_GROUPS} cohorts on.
+- Pages have every method, its **Δ** to `{REFERENCE}` and what that **could show**, for all methods
+  of a table at once. **∅** found nothing: one prediction for everybody. Files in csv have the rest.
+- `strict` fits everything, genes and penalties included, on training patients alone; `paper`
+  re-enacts a published protocol, leaks included. They never share a table.
 
 </details>
 """
@@ -85,9 +78,9 @@ class Leaderboard:
 
     @property
     def source(self) -> str:
-        """What a figure says that it was drawn from: a hash of everything that is said."""
-        said = "\n".join([self.front, *self.tables.values()])
-        return f"leaderboard {hashlib.sha256(said.encode()).hexdigest()[:16]}"
+        """What a figure says that it was drawn from: a hash of all numbers, and of no word."""
+        numbers = "".join(text for name, text in self.tables.items() if name.endswith(".csv"))
+        return f"leaderboard {hashlib.sha256(numbers.encode()).hexdigest()[:16]}"
 
 
 def render(board: Board, folder: str = "results/tables", figure: str = "") -> Leaderboard:
@@ -105,7 +98,8 @@ def render(board: Board, folder: str = "results/tables", figure: str = "") -> Le
         return Leaderboard("# Leaderboard\n\nThere are no records.\n", {})
     main = [table for one in board.main for table in one.tables]
     every = [table for table in board.standings if not is_control(table)]
-    others = [table for table in every if table not in main]
+    keys = {table.key for table in main}
+    others = [table for table in every if table.key not in keys]
     first = next(iter(board.main), None)
     pages = {
         **_pages(main, _of_kind, ()),
@@ -119,7 +113,7 @@ def render(board: Board, folder: str = "results/tables", figure: str = "") -> Le
     text = "\n".join(_first_screen(board, first)).strip() if first else ""
     front = ["# Leaderboard\n", f"{text}\n"]
     if first:
-        if figure:
+        if figure and Findings(first.kinds).kinds:
             front.append(f"![What methods add to plain features, over cohorts]({figure})\n")
         front += [_READING, *_tasks(first, folder)]
         front += ["## Cohorts\n", grid(columns.sources(first.tables), View.MARKDOWN)]

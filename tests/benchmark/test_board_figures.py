@@ -57,6 +57,9 @@ def test_figures_are_drawn_checked_and_taken_away(tmp_path: Path) -> None:
     assert (figures / "map-of-mine.svg").exists()
 
 
-def test_a_leaderboard_says_what_it_is_by_what_it_says() -> None:
-    board = render(Board(fake()))
-    assert board.source != Leaderboard(board.front + " ", board.tables).source
+def test_a_leaderboard_says_what_it_is_by_its_numbers() -> None:
+    frame = fake()
+    board = render(Board(frame))
+    assert board.source == Leaderboard(board.front + " ", board.tables).source
+    frame["value"] += 0.001
+    assert board.source != render(Board(frame)).source

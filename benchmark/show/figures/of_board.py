@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from benchmark.analysis.board import Board
 from benchmark.analysis.findings import Findings
+from benchmark.analysis.over_cohorts import primary_tables
 from benchmark.analysis.standings import SIMPLE, Standing
 from benchmark.show.drawn import saved_figures
 from benchmark.show.figures import (
@@ -25,6 +26,7 @@ from benchmark.show.figures import (
 )
 from benchmark.show.figures.look import svg
 from benchmark.show.leaderboard import FIRST
+from tasks.suites import useful_kinds
 
 
 def draw(board: Board, source: str, folder: Path) -> list[Path]:
@@ -61,12 +63,12 @@ def _figures(board: Board) -> Iterator[tuple[str, Figure]]:
             sort = "planted" if one.planted else "real"
             if diagram := diagram_of_many(one):
                 yield _name("ranks", one.kind, sort, one.budget, one.n_folds), diagram
-            if not one.planted:
-                for table in one.tables:
-                    yield from _of_primary(table, predicted)
-    for every in board.main:
-        if not every.planted and (map_ := scores(every.tables)):
+    for every in (one for one in board.main if not one.planted):
+        if map_ := scores(every.tables):
             yield _name("methods-on-tasks", every.budget, every.n_folds), map_
+        for kind in useful_kinds():
+            for table in primary_tables(kind, every.tables):
+                yield from _of_primary(table, predicted)
     for traded in tradeoffs(table for one in board.main for table in one.tables):
         table = traded.table
         yield _name(table.task, table.budget, table.n_folds), retention(traded)
