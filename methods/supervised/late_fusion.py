@@ -63,11 +63,11 @@ class SideModel:
             return cls(scaler, model.coefficients, model.intercepts)
         time, event = target.values.T
         cox = fit_ridge_cox(X, time, event.astype(bool), target.folds)
-        risk = cox.risk(X)
-        # A side that was found to say nothing has no spread, and adds nothing.
+        # A side that was found to say nothing has no effect, and adds nothing.
+        risk = cox.effect * cox.risk(X)
         spread = risk.std() or 1.0
-        shift = np.array([cox.offset + risk.mean()])
-        return cls(scaler, cox.coefficients[None] / spread, -shift / spread)
+        shift = np.array([cox.effect * cox.offset + risk.mean()])
+        return cls(scaler, cox.effect * cox.coefficients[None] / spread, -shift / spread)
 
     def predict(self, raw: NDArray[np.float32]) -> Matrix:
         """Standardised risks [n, 1], or logarithms of probabilities [n, classes]."""

@@ -20,8 +20,9 @@ from tasks.heads.newton import minimise
 # Penalties per training event and per feature. A standardised feature carries about one unit of
 # information per event and p of them at most p, so 10 shrinks everything to nothing and 1e-4
 # leaves all but the directions without variance alone, for any width and any cohort. Infinity is
-# the model without effects: where features do not help, even slightly shrunk noise would still
-# rank the patients, and permuted outcomes would give C of 0.5 +- 0.04 instead of close to 0.5.
+# the model without effects: it gives the survival curves where features do not help. The risks, by
+# which patients are ranked, are those of the best finite penalty: a prediction that is the same for
+# everybody would pass for a precise score of a half.
 PENALTIES: tuple[float, ...] = (np.inf, *(10.0 ** (step / 2) for step in range(2, -9, -1)))
 
 # Above this width a Hessian costs more than the gradients that do without it.
@@ -107,8 +108,9 @@ class RidgeCox:
         coefficients: Log hazard ratio per unit of each feature, [p].
         offset: Linear predictor at the features' training means; subtracted.
         times: Distinct event times in training, rising, [m], months.
-        cumulative_hazard: Breslow's baseline cumulative hazard at these times, [m].
-        penalty: The penalty that was chosen, per event and feature.
+        cumulative_hazard: Efron's baseline cumulative hazard at these times, [m].
+        penalty: The best finite penalty, per event and feature.
+        effect: 1, or 0 where an infinite penalty is better: survival functions know no features.
     """
 
     coefficients: Vector
@@ -116,6 +118,7 @@ class RidgeCox:
     times: Vector
     cumulative_hazard: Vector
     penalty: float
+    effect: float
 
     def risk(self, X: Matrix) -> Vector:
         """Log hazard relative to the average training patient, [n]; higher dies sooner."""
@@ -131,10 +134,10 @@ class RidgeCox:
         After the last event in training it stays where that event left it.
         """
         steps = np.append(0.0, self.cumulative_hazard)
-        baseline = steps[np.searchsorted(self.times, times, side="right")]
+        of_average = steps[np.searchsorted(self.times, times, side="right")]
         # beyond exp(700) lies overflow; the survival is zero long before
-        hazard_ratio = np.exp(np.minimum(self.risk(X), 700.0))
-        return np.exp(-np.outer(hazard_ratio, baseline))
+        hazard_ratio = np.exp(np.minimum(self.effect * self.risk(X), 700.0))
+        return np.exp(-np.outer(hazard_ratio, of_average))
 
     def state(self) -> dict[str, Vector]:
         """Everything that was fitted, by name."""
@@ -144,6 +147,7 @@ class RidgeCox:
             "times": self.times,
             "cumulative_hazard": self.cumulative_hazard,
             "penalty": np.array([self.penalty]),
+            "effect": np.array([self.effect]),
         }
 
 
@@ -194,7 +198,8 @@ def fit_ridge_cox(
         penalties: Candidates per event and feature, falling; one alone is taken as given.
 
     Returns:
-        The model fitted on all of these patients with the best penalty; of equals, the largest.
+        The model fitted on all of these patients with the best finite penalty; of equals, the
+        largest.
     """
     falling = np.argsort(-time, kind="stable")
     X, time, event, folds = X[falling], time[falling], event[falling], folds[falling]
@@ -202,7 +207,7 @@ def fit_ridge_cox(
     Z, V = rotate(Z, wide=WIDE)
     everyone = RiskSets.of(time, event)
     width = X.shape[1]
-    best = 0
+    best, effect = 0, 1.0
     if len(penalties) > 1:
         criterion = np.zeros(len(penalties))
         for fold in np.unique(folds):
@@ -212,12 +217,15 @@ def fit_ridge_cox(
             for i, beta in enumerate(fit_path(Z[rest], without, scaled)):
                 criterion[i] += everyone.log_likelihood(Z @ beta)
                 criterion[i] -= without.log_likelihood(Z[rest] @ beta)
-        best = int(np.argmax(criterion))
+        finite = np.isfinite(penalties)
+        effect = float(finite[np.argmax(criterion)])
+        best = int(np.argmax(np.where(finite, criterion, -np.inf))) if finite.any() else 0
     scaled = [penalty * everyone.n_events * width for penalty in penalties[: best + 1]]
     beta = fit_path(Z, everyone, scaled)[-1]
     coefficients = (beta if V is None else V @ beta) / scale
-    times, hazard = _baseline(everyone, time, Z @ beta)
-    return RidgeCox(coefficients, float(mean @ coefficients), times, hazard, penalties[best])
+    times, hazard = baseline(everyone, time, effect * (Z @ beta))
+    offset = float(mean @ coefficients)
+    return RidgeCox(coefficients, offset, times, hazard, penalties[best], effect)
 
 
 def _newton(Z: Matrix, risk_sets: RiskSets, penalty: float, start: Vector) -> Vector:
@@ -260,8 +268,27 @@ def _descent(Z: Matrix, risk_sets: RiskSets, penalty: float, start: Vector) -> V
     return np.asarray(solution.x * unit)
 
 
-def _baseline(risk_sets: RiskSets, time: Vector, eta: Vector) -> tuple[Vector, Vector]:
-    """Distinct event times, rising, and Breslow's cumulative hazard of a patient with eta 0."""
+def baseline(risk_sets: RiskSets, time: Vector, eta: Vector) -> tuple[Vector, Vector]:
+    """Distinct event times, rising, and Efron's cumulative hazard of a patient with eta 0.
+
+    Of d patients who die at one time, the risk set loses the average of them with each death. The
+    hazard is that much above Breslow's, which matters where times are whole years.
+
+    Args:
+        risk_sets: Of n patients in the order of falling time.
+        time: Theirs, [n].
+        eta: Their linear predictors, [n].
+
+    Source:
+        Efron, JASA 72:557 (1977); Therneau and Grambsch, Modeling survival data (2000), appendix E.
+    """
     at_risk = np.exp(np.logaddexp.accumulate(eta)[risk_sets.last])
-    times = time[risk_sets.last]
-    return times[::-1].copy(), np.cumsum((risk_sets.deaths / at_risk)[::-1])
+    dying = np.bincount(
+        risk_sets.first[risk_sets.event], np.exp(eta[risk_sets.event]), len(risk_sets.deaths)
+    )
+    # one row a death, in the order of its time
+    of_death = np.repeat(np.arange(len(at_risk)), risk_sets.deaths.astype(int))
+    before = np.arange(len(of_death)) - np.searchsorted(of_death, of_death)
+    left = at_risk[of_death] - before / risk_sets.deaths[of_death] * dying[of_death]
+    hazard = np.bincount(of_death, 1.0 / left, len(at_risk))
+    return time[risk_sets.last][::-1].copy(), np.cumsum(hazard[::-1])

@@ -82,7 +82,7 @@ class MissingModality(Task[Views]):
     """
 
     kind = "missing-modality"
-    version = 2
+    version = 3
     metrics = tuple(
         concordance(f"concordance_{known}", partial(_concordance, known)) for known in KNOWN
     )

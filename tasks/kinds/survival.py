@@ -17,7 +17,7 @@ from tasks.embeddings import Embeddings
 from tasks.heads.hazard import fit_discrete_hazard
 from tasks.heads.inputs import Matrix, Vector
 from tasks.kinds.instances import OfEndpoints
-from tasks.metrics.calibration import d_calibration_p
+from tasks.metrics.calibration import integrated_calibration_index, slope_error
 from tasks.metrics.time_to_event import (
     Outcomes,
     auc_at,
@@ -25,7 +25,6 @@ from tasks.metrics.time_to_event import (
     harrell_c,
     ibs,
     ibs_kaplan_meier,
-    logrank_p,
     skill,
     time_grid,
     uno_c,
@@ -60,14 +59,14 @@ class Prognosis:
         X: Embeddings of the test patients, [n, p].
         train: Outcomes of the training patients.
         test: Of the test patients.
-        median: Of the training patients' risks: above it lies the group of high risk.
+        survival: Predicted of each test patient at each of `MONTHS`, [n, len(MONTHS)].
     """
 
     head: Head
     X: Matrix
     train: Outcomes
     test: Outcomes
-    median: float
+    survival: Matrix
 
     @cached_property
     def risk(self) -> Vector:
@@ -95,8 +94,13 @@ def _auc(i: int, p: Prognosis) -> float:
     return auc_at(p.train, p.test, p.risks[:, i], MONTHS[i])
 
 
-def _d_calibration_p(p: Prognosis) -> float:
-    return d_calibration_p(p.test, p.head.survival(p.X, p.test.time).diagonal())
+def _ici(i: int, p: Prognosis) -> float:
+    return integrated_calibration_index(p.train, p.test, 1.0 - p.survival[:, i], MONTHS[i])
+
+
+def _slope_error(p: Prognosis) -> float:
+    middle = float(np.median(p.train.time[p.train.event]))
+    return slope_error(p.test, 1.0 - p.head.survival(p.X, [middle])[:, 0])
 
 
 class TimeToEvent(OfEndpoints[Prognosis]):
@@ -105,7 +109,7 @@ class TimeToEvent(OfEndpoints[Prognosis]):
     Patients count if they have a joint embedding and a known outcome. With fewer than
     `MIN_EVENTS` training events nothing is fitted and every score is skipped with that reason.
     The AUC needs a month before the training horizon with deaths before and survivors after it,
-    the log-rank test two groups, D-calibration 50 patients; else that score alone is skipped.
+    calibration ten events and predictions that differ; else that score alone is skipped.
 
     The integrated Brier score has no upper bound: its weights, inverse probabilities of being
     followed, go up to ten.
@@ -119,8 +123,8 @@ class TimeToEvent(OfEndpoints[Prognosis]):
         explained("ibs_skill", lambda p: skill(*p.brier)),
         *(concordance(f"auc_{month}m", partial(_auc, i)) for i, month in enumerate(MONTHS)),
         concordance("auc_mean", lambda p: auc_mean(p.train, p.test, p.risks, MONTHS)),
-        Metric("logrank_p", False, 0.5, UNIT, lambda p: logrank_p(p.test, p.risk > p.median)),
-        Metric("d_calibration_p", True, None, UNIT, _d_calibration_p),
+        Metric("slope_error", False, None, (0.0, inf), _slope_error),
+        *(Metric(f"ici_{m}m", False, None, UNIT, partial(_ici, i)) for i, m in enumerate(MONTHS)),
     )
 
     @abstractmethod
@@ -133,9 +137,8 @@ class TimeToEvent(OfEndpoints[Prognosis]):
         both = Followed.of(*parts(embeddings, split, endpoint.patients), endpoint)
         both.check()
         test, head = both.test, self.fit_head(both)
-        median = float(np.median(head.risk(both.train.X)))
-        prognosis = Prognosis(head, test.X, both.train_outcomes, both.test_outcomes, median)
         survival = head.survival(test.X, MONTHS)
+        prognosis = Prognosis(head, test.X, both.train_outcomes, both.test_outcomes, survival)
         return Predicted(
             prognosis,
             {
@@ -153,7 +156,7 @@ class Survival(TimeToEvent):
     """Time to an event by ridge Cox regression."""
 
     kind = "survival"
-    version = 2
+    version = 3
     whole = True  # which endpoint a paper reports is chosen too often by what comes out
 
     def fit_head(self, both: Followed) -> Head:
@@ -165,7 +168,7 @@ class SurvivalDiscrete(TimeToEvent):
     """Time to an event by ridge logistic hazards in intervals, as the field's probes have it."""
 
     kind = "survival-discrete"
-    version = 3
+    version = 4
 
     def fit_head(self, both: Followed) -> Head:
         """Ridge logistic hazards in quartiles of the training event times."""

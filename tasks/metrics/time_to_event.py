@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sksurv.compare import compare_survival
 from sksurv.metrics import concordance_index_ipcw, cumulative_dynamic_auc, integrated_brier_score
 from sksurv.nonparametric import kaplan_meier_estimator
 from sksurv.util import Surv
@@ -186,33 +185,6 @@ def _dynamic_auc(
         train.structured(), followed.structured(), risks, months, tied_tol=TIED
     )
     return areas, mean
-
-
-def logrank_p(test: Outcomes, high: NDArray[np.bool_]) -> float:
-    """Probability of two survival curves this different if the groups were alike (log-rank).
-
-    It is two-sided: a small one says that the groups differ, not that `high` dies sooner.
-
-    Args:
-        test: Judged.
-        high: Whether a patient belongs to the group of high risk, [n].
-
-    Raises:
-        Undefined: One group is empty, or no event happens while both are at risk.
-    """
-    if high.all() or not high.any():
-        raise Undefined("all test patients are on one side of the training median risk")
-    if not _informative(test, high):
-        raise Undefined("no event among the test patients while both risk groups are at risk")
-    return float(compare_survival(test.structured(), high)[1])
-
-
-def _informative(test: Outcomes, high: NDArray[np.bool_]) -> bool:
-    """Whether some moment's deaths could have been of either group: else the variance is zero."""
-    moments, deaths = np.unique(test.time[test.event], return_counts=True)
-    at_risk = test.time >= moments[:, None]
-    low_n, high_n = (at_risk & ~high).sum(axis=1), (at_risk & high).sum(axis=1)
-    return bool(((low_n > 0) & (high_n > 0) & (deaths < low_n + high_n)).any())
 
 
 def time_grid(train: Outcomes, test: Outcomes) -> Vector:

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lifelines import NelsonAalenFitter
 from numpy.testing import assert_allclose
 from scipy.optimize import approx_fprime
 from sksurv.linear_model import CoxPHSurvivalAnalysis
 from sksurv.util import Surv
 
-from tasks.heads.cox import PENALTIES, RiskSets, fit_path, fit_ridge_cox
+from tasks.heads.cox import PENALTIES, RiskSets, baseline, fit_path, fit_ridge_cox
 from tasks.heads.inputs import rotate, standardise
 
 Data = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -90,10 +91,9 @@ def test_derivatives_are_those_of_the_likelihood(rows: list[tuple[int, bool]], s
     assert_allclose(hessian, -slope, atol=1e-4)
 
 
-@pytest.mark.parametrize("tick", [0.0, 5.0], ids=["distinct", "tied"])
 @pytest.mark.parametrize(("n", "p"), [(150, 8), (60, 100)], ids=["tall", "wide"])
-def test_survival_functions_equal_scikit_survival(tick: float, n: int, p: int) -> None:
-    X, time, event = planted(n, p, tick=tick)
+def test_survival_functions_equal_scikit_survival(n: int, p: int) -> None:
+    X, time, event = planted(n, p)
     relative = 0.1
     head = fit_ridge_cox(X, time, event, np.arange(n) % 5, [relative])
     Z, mean, scale = standardise(X)
@@ -107,10 +107,34 @@ def test_survival_functions_equal_scikit_survival(tick: float, n: int, p: int) -
     assert_allclose(head.survival(new, [0.0]), 1)
 
 
+def test_the_baseline_of_tied_deaths_is_efrons() -> None:
+    """Therneau and Grambsch, appendix E.1: r = exp(1.676857), increments at 1, 6 and 9."""
+    time = np.array([9.0, 8.0, 6.0, 6.0, 1.0, 1.0])
+    event = np.array([True, False, True, True, True, False])
+    x = np.array([0.0, 0.0, 1.0, 0.0, 1.0, 1.0])
+    beta = 1.676857
+    r = np.exp(beta)
+    moments, hazard = baseline(RiskSets.of(time, event), time, beta * x)
+    assert moments.tolist() == [1.0, 6.0, 9.0]
+    steps = [1 / (3 * r + 3), 1 / (r + 3) + 2 / (r + 5), 1.0]
+    assert_allclose(hazard, np.cumsum(steps), rtol=1e-12)
+
+
+def test_without_features_it_is_fleming_and_harringtons() -> None:
+    """As lifelines has it: of d deaths among n, 1 / n + .. + 1 / (n - d + 1)."""
+    _, time, event = planted(80, 1, tick=12.0)
+    falling = np.argsort(-time, kind="stable")
+    sets = RiskSets.of(time[falling], event[falling])
+    moments, hazard = baseline(sets, time[falling], np.zeros(80))
+    theirs = NelsonAalenFitter(nelson_aalen_smoothing=True).fit(time, event)
+    assert_allclose(hazard, theirs.cumulative_hazard_at_times(moments), rtol=1e-9)
+    assert (sets.deaths > 1).any()
+
+
 def test_penalty_is_the_best_by_the_criterion_written_out() -> None:
     X, time, event = planted(90, 5, seed=3, tick=1.0)
     folds = np.arange(90) % 5
-    chosen = fit_ridge_cox(X, time, event, folds).penalty
+    chosen = fit_ridge_cox(X, time, event, folds)
     Z, _, _ = standardise(X)
 
     def likelihood(rows: np.ndarray, beta: np.ndarray) -> float:
@@ -130,7 +154,8 @@ def test_penalty_is_the_best_by_the_criterion_written_out() -> None:
             total += likelihood(np.ones(90, bool), beta) - likelihood(rest, beta)
         return total
 
-    assert chosen == max(PENALTIES, key=criterion)
+    assert chosen.penalty == max(PENALTIES[1:], key=criterion)
+    assert chosen.effect == float(np.isfinite(max(PENALTIES, key=criterion)))
 
 
 def test_noise_is_shrunk_and_signal_is_not() -> None:
@@ -138,9 +163,13 @@ def test_noise_is_shrunk_and_signal_is_not() -> None:
     folds = np.arange(300) % 5
     noise = np.random.default_rng(5).normal(size=(300, 10))
     head = fit_ridge_cox(noise, time, event, folds)
-    assert head.penalty == np.inf
-    assert not head.coefficients.any()
-    assert fit_ridge_cox(X, time, event, folds).penalty < 1
+    assert head.effect == 0.0
+    assert head.penalty == PENALTIES[1]
+    # ranks are kept, the survival functions are those of the cohort
+    assert len(set(head.risk(noise))) == 300
+    assert (head.survival(noise, [24.0]) == head.survival(noise[:1], [24.0])).all()
+    found = fit_ridge_cox(X, time, event, folds)
+    assert (found.effect, found.penalty < 1) == (1.0, True)
 
 
 @pytest.mark.parametrize("value", [0.0, 0.1, -1e6])

@@ -7,10 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from lifelines.statistics import logrank_test
 from lifelines.utils import concordance_index
 from numpy.testing import assert_allclose
-from scipy.stats import chi2, chisquare
 from sklearn.metrics import roc_auc_score
 from sksurv.metrics import (
     concordance_index_censored,
@@ -20,7 +18,6 @@ from sksurv.metrics import (
 )
 from sksurv.nonparametric import kaplan_meier_estimator
 
-from tasks.metrics.calibration import d_calibration_counts, d_calibration_p
 from tasks.metrics.time_to_event import (
     Outcomes,
     auc_at,
@@ -29,7 +26,6 @@ from tasks.metrics.time_to_event import (
     horizon,
     ibs,
     ibs_kaplan_meier,
-    logrank_p,
     median_follow_up,
     skill,
     time_grid,
@@ -213,85 +209,6 @@ def test_deaths_after_the_month_need_no_weight() -> None:
     train = outcomes([5, 10, 20, 30, 40], [1, 0, 0, 1, 0])
     late = outcomes([3, 50, 60], [1, 1, 1])  # later than anybody in training
     assert auc_at(train, late, np.array([2.0, 1.0, 0.0]), 12) == 1
-
-
-@settings(max_examples=60)
-@given(cohorts(min_size=2), st.integers(0, 99))
-def test_logrank_equals_lifelines(test: Outcomes, seed: int) -> None:
-    high = np.random.default_rng(seed).random(len(test.time)) < 0.5
-    try:
-        value = logrank_p(test, high)
-    except Undefined:
-        return
-    low = ~high
-    theirs = logrank_test(
-        test.time[high],
-        test.time[low],
-        event_observed_A=test.event[high],
-        event_observed_B=test.event[low],
-    ).p_value
-    assert value == pytest.approx(theirs, abs=1e-9)
-
-
-def test_logrank_by_hand_and_reasons() -> None:
-    # at 1: one of two dies, 1/2 expected in `high`, variance 1/4; at 2 nobody is left to compare
-    pair = outcomes([1, 2], [1, 1])
-    high = np.array([True, False])
-    assert logrank_p(pair, high) == pytest.approx(chi2.sf(0.5**2 / 0.25, 1), abs=1e-12)
-    with pytest.raises(Undefined, match="one side of the training median"):
-        logrank_p(pair, np.array([True, True]))
-    with pytest.raises(Undefined, match="while both risk groups are at risk"):
-        logrank_p(outcomes([1, 2], [0, 1]), high)
-    with pytest.raises(Undefined, match="while both risk groups are at risk"):
-        logrank_p(outcomes([3, 3], [1, 1]), high)  # everybody dies at once
-
-
-def test_d_calibration_counts_by_hand() -> None:
-    some = outcomes([1, 2, 3, 4], [1, 0, 0, 1])
-    # events at 0.95 and 0; a censored 0.25: 0.05 of 0.25 in the third bin, 0.1 in each below;
-    # a censored 0 can only die at 0
-    counts = d_calibration_counts(some, np.array([0.95, 0.25, 0.0, 0.0]))
-    assert_allclose(counts, [0.4 + 1 + 1, 0.4, 0.2, 0, 0, 0, 0, 0, 0, 1], atol=1e-12)
-
-
-@settings(max_examples=60)
-@given(st.integers(0, 999), st.integers(50, 120), st.sampled_from([0.0, 0.3, 0.95]))
-def test_d_calibration_equals_scipy_on_the_textbook_loop(seed: int, n: int, share: float) -> None:
-    rng = np.random.default_rng(seed)
-    survived = rng.choice([0.0, 0.05, 0.5, 0.999, 1.0, rng.random()], n)
-    event = rng.random(n) >= share
-    event[0] = True
-    counts = np.zeros(10)
-    for s, e in zip(survived, event, strict=True):
-        own = min(int(s * 10), 9)
-        if e:
-            counts[own] += 1
-            continue
-        if s == 0:
-            counts[0] += 1
-            continue
-        counts[own] += (s - own / 10) / s
-        counts[:own] += 0.1 / s
-    ours = Outcomes(np.ones(n), event)
-    assert_allclose(d_calibration_counts(ours, survived), counts, atol=1e-9)
-    assert counts.sum() == pytest.approx(n)
-    assert d_calibration_p(ours, survived) == pytest.approx(chisquare(counts).pvalue, abs=1e-9)
-
-
-def test_d_calibration_tells_right_curves_from_wrong_ones() -> None:
-    rng = np.random.default_rng(0)
-    scale, censoring = rng.uniform(10, 90, 2000), rng.exponential(60, 2000)
-    death = rng.exponential(scale)
-    some = Outcomes(np.minimum(death, censoring), death <= censoring)
-    assert d_calibration_p(some, np.exp(-some.time / scale)) > 0.05
-    assert d_calibration_p(some, np.exp(-2 * some.time / scale)) < 1e-6
-
-
-def test_d_calibration_reasons() -> None:
-    with pytest.raises(Undefined, match="49 test patients, 50 needed"):
-        d_calibration_p(outcomes([1] * 49, [1] * 49), np.full(49, 0.5))
-    with pytest.raises(Undefined, match="no event"):
-        d_calibration_p(outcomes([1] * 50, [0] * 50), np.full(50, 0.5))
 
 
 @settings(max_examples=50)
