@@ -1,9 +1,11 @@
 """Ray Tune runs the trials of a plan, in the driver process of a sweep."""
 
 import logging
+import os
 import signal
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,10 @@ _QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR
 
 RAY_STARTS = 3
 """How often Ray is started on this machine until its node is there within Ray's 30 s."""
+
+_TOO_LONG = "AF_UNIX path length"
+_LONGEST_FOLDER = 30
+"""Characters of the folder in which Ray makes its own: a socket's path has 107 at most."""
 
 _UNUSED = ("start_monitor", "start_log_monitor", "start_api_server")
 """What Ray starts beside a node and its store of actors, each a Python process: what scales a
@@ -166,9 +172,15 @@ def _start(workers: int | None, tell: Tell) -> None:
         setattr(Node, name, lambda *_args, **_options: None)
     for number in range(RAY_STARTS):
         try:
-            ray.init("local", num_cpus=workers, include_dashboard=False, **_QUIET)
+            with _short_sockets():
+                ray.init("local", num_cpus=workers, include_dashboard=False, **_QUIET)
         except Exception as error:
             ray.shutdown()
+            if _TOO_LONG in str(error):
+                raise MachineError(
+                    "Ray did not start: the folder of its sockets has too long a name; set "
+                    f"RAY_TMPDIR to one of at most {_LONGEST_FOLDER} characters"
+                ) from error
             if number == RAY_STARTS - 1:
                 words = str(error).split()
                 raise MachineError(
@@ -180,6 +192,23 @@ def _start(workers: int | None, tell: Tell) -> None:
     node = psutil.Process()
     names = ("gcs_server", "raylet")
     tell(Started({p.name(): p.pid for p in node.children() if p.name() in names}))
+
+
+@contextmanager
+def _short_sockets() -> Iterator[None]:
+    """Batch systems name TMPDIR so that a socket's path in it exceeds what systems allow.
+
+    Ray takes the system's folder where neither is set; RAY_TMPDIR is whoever's sets it.
+    """
+    named = os.environ.get("TMPDIR", "")
+    if "RAY_TMPDIR" in os.environ or len(named) <= _LONGEST_FOLDER:
+        yield
+        return
+    del os.environ["TMPDIR"]
+    try:
+        yield
+    finally:
+        os.environ["TMPDIR"] = named
 
 
 def _connect(address: str) -> None:

@@ -1,5 +1,6 @@
 """A run as a value: what was asked is resolved, planned and computed; words belong to others."""
 
+import os
 import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -19,7 +20,7 @@ from benchmark.engine.messages import Lost, Setting
 from benchmark.engine.overrides import configured
 from benchmark.engine.plan import Plan, Request, Trial, longest_first, make_plan
 from benchmark.engine.sweep import sweeping
-from benchmark.engine.tracking import Tracker
+from benchmark.engine.tracking import Tracker, follow_moved_folder
 from benchmark.records.protocol import Control, Tuning
 from benchmark.records.schema import Predictions, TrialRecord
 from benchmark.records.segments import Stamps
@@ -68,7 +69,8 @@ class RunOptions:
         workers: Trials at a time, None for all CPUs of this machine or of the cluster.
         address: A Ray cluster, or None.
         results: The results folder.
-        tracking_uri: An MLflow server or database, or None for a file in `results`.
+        tracking_uri: An MLflow server or database; None for that of the environment variable
+            MLFLOW_TRACKING_URI, or else a file in `results`.
         overwrite: Do again what is there.
         retry_failed: Do again what failed.
         device: A torch device.
@@ -367,10 +369,11 @@ def _sweep(
     # Here and not above: it costs seconds that a run with nothing to do need not pay.
     from benchmark.engine.trial import lost_record  # noqa: PLC0415
 
-    uri, artifacts = options.tracking_uri, None
-    if uri is None:
-        uri = f"sqlite:///{store.folder / 'mlflow.db'}"
-        artifacts = (store.folder / "mlartifacts").as_uri()
+    uri, artifacts = options.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI"), None
+    if not uri:
+        database = store.folder / "mlflow.db"
+        uri, artifacts = f"sqlite:///{database}", (store.folder / "mlartifacts").as_uri()
+        follow_moved_folder(database, artifacts)
     parameters = {
         "methods": options.methods,
         "tasks": options.tasks,

@@ -4,10 +4,12 @@ import logging
 import os
 import queue
 import re
+import sqlite3
 import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,28 @@ SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
 }
 EXPERIMENT = "mirror-bench"
+
+
+def follow_moved_folder(database: Path, artifacts: str) -> None:
+    """Tell a results folder's own database where its artefacts are, if the folder was moved.
+
+    MLflow keeps whole addresses, and would write to where the folder once was.
+
+    Args:
+        database: MLflow's file; nothing is done where there is none.
+        artifacts: The address of the folder's artefacts.
+    """
+    if not database.is_file():
+        return
+    with closing(sqlite3.connect(database)) as connection, suppress(sqlite3.Error), connection:
+        query = "SELECT DISTINCT artifact_location FROM experiments WHERE name = ?"
+        for (old,) in connection.execute(query, (EXPERIMENT,)).fetchall():
+            for table, column in (("experiments", "artifact_location"), ("runs", "artifact_uri")):
+                connection.execute(
+                    f"UPDATE {table} SET {column} = ? || substr({column}, ?) "  # noqa: S608
+                    f"WHERE substr({column}, 1, ?) = ? AND ? <> ?",
+                    (artifacts, len(old) + 1, len(old), old, old, artifacts),
+                )
 
 
 class Tracker:

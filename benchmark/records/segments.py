@@ -10,6 +10,7 @@ A line begins with its schema and ends with the CRC-32 of all before it, so that
 is noticed.
 """
 
+import codecs
 import errno
 import gzip
 import json
@@ -168,9 +169,13 @@ def encoded(line: Record) -> bytes:
 def decoded(text: bytes, model: type[_R]) -> _R:
     """The inverse of `encoded`; lines of older schemas are migrated.
 
+    An editor or a checkout may have put a byte-order mark before it, and a carriage return behind.
+
     Raises:
         ValueError: What is wrong with the line.
     """
+    text = text.removeprefix(codecs.BOM_UTF8)
+    text = text[:-2] + b"\n" if text.endswith(b"\r\n") else text
     head, tail = text[:-_TAIL_LENGTH], _TAIL.fullmatch(text[-_TAIL_LENGTH:])
     if tail is not None and zlib.crc32(head) != int(tail[1], 16):
         raise ValueError("expected what its checksum was made of, found other content")

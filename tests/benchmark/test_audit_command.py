@@ -211,7 +211,7 @@ def test_the_documented_keys(tmp_path: Path) -> None:
     code, report = run(path)
     assert code == 1
     assert list(report) == [
-        "version", "path", "target", "leaks", "counts", "findings", "folds", "checks",
+        "version", "path", "target", "leaks", "unseen", "counts", "findings", "folds", "checks",
     ]  # fmt: skip
     assert report["counts"] == {"leak": 1, "warning": 0, "note": 1}
     assert report["folds"] == [
@@ -228,6 +228,23 @@ def test_the_documented_keys(tmp_path: Path) -> None:
     assert "in several parts" in text
     assert "TCGA-AA-0001" in text
     assert "leaks: 1 leaks" in text
+
+
+@pytest.mark.parametrize(
+    ("columns", "code", "unseen"),
+    [
+        ({"futime": range(30), "fustat": [0, 1] * 15}, 3, ["event-polarity"]),
+        ({"grade": ["a", "b"] * 15}, 0, []),
+    ],
+)
+def test_what_was_not_looked_at_is_not_clean(
+    tmp_path: Path, columns: dict[str, object], code: int, unseen: list[str]
+) -> None:
+    table = pd.DataFrame({"case_id": [f"TCGA-A1-{i:04d}" for i in range(30)], **columns})
+    table.to_csv(tmp_path / "t.csv", index=False)
+    found, report = run(tmp_path / "t.csv")
+    assert (found, report["unseen"]) == (code, unseen)
+    assert ("not looked at: event-polarity" in shown(tmp_path / "t.csv")) == (code == 3)
 
 
 def test_a_table(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from benchmark.engine.folds import outer_folds
 from benchmark.engine.plan import Request, make_plan
-from benchmark.engine.tracking import EXPERIMENT, Tracker
+from benchmark.engine.tracking import EXPERIMENT, Tracker, follow_moved_folder
 from benchmark.engine.trial import run_trial
 from benchmark.records.protocol import Tuning
 from benchmark.records.schema import Predictions, TrialRecord
@@ -148,3 +148,23 @@ def test_a_server_that_is_stopped_loses_no_record(told: tuple[Path, str], tmp_pa
     assert code == 0, out + err
     assert "no record is lost" in out
     assert tables(results) == tables(told[0])
+
+
+def test_a_moved_folder_takes_its_artefacts_along(tmp_path: Path) -> None:
+    for name in ("old", "new"):
+        folder = tmp_path / name
+        if name == "new":
+            (tmp_path / "old").rename(folder)
+        database, artifacts = folder / "mlflow.db", (folder / "mlartifacts").as_uri()
+        follow_moved_folder(database, artifacts)
+        client = mlflow.MlflowClient(tracking_uri=f"sqlite:///{database}")
+        experiment = client.get_experiment_by_name(EXPERIMENT)
+        of = (
+            experiment.experiment_id
+            if experiment
+            else client.create_experiment(EXPERIMENT, artifact_location=artifacts)
+        )
+        run = client.create_run(of)
+        assert run.info.artifact_uri == f"{artifacts}/{run.info.run_id}/artifacts"
+    for run in client.search_runs([of]):
+        assert run.info.artifact_uri.startswith(artifacts)

@@ -3,13 +3,14 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
 from tasks.checks.finding import Finding
 from tasks.checks.leaks.published_endpoints import projects_of
 from tasks.checks.recognise.candidates import Candidate, Classes, Clinical, Slides, Vectors, unused
+from tasks.checks.recognise.proof import refusal
 from tasks.checks.recognise.schemes import Proposal, propose
 from tasks.checks.recognise.slide_folders import survey_slides
 from tasks.checks.recognise.table_kinds import (
@@ -21,7 +22,7 @@ from tasks.checks.recognise.table_kinds import (
 )
 from tasks.checks.recognise.walk import folders_below, is_of_a_file
 from tasks.data.formats.known_formats import format_of, slide_suffixes
-from tasks.data.formats.star_counts import ENDINGS
+from tasks.data.formats.star_counts import ENDINGS, SHEETS
 from tasks.data.identifiers import Identifiers
 from tasks.data.manifest import MANIFEST, ClinicalFormat
 from tasks.errors import InputError
@@ -115,6 +116,8 @@ def survey(folder: Path, looking_at: Callable[[Path], None]) -> Survey:
 
 def _is_table(file: Path) -> bool:
     name = file.name.lower()
+    if any(file.match(sheet) for sheet in SHEETS):
+        return False  # says whose other files are
     if not name.endswith(_TABLES) and ("." in name or not is_text(file)):
         return False
     of = format_of(file)
@@ -148,7 +151,8 @@ def _clinical_above(
 
 
 def _chosen(folder: Path, found: list[Candidate], proposal: Proposal) -> Survey:
-    """Order what was found by what it is worth."""
+    """Order what was found by what it is worth, and leave out what cannot be read."""
+    found = [_proven(one, proposal.ids) for one in found]
     tables = [f for f in found if isinstance(f, Vectors)]
     bags = sorted((f for f in found if isinstance(f, Slides)), key=_size)
     wsi: list[Slides | Vectors] = [*bags]
@@ -199,6 +203,12 @@ def _proposal(below: Sequence[tuple[Path, tuple[Path, ...]]]) -> Proposal:
     slides = [file.name for file in files if file.suffix.lower() in slide_suffixes()]
     tables = (file for file in files if file.name != MANIFEST and _is_table(file))
     return propose(slides, islice(tables, _MOST_TABLES))
+
+
+def _proven(found: Candidate, ids: Identifiers) -> Candidate:
+    if not isinstance(found, Vectors | Clinical) or not (why := refusal(found, ids)):
+        return found
+    return replace(found, problem=why) if isinstance(found, Clinical) else unused(found.path, why)
 
 
 def _has_text_name(path: Path) -> bool:
