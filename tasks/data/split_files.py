@@ -5,6 +5,7 @@
 * Flags (CLAM's `splits_0_bool.csv`): the same header, an identifier a row, True or False in the
   cells; a file a fold.
 * A column a fold (Patho-Bench's `k=all.tsv`): an identifier a row, `fold_0` ... hold the part.
+* A file a part (MMP, PANTHER): `train.csv` and `test.csv` in a folder a fold, `NAME_k=0`.
 * One column of parts (`split`: train, val, test), or of the fold in which a row is tested (`fold`:
   0, 1, ...).
 """
@@ -178,7 +179,8 @@ def read_split_sets(path: Path) -> tuple[SplitSet, ...]:
         files = sorted(file for file in path.rglob("*") if file.is_file() and is_split_file(file))
     except OSError as error:
         raise InputError(f"{path}: expected a folder, found: {error.strerror}") from None
-    if not files:
+    of_parts = _sets_of_parts(path)
+    if not files and not of_parts:
         raise NoSplitsError(
             f"{path}: expected split files (a header such as ,train,val or fold_0), found none"
         )
@@ -188,8 +190,9 @@ def read_split_sets(path: Path) -> tuple[SplitSet, ...]:
         if file.with_name(file.name.replace("_bool.", ".")) in names - {file}:
             continue
         by_folder[file.parent].append(file)
-    return tuple(
-        split for folder in sorted(by_folder) for split in _sets(folder, by_folder[folder])
+    return (
+        *of_parts,
+        *(split for folder in sorted(by_folder) for split in _sets(folder, by_folder[folder])),
     )
 
 
@@ -278,6 +281,29 @@ def _sets(folder: Path, files: Sequence[Path]) -> Iterator[SplitSet]:
             )
     if single:
         yield SplitSet(folder, tuple(single[fold] for fold in sorted(single)))
+
+
+def _sets_of_parts(path: Path) -> list[SplitSet]:
+    """The folds whose parts are files of a folder each; those of one name are a set."""
+    sets: dict[Path, dict[int, FileFold]] = defaultdict(dict)
+    for folder in sorted({file.parent for file in path.rglob("train.csv")}):
+        files = {file.stem.casefold(): file for file in sorted(folder.glob("*.csv"))}
+        if len(files) < 2 or not files.keys() <= _PARTS.keys():
+            continue
+        parts: dict[str, tuple[Entry, ...]] = {}
+        for name, file in files.items():
+            entries = tuple(_entries(file, read_text_table(file)))
+            if not entries:
+                raise InputError(f"{file}: expected patients, found nobody")
+            parts[_PARTS[name]] = entries
+        number = _file_number(folder)
+        whose = folder if number is None else folder.with_name(_FOLD_FILE.sub("", folder.name))
+        if sets[whose].setdefault(number or 0, FileFold(number or 0, folder, parts)).path != folder:
+            raise InputError(f"{folder}: expected one folder a fold, found fold {number} twice")
+    return [
+        SplitSet(whose, tuple(folds[fold] for fold in sorted(folds)))
+        for whose, folds in sorted(sets.items())
+    ]
 
 
 def _header(path: Path) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from tasks.data.cohort import BagModality, Endpoint
 from tasks.data.formats import bags as bags_module
 from tasks.data.formats.bags import read_bags
 from tasks.data.formats.clinical import read_endpoints
+from tasks.data.formats.covariates import read_covariates
 from tasks.data.formats.labels import read_label
 from tasks.data.formats.slides import Scan, scan_slide
 from tasks.data.formats.tables import read_numeric_table
@@ -694,3 +695,43 @@ def test_bad_labels(tmp_path: Path) -> None:
         read_label("histology", label(path), {A})
     with pytest.raises(InputError, match=r"expected a column 'typ'.*did you mean type"):
         read_label("histology", label(path, "typ"), {A})
+
+
+GDC_TSV = (
+    "cases.submitter_id\tdemographic.vital_status\tdemographic.days_to_death\t"
+    "diagnoses.days_to_last_follow_up\tdiagnoses.age_at_diagnosis\n"
+    f"{A}\tDead\t365.25\t'--\t21915\n{A}\tDead\t365.25\t'--\t21915\n"
+    f"{B}\tAlive\t'--\t100\t'--\n{B}\tAlive\t'--\t730.5\t'--\n"
+)
+BIOTAB = (
+    "bcr_patient_uuid\tbcr_patient_barcode\tvital_status\tdeath_days_to\tlast_contact_days_to\t"
+    "age_at_diagnosis\nbcr_patient_uuid\tbcr_patient_barcode\tvital_status\tdays_to_death\t"
+    "days_to_last_followup\tage\nCDE_ID:\tCDE_ID:2003301\tCDE_ID:5\tCDE_ID:6\tCDE_ID:7\tCDE_ID:8\n"
+    f"u\t{A}\tDead\t365.25\t[Not Applicable]\t60\n"
+    f"u\t{B}\tAlive\t[Not Applicable]\t730.5\t[Not Available]\n"
+)
+
+
+@pytest.mark.parametrize("text", [GDC_TSV, GDC_TSV.replace("cases.submitter", "case_submitter"),
+                                  BIOTAB])  # fmt: skip
+def test_clinical_tables_of_the_gdc(tmp_path: Path, text: str) -> None:
+    path = write(tmp_path / "clinical.tsv", text)
+    found, _ = endpoints(path, ClinicalFormat.GDC)
+    assert outcomes(found["os"]) == {A: (12.0, True), B: (24.0, False)}
+    covariates, _ = read_covariates(ClinicalSource(path, ClinicalFormat.GDC), {A, B})
+    assert covariates is not None
+    assert covariates.rows([A])[0, 0] == pytest.approx(60)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a\tb\n1\t2\n", "expected a list of cases"),
+        (GDC_TSV.replace("Dead", "Gone"), "expected Alive or Dead, found 'Gone'"),
+        (GDC_TSV.replace("365.25", "soon"), "expected a number of days, found 'soon'"),
+        (GDC_TSV.replace("365.25", "1e9"), "expected a number of days"),
+    ],
+)
+def test_broken_clinical_tables_of_the_gdc(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        endpoints(write(tmp_path / "clinical.tsv", text), ClinicalFormat.GDC)

@@ -278,3 +278,20 @@ def test_published_splits(task: str, sizes: tuple[int, int]) -> None:
     everyone = first.patients("train") | first.patients("val")
     splits = splits_from_files(folder, cohort_of(*everyone)).splits
     assert sorted(p for split in splits for p in split.test) == sorted(everyone)
+
+
+def test_a_file_a_part(tmp_path: Path) -> None:
+    """As MMP and PANTHER write them: a folder a fold."""
+    header = "case_id,slide_id,dss_survival_days,dss_censorship\n"
+    for fold, (train, test) in enumerate(((A, B), (B, A))):
+        folder = tmp_path / f"TCGA_X_overall_survival_k={fold}"
+        folder.mkdir()
+        write(folder / "train.csv", f"{header}{train},{train}-01Z-00-DX1.svs,10,0\n")
+        write(folder / "test.csv", f"{header}{test},{test}-01Z-00-DX1.svs,10,0\n")
+    (found,) = read_split_sets(tmp_path)
+    assert [fold.fold for fold in found.folds] == [0, 1]
+    assert [fold.patients("test") for fold in found.folds] == [{B}, {A}]
+    assert found.folds[0].scored == "test"
+    write(tmp_path / "TCGA_X_overall_survival_k=0" / "test.csv", header)
+    with pytest.raises(InputError, match=r"test\.csv: expected patients, found nobody"):
+        read_split_sets(tmp_path)

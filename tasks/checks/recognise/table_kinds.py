@@ -1,6 +1,5 @@
 """Tables, and what they are taken for."""
 
-import json
 import math
 import re
 import zlib
@@ -32,6 +31,7 @@ from tasks.data.formats.cells import number, shown
 from tasks.data.formats.clinical import named_endpoint, one_spelling, read_endpoints, recognise
 from tasks.data.formats.files import unpacked
 from tasks.data.formats.format import Format, NumericTable
+from tasks.data.formats.gdc import case_names
 from tasks.data.formats.star_counts import QUANTITIES, count_files, first_counts, samples_of
 from tasks.data.formats.tables import (
     is_missing,
@@ -144,22 +144,20 @@ def is_text(path: Path) -> bool:
 
 
 def _gdc(path: Path, ids: Identifiers) -> Candidate:
-    patients = []
-    with path.open("rb") as file:
-        if not file.read(100).lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"["):
-            return unused(path, "JSON, but no list of cases as the GDC writes them")
+    try:
+        names = case_names(path)
+    except InputError as error:
+        is_json = path.suffix.lower() == ".json"
+        why = "JSON, but no list of cases as the GDC writes them"
+        return unused(path, why if is_json else str(error).removeprefix(f"{path}: "))
+    patients = frozenset(found.patient for found in map(ids.find, names) if found)
     source = ClinicalSource(path, ClinicalFormat.GDC, ids=replace(ids, known=None))
     problem = ""
     try:
-        cases = json.loads(path.read_text(encoding="utf-8-sig"))
-        names = [str(case["submitter_id"]) for case in cases]
-        patients = [found.patient for found in map(ids.find, names) if found]
-        read_endpoints(source, frozenset(patients))
+        read_endpoints(source, patients)
     except InputError as error:
         problem = str(error)
-    except (ValueError, RecursionError, KeyError, TypeError):
-        return unused(path, "JSON, but no list of cases with submitter_id as the GDC writes them")
-    return Clinical(path, source.format, frozenset(patients), ("os",), None, problem)
+    return Clinical(path, source.format, patients, ("os",), None, problem)
 
 
 def _genes(path: Path, head: pd.DataFrame, ids: Identifiers) -> Vectors:
@@ -195,6 +193,8 @@ def _quantity(samples: Sequence[str]) -> str:
 def _rows(path: Path, head: pd.DataFrame, ids: Identifiers) -> list[Candidate]:
     """A row a patient, a sample or a slide."""
     known = recognise(head)
+    if known and known[0] is ClinicalFormat.GDC:
+        return [_gdc(path, ids)]
     id_column = known[1] if known else identifier(path, head, ids.find)
     require_columns(path, head, [id_column])
     first = [cell for cell in head[id_column] if not is_missing(cell)]

@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from tasks.data.cohort import DAYS_PER_MONTH, Endpoint
+from tasks.data.formats import gdc
 from tasks.data.formats.cells import near, number, shown
 from tasks.data.formats.endpoints import FollowUp, build_endpoint
 from tasks.data.formats.gdc import read_gdc_cases
@@ -324,7 +325,8 @@ def recognise(table: pd.DataFrame) -> tuple[ClinicalFormat, str, tuple[str, ...]
         )
         if endpoints:
             return layout, id_column, endpoints
-    return None
+    who = gdc.id_column(names)
+    return (ClinicalFormat.GDC, who, ("os",)) if who else None
 
 
 def _of_layout(layout: ClinicalFormat, table: pd.DataFrame) -> dict[str, Columns]:

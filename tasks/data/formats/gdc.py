@@ -1,15 +1,16 @@
-"""The clinical JSON of the GDC data portal: a list of cases."""
+"""Clinical files of the GDC: the portal's JSON (a list of cases) or TSV, and TCGA's biotab."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from tasks.data.formats.cells import shown
+from tasks.data.formats.cells import number, shown
 from tasks.data.formats.files import reading, require_file
+from tasks.data.formats.tables import is_missing, read_text_table, require_columns
 from tasks.errors import InputError
 
 _STATUS = {"dead": True, "alive": False}
@@ -80,9 +81,85 @@ def _case(path: Path, name: str, case: dict[str, Any]) -> Case:
     return Case(name, max((days for days in seen if days is not None), default=None), dead)
 
 
+# Where the portal's TSV of either generation and TCGA's biotab have what the JSON says.
+_IDS = ("cases.submitter_id", "case_submitter_id", "bcr_patient_barcode")
+_COLUMNS = {
+    ("demographic", "vital_status"): ("demographic.vital_status", "vital_status"),
+    ("demographic", "days_to_death"): (
+        "demographic.days_to_death", "days_to_death", "death_days_to",
+    ),
+    ("demographic", "gender"): ("demographic.gender", "gender"),
+    ("demographic", "sex_at_birth"): ("demographic.sex_at_birth", "sex_at_birth"),
+    ("diagnoses", "days_to_last_follow_up"): (
+        "diagnoses.days_to_last_follow_up", "days_to_last_follow_up", "last_contact_days_to",
+    ),
+    ("follow_ups", "days_to_follow_up"): ("follow_ups.days_to_follow_up", "days_to_follow_up"),
+    ("diagnoses", "age_at_diagnosis"): ("diagnoses.age_at_diagnosis", "age_at_diagnosis"),
+    ("diagnoses", "ajcc_pathologic_stage"): (
+        "diagnoses.ajcc_pathologic_stage", "ajcc_pathologic_stage", "ajcc_pathologic_tumor_stage",
+    ),
+    ("diagnoses", "ajcc_clinical_stage"): ("diagnoses.ajcc_clinical_stage", "ajcc_clinical_stage"),
+    ("diagnoses", "figo_stage"): ("diagnoses.figo_stage", "figo_stage"),
+    ("diagnoses", "diagnosis_is_primary_disease"): ("diagnoses.diagnosis_is_primary_disease",),
+}  # fmt: skip
+_NEEDED = (("demographic", "vital_status"), ("demographic", "days_to_death"))
+_DAYS_PER_YEAR = 365.25
+
+
+def id_column(columns: Collection[str]) -> str:
+    """The column of the cases' barcodes in a table of the GDC; empty if it is none."""
+    there = all(any(name in columns for name in _COLUMNS[key]) for key in _NEEDED)
+    return next((name for name in _IDS if there and name in columns), "")
+
+
+def _rows_of_cases(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Cases of a table, whose rows are diagnoses, treatments or follow-ups of theirs."""
+    table = read_text_table(path)
+    columns = list(map(str, table.columns))
+    who = id_column(columns)
+    if not who:
+        raise InputError(
+            f"{path}: expected a list of cases (JSON) or columns such as {_IDS[1]}, vital_status "
+            f"and days_to_death, found {', '.join(columns[:8])}"
+        )
+    known = {key: next((n for n in names if n in columns), "") for key, names in _COLUMNS.items()}
+    known = {key: name for key, name in known.items() if name}
+    require_columns(path, table, (who, *known.values()))
+    # biotab has three lines of header, and ages in years
+    biotab = who == "bcr_patient_barcode"
+    cases: dict[str, dict[str, Any]] = {}
+    for _, row in table.iterrows():
+        name = row[who].strip()
+        if biotab and (name == who or name.startswith("CDE_ID")):
+            continue
+        case = cases.setdefault(name, {"demographic": {}, "diagnoses": [], "follow_ups": []})
+        case["diagnoses"].append({})
+        case["follow_ups"].append({})
+        for (part, key), column in known.items():
+            if is_missing(row[column]):
+                continue
+            value = _cell(row[column])
+            if biotab and key == "age_at_diagnosis" and isinstance(value, float):
+                value *= _DAYS_PER_YEAR
+            (case[part] if part == "demographic" else case[part][-1]).setdefault(key, value)
+    yield from cases.items()
+
+
+def _cell(text: str) -> float | str:
+    try:
+        return number(text)
+    except ValueError:
+        return text.strip()
+
+
 def _cases(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """The cases and their barcodes."""
     require_file(path)
+    with path.open("rb") as file:
+        begins = file.read(100).lstrip(b"\xef\xbb\xbf \r\n\t")[:1]
+    if path.suffix.lower() != ".json" and begins not in (b"[", b"{"):
+        yield from _rows_of_cases(path)
+        return
     with reading(path, "JSON"):
         cases = json.loads(path.read_text(encoding="utf-8-sig"))
     if not isinstance(cases, list):
@@ -94,6 +171,15 @@ def _cases(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
                 f"{path}: case {position}: expected an object with submitter_id, found none"
             )
         yield name, case
+
+
+def case_names(path: Path) -> list[str]:
+    """Whose the cases are.
+
+    Raises:
+        InputError: If the file is no list of cases.
+    """
+    return [name for name, _ in _cases(path)]
 
 
 def read_gdc_cases(path: Path) -> Iterator[Case]:
