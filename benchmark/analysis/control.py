@@ -6,13 +6,18 @@ from dataclasses import dataclass
 from statistics import fmean
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
 
 from benchmark.analysis.standings import ROLES, Measure, Row, Standing
 from benchmark.records.protocol import TrialProtocol
 from tasks.base import Protocol
 
-ROOM = 0.06
-"""How far a mean over tasks may lie from chance."""
+MOST = 4.0
+"""Standard errors that a mean may lie from chance: by chance alone, one method in 16,000 does."""
+
+FEWEST_DEALS = 3
+"""Of outcomes, that a method is judged by."""
 
 WITHOUT_OUTCOMES = ("retrieval", "retention")
 """Kinds of task that no outcome enters: permuting outcomes changes nothing there."""
@@ -43,9 +48,13 @@ class Judged:
 
     def score(self, row: Row) -> float:
         """The mean of the metric over folds and seeds; NaN where there is none."""
-        if self.measure == self.table.primary:
-            return row.score.mean
-        return row.others[self.table.others.index(self.measure)][0]
+        values = self.deals(row)
+        return fmean(values) if values else np.nan
+
+    def deals(self, row: Row) -> list[float]:
+        """The mean of the metric over the folds of each deal that has one."""
+        place = (self.table.primary, *self.table.others).index(self.measure)
+        return [value for value in row.deals[place] if not np.isnan(value)]
 
 
 @dataclass(frozen=True)
@@ -58,6 +67,9 @@ class MethodCheck:
         scores: Its score on each task of the check; NaN where it has none.
         means: By chance, that mean.
         tasks: Judging tasks that it has.
+        deals: Of outcomes, over those tasks.
+        z: Standard errors of its mean over deals from chance, as of a normal distribution; NaN
+            below `FEWEST_DEALS`, or where all deals score the same.
     """
 
     method: str
@@ -65,11 +77,13 @@ class MethodCheck:
     scores: tuple[float, ...]
     means: tuple[tuple[float, float], ...]
     tasks: int
+    deals: int
+    z: float
 
     @property
     def at_chance(self) -> bool:
-        """Whether every mean is as near to chance as it should be."""
-        return all(abs(mean - chance) <= ROOM for chance, mean in self.means)
+        """Whether its mean is as near to chance as it should be."""
+        return not abs(self.z) > MOST
 
 
 @dataclass(frozen=True)
@@ -92,7 +106,7 @@ class ControlCheck:
     @property
     def judged(self) -> tuple[MethodCheck, ...]:
         """The methods that they say it of."""
-        return tuple(row for row in self.methods if row.means)
+        return tuple(row for row in self.methods if row.deals >= FEWEST_DEALS)
 
 
 def check_control(tables: Iterable[Standing]) -> ControlCheck | None:
@@ -101,13 +115,13 @@ def check_control(tables: Iterable[Standing]) -> ControlCheck | None:
     if not tasks:
         return None
     roles: dict[str, str] = {}
-    scores: dict[str, list[float]] = defaultdict(lambda: [np.nan] * len(tasks))
+    rows: dict[str, list[Row | None]] = defaultdict(lambda: [None] * len(tasks))
     for i, task in enumerate(tasks):
         for row in task.table.rows:
             roles[row.method] = row.role
-            scores[row.method][i] = task.score(row)
+            rows[row.method][i] = row
     named = sorted(roles.items(), key=lambda item: (ROLES.index(item[1]), item[0]))
-    methods = (_checked(method, role, scores[method], tasks) for method, role in named)
+    methods = (_checked(method, role, rows[method], tasks) for method, role in named)
     return ControlCheck(tasks, tuple(methods))
 
 
@@ -119,11 +133,26 @@ def _judged(table: Standing) -> Judged:
 
 
 def _checked(
-    method: str, role: str, scores: Sequence[float], tasks: Sequence[Judged]
+    method: str, role: str, rows: Sequence[Row | None], tasks: Sequence[Judged]
 ) -> MethodCheck:
+    scores = tuple(
+        np.nan if row is None else task.score(row) for task, row in zip(tasks, rows, strict=True)
+    )
     of_chance: dict[float, list[float]] = defaultdict(list)
-    for task, score in zip(tasks, scores, strict=True):
-        if task.judges and task.measure.chance is not None and not np.isnan(score):
-            of_chance[task.measure.chance].append(score)
+    off: list[float] = []
+    for task, row, score in zip(tasks, rows, scores, strict=True):
+        chance = task.measure.chance
+        if row is not None and task.judges and chance is not None and not np.isnan(score):
+            of_chance[chance].append(score)
+            off += [value - chance for value in task.deals(row)]
     means = tuple((chance, fmean(values)) for chance, values in sorted(of_chance.items()))
-    return MethodCheck(method, role, tuple(scores), means, sum(map(len, of_chance.values())))
+    n_tasks = sum(map(len, of_chance.values()))
+    return MethodCheck(method, role, scores, means, n_tasks, len(off), _z(np.array(off)))
+
+
+def _z(off: NDArray[np.float64]) -> float:
+    """Student's t of deviations from chance, as far out in a normal distribution."""
+    if off.size < FEWEST_DEALS or np.ptp(off) == 0.0:
+        return np.nan
+    t = float(off.mean() / (off.std(ddof=1) / np.sqrt(off.size)))
+    return float(np.sign(t) * stats.norm.isf(stats.t.sf(abs(t), off.size - 1)))

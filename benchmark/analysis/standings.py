@@ -92,6 +92,8 @@ class Row:
             the same of everybody, and its scores have no spread to judge them by.
         tied: Whether it is ranked, found something, and cannot be told from the best of the ranked.
         others: Of every other metric its mean, NaN where it has none, and its number of cells.
+        deals: Where outcomes were dealt anew, a deal a seed: of every metric, the primary one
+            first, its mean over the folds of each deal.
         seconds: Mean time of one fit.
         parameters: Number of trained parameters, None where it has none.
         flops: Floating-point operations of one training step, None where there is none.
@@ -112,6 +114,7 @@ class Row:
     nothing: bool
     tied: bool
     others: tuple[tuple[float, int], ...]
+    deals: tuple[tuple[float, ...], ...]
     seconds: float
     parameters: int | None
     flops: int | None
@@ -361,7 +364,12 @@ def _rows(
     )
     first = table.iloc[0]
     place = (str(first["task"]), str(first["protocol"]), str(first["budget"]), n_folds)
-    whole = TrialProtocol.parse(place[1]).n_splits(n_folds) * len(cells.seeds)
+    protocol = TrialProtocol.parse(place[1])
+    whole = protocol.n_splits(n_folds) * len(cells.seeds)
+    deals: Sequence[tuple[tuple[float, ...], ...]] = [()] * len(cells.methods)
+    if protocol.control is not None:
+        of_seeds = _mean(cells.scores, axis=2).swapaxes(0, 1)
+        deals = [tuple(map(tuple, of_method)) for of_method in of_seeds.tolist()]
     order = sorted(
         range(len(cells.methods)),
         key=lambda i: (
@@ -410,6 +418,7 @@ def _rows(
             others=tuple(
                 (float(mean), int(n)) for mean, n in zip(means[1:, i], counts[1:, i], strict=True)
             ),
+            deals=deals[i],
             seconds=float(seconds[i]),
             parameters=None if np.isnan(parameters[i]) else int(parameters[i]),
             flops=None if np.isnan(flops[i]) else int(flops[i]),

@@ -7,7 +7,7 @@ from itertools import groupby
 import numpy as np
 
 from benchmark.analysis.ablations import Delta
-from benchmark.analysis.control import ControlCheck, Judged, MethodCheck
+from benchmark.analysis.control import FEWEST_DEALS, ControlCheck, Judged, MethodCheck
 from benchmark.analysis.findings import reference_of
 from benchmark.analysis.missing import Missing
 from benchmark.analysis.optimism import Optimism
@@ -570,13 +570,15 @@ def control(check: ControlCheck) -> Table[MethodCheck]:
         choice("role", lambda row: row.role, BROWSER),
         choice("check", _verdict_of, BROWSER),
         *map(mean, chances),
+        numeric("deals", lambda row: row.deals, whole),
+        numeric("z", lambda row: row.z, lambda x: number(x, 1, sign=True)),
         *(on_task(i, task) for i, task in enumerate(check.tasks)),
     )
     return table("Scores where outcomes were dealt anew", columns, check.methods)
 
 
 def _verdict_of(row: MethodCheck) -> str:
-    if not row.means:
+    if row.deals < FEWEST_DEALS:
         return "not judged"
     return "at chance" if row.at_chance else "⚠ not at chance"
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from benchmark.analysis.control import ROOM, ControlCheck, Judged, MethodCheck
+from benchmark.analysis.control import FEWEST_DEALS, MOST, ControlCheck, Judged, MethodCheck
 from benchmark.analysis.tuning import Gain, Searched
 from benchmark.records.protocol import HeldOutCohort, TrialProtocol
 from benchmark.show.numbers import count, interval, number
@@ -76,15 +76,14 @@ def control_verdict(check: ControlCheck) -> tuple[str, ...]:
     unjudged = [task for task in check.tasks if not task.judges]
     begin = f"Outcomes were dealt anew among the patients of {count(len(check.tasks), 'task')}"
     if not rows:
-        why = "no outcome enters them, no chance of their metrics is known, or no score is there"
+        why = (
+            "no outcome enters them, no chance of their metrics is known, or fewer than"
+            f" {FEWEST_DEALS} deals have a score"
+        )
         return (f"{begin}, and no method was judged: {why} ({_listed(check.tasks)}).",)
     outside = [row for row in rows if not row.at_chance]
     chances = sorted({chance for row in rows for chance, _ in row.means})
-    where = (
-        f"{chances[0]:g} ± {ROOM}"
-        if len(chances) == 1
-        else f"± {ROOM} of chance ({', '.join(f'{chance:g}' for chance in chances)})"
-    )
+    where = f"{MOST:g} standard errors of chance ({', '.join(f'{chance:g}' for chance in chances)})"
     parts = [
         f"{begin}; nothing can be found honestly. Means of ",
         Strong(f"{len(rows) - len(outside)} of {count(len(rows), 'method')}"),
@@ -107,7 +106,7 @@ def _outside(rows: Sequence[MethodCheck]) -> Iterator[str]:
         yield ", " if i else ""
         yield Name(row.method)
         means = " and ".join(number(mean) for _, mean in row.means)
-        yield f" {means} ({count(row.tasks, 'task')})"
+        yield f" {means} ({count(row.deals, 'deal')}, z {number(row.z, 1, sign=True)})"
 
 
 def _by_metric(tasks: Sequence[Judged]) -> Iterator[tuple[str, list[Judged]]]:

@@ -3,8 +3,10 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from benchmark.analysis.board import Board
 from benchmark.analysis.control import check_control
@@ -27,10 +29,12 @@ def several(n_tasks: int = 7) -> pd.DataFrame:
     return pd.concat([one(i) for i in range(n_tasks)], ignore_index=True)
 
 
-def permuted(scores: dict[str, list[float]]) -> pd.DataFrame:
+def permuted(**shifts: float) -> pd.DataFrame:
+    """Ten deals of two tasks; each method off chance by so much, its deals by 0.03 around that."""
+    noise = np.tile([-0.03, 0.03], 5)
     return pd.concat(
         [
-            records({m: [[x] * 5] for m, xs in scores.items() for x in [xs[i]]},
+            records({m: [[0.5 + x + e] * 5 for e in noise] for m, x in shifts.items()},
                     task=f"survival/C{i}/os", protocol="strict+permuted-labels")
             for i in range(2)
         ]
@@ -38,13 +42,13 @@ def permuted(scores: dict[str, list[float]]) -> pd.DataFrame:
 
 
 def test_permuted_labels_are_a_check_on_any_folds() -> None:
-    frame = permuted({"mirror": [0.55, 0.45], "pca": [0.50, 0.52]})
+    frame = permuted(mirror=0.0, pca=0.01)
     again = frame.assign(protocol="strict+site-folds+permuted-labels")
     check = check_control(standings(pd.concat([frame, again])))
     assert check is not None
     assert {one.tasks for one in check.judged} == {4}
     board = render(Board(again))
-    assert "Means of **2 of 2 methods** lie within 0.5 ± 0.06" in board.front
+    assert "Means of **2 of 2 methods** lie within 4 standard errors of chance (0.5)" in board.front
     assert "mean rank" not in board.whole
 
 
@@ -58,18 +62,30 @@ def test_other_folds_and_planted_cohorts_are_tables_over_tasks_of_their_own() ->
 
 
 def test_permuted_labels_are_a_check_and_no_ranking() -> None:
-    frame = permuted({"mirror": [0.55, 0.45], "leaky": [0.60, 0.54], "low": [0.40, 0.44]})
+    frame = permuted(mirror=0.0, leaky=0.05, low=-0.05, flat=0.01)
     control = Board(frame).control
     assert control is not None
     found = {c.method: c for c in control.judged}
     assert {m: c.at_chance for m, c in found.items()} == {
-        "mirror": True, "leaky": False, "low": False
+        "mirror": True, "leaky": False, "low": False, "flat": True
     }  # fmt: skip
     board = render(Board(frame))
-    assert "Means of **1 of 3 methods** lie within 0.5 ± 0.06" in board.front
-    assert "outside: `leaky` 0.570 (2 tasks), `low` 0.420 (2 tasks)." in board.front
+    assert "Means of **2 of 4 methods** lie within 4 standard errors of chance (0.5)" in board.front
+    t = 0.05 / (0.03 * (20 / 19) ** 0.5 / 20**0.5)
+    z = stats.norm.isf(stats.t.sf(t, 19))
+    assert found["leaky"].z == pytest.approx(z)
+    outside = f"`leaky` 0.550 (20 deals, z +{z:.1f}), `low` 0.450 (20 deals, z -{z:.1f})."
+    assert f"outside: {outside}" in board.front
     assert "mean rank" not in board.whole
-    assert "| ⚠ | `leaky` | 0.570 | 0.600 | 0.540 |" in board.tables["permuted-labels.md"]
+    page = board.tables["permuted-labels.md"]
+    assert f"| ⚠ | `leaky` | 0.550 | 20 | +{z:.1f} | 0.550 | 0.550 |" in page
+
+
+def test_two_deals_judge_nobody() -> None:
+    frame = permuted(leaky=0.3)
+    control = Board(frame[(frame["seed"] < 2) & (frame["task"] == "survival/C0/os")]).control
+    assert control is not None
+    assert control.judged == ()
 
 
 def test_links_lead_to_the_pages() -> None:
