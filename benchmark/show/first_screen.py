@@ -92,9 +92,9 @@ def _asked(tables: Iterable[Standing]) -> str:
     return "; ".join(f"{what} in {_and(sorted(cancers))}" for what, cancers in asked.items())
 
 
-def _and(listed: Sequence[str]) -> str:
+def _and(listed: Sequence[str], word: str = "and") -> str:
     *others, last = listed
-    return f"{', '.join(others)} and {last}" if others else last
+    return f"{', '.join(others)} {word} {last}" if others else last
 
 
 def _in_short(kinds: Sequence[KindFindings]) -> Section:
@@ -115,9 +115,9 @@ def _in_short(kinds: Sequence[KindFindings]) -> Section:
             f"of {count(n, 'method')} that learn from pairs of slide and",
         ]
         text += [" expression without labels none is shown to beat ", *_reference(kinds[0])]
-        text += [f" in {_and(none)}"]
+        text += [f" in {_and(none, 'or')}"]
     return Section(
-        ("In short: ", *text, ". Not shown to be better is not shown to be equal: see unproven."),
+        ("In short: ", *text, ". That does not show that all are equal: see what is unproven."),
         (),
     )
 
