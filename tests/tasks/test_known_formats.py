@@ -46,7 +46,7 @@ FOREIGN: list[tuple[str, bytes, str]] = [
     ("pickle", pickle.dumps({"a": 1}), "never loaded"),
     ("zip", b"PK\x03\x04" + bytes(40), "unpack it"),
     ("R data", b"RDX3\nX\n", "write.csv"),
-    ("R data", gzip.compress(b"X\n\x00\x00\x00\x03"), "write.csv"),
+    ("R data", gzip.compress(b"X\n\x00\x00\x00\x03", mtime=0), "write.csv"),
     ("NumPy", b"\x93NUMPY\x01\x00", "csv, tsv or parquet"),
     ("SQLite", b"SQLite format 3\x00", "csv, tsv or parquet"),
     ("xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "xlsx or csv"),
@@ -64,7 +64,9 @@ def numbers(path: Path) -> object:
 
 
 @pytest.mark.parametrize("name", ["x.csv", "x.tsv.gz", "x.h5", "x.parquet"])
-@pytest.mark.parametrize(("what", "content", "advice"), FOREIGN)
+@pytest.mark.parametrize(
+    ("what", "content", "advice"), FOREIGN, ids=[f"{i}-{row[0]}" for i, row in enumerate(FOREIGN)]
+)
 def test_foreign_bytes(tmp_path: Path, name: str, what: str, content: bytes, advice: str) -> None:
     path = tmp_path / name
     path.write_bytes(content)
