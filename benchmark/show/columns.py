@@ -411,7 +411,7 @@ def advice(of: KindComparison, use: str) -> Table[Standing]:
         Column("use (95 %)", lambda t: _named(row_of(t, use)), link=lambda _: method_page(use)),
         numeric("age, sex, stage", lambda t: _mean_of(row_of(t, CLINICAL))),
         Column(
-            "best trained (95 %)",
+            "best without labels (95 %)",
             _best,
             link=lambda t: method_page(t.best.method) if t.best else "",
         ),

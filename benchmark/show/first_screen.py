@@ -11,7 +11,7 @@ import numpy as np
 from benchmark.analysis.control import ControlCheck
 from benchmark.analysis.findings import Claim, Findings, KindFindings, Verdict
 from benchmark.analysis.over_cohorts import Comparison
-from benchmark.analysis.standings import CLINICAL, SIMPLE, Standing
+from benchmark.analysis.standings import CLINICAL, REFERENCE, SIMPLE, Standing
 from benchmark.analysis.stats import Pooled
 from benchmark.analysis.stats.hierarchical import ROPE
 from benchmark.show.encoders import slide_encoder
@@ -117,7 +117,7 @@ def _in_short(kinds: Sequence[KindFindings]) -> Section:
         text += [" expression without labels none is shown to beat ", *_reference(kinds[0])]
         text += [f" in {_and(none, 'or')}"]
     return Section(
-        ("In short: ", *text, ". That does not show that all are equal: see what is unproven."),
+        ("In short: ", *text, ". That does not show that they are equal."),
         (),
     )
 
@@ -152,10 +152,7 @@ def _reference(found: KindFindings) -> Sequence[str]:
 
 
 def _explained(found: KindFindings) -> Sequence[str]:
-    what = (
-        " (plain features of slide and expression side by side, nothing learned before the final"
-        " ridge model)"
-    )
+    what = " (plain features of both sides, nothing learned before the final ridge model)"
     return (Name(found.reference), what if found.reference == SIMPLE else "")
 
 
@@ -178,13 +175,23 @@ def _unproven(found: KindFindings) -> Text:
     first = still[0]
     return [
         Strong("Unproven"),
-        f": {count(len(still), 'method')} may be better or worse than ",
+        f": whether {count(len(still), 'method')} are better or worse than ",
         *_reference(found),
-        " by about"
-        f" {number(found.hidden, 2)}: {_evidence(found)} cannot show less. The best estimate: ",
+        f". {_evidence(found)[:1].upper()}{_evidence(found)[1:]} show differences from about"
+        f" {number(found.hidden, 2)} on. Estimated highest: ",
         Name(first.method),
-        f" {_difference(first.found)}.",
+        f" {_difference(first.found)}",
+        *_estimated(found, first),
+        ".",
     ]
+
+
+def _estimated(found: KindFindings, first: Claim) -> Text:
+    """What the method that this project is about is estimated at, if it is not named already."""
+    own = next((c for c in found.with_verdict(Verdict.OPEN) if c.method == REFERENCE), first)
+    if own is first:
+        return ()
+    return ("; ", Name(REFERENCE), f" {_difference(own.found)}")
 
 
 def _evidence(found: KindFindings) -> str:
@@ -221,8 +228,13 @@ def _beside(found: KindFindings) -> Text:
         text += ["against ", Name(found.reference), f" {_judged(found.clinical)}. "]
     if found.supervised:
         best = found.supervised[0]
-        text += [Strong("Supervised"), ", the best: ", Name(best.method)]
-        text += [f"{_reaches(found, best.method)}, {_judged(best)}."]
+        text += [
+            Strong("Told the outcomes"),
+            " of training patients, the best: ",
+            Name(best.method),
+        ]
+        text += [_reaches(found, best.method), ", against ", Name(found.reference)]
+        text.append(f" {_judged(best)}.")
     return text
 
 
@@ -245,9 +257,10 @@ def _conditions(of: Comparison, found: Findings, control: ControlCheck | None) -
     claims = sum(len(kind.claims) for kind in found.kinds)
     if claims:
         lines.append(
-            "In brackets: intervals over cohorts, a primary task each, by a hierarchical model. All"
-            f" {claims} differences of this page lie within theirs with 95 % probability; one is"
-            " claimed where its interval leaves out zero, and nowhere else."
+            "In brackets: intervals of the mean difference over cohorts, by a hierarchical model of"
+            f" one primary task each. The {claims} of this comparison hold together with 95 %"
+            " probability, so each is wide; a method is called better or worse where its own leaves"
+            " out zero, and nowhere else."
         )
     lines.append(f"Data: {'; '.join(_data(of.tables))}.")
     layouts = sorted({table.layout for kind in of.kinds for table in kind.tables}) or sorted(
@@ -273,7 +286,7 @@ def _data(tables: Iterable[Standing]) -> Iterator[str]:
         encoder = slide_encoder(table.encoder, table.pretrained_on)
         sorts.setdefault((table.source, encoder), set()).add(table.cohort)
     for (source, encoder), cohorts in sorts.items():
-        seen = encoder or "what the slide encoder has seen is not declared"
+        seen = encoder or "slide encoder not declared"
         yield f"{', '.join(sorted(cohorts))} from {source}, {seen}"
 
 
@@ -282,6 +295,6 @@ def _checked(control: ControlCheck | None) -> str:
         return " Whether anything leaks was not checked with outcomes dealt at random."
     held = sum(row.at_chance for row in control.judged)
     return (
-        f" With outcomes dealt at random {held} of {count(len(control.judged), 'method')} stay at"
-        " chance."
+        f" With outcomes dealt at random {held} of {count(len(control.judged), 'method')}, floors"
+        " and supervised ones among them, stay at chance."
     )
