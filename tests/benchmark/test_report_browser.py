@@ -40,7 +40,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
         {"config": {"rate": rate}, "value": value, "reason": "", "seconds": 1.5}
         for rate, value in ((0.001, 0.61), (0.01, 0.63))
     ]
-    search = {"criterion": "judged-by", "metric": "harrell_c", "chosen": 1, "seconds": 3.0}
+    search = {"criterion": LUAD, "metric": "harrell_c", "chosen": 1, "seconds": 3.0}
     store = write_store(
         folder.parent / "results", frame, search=search | {"candidates": candidates}
     )
@@ -137,7 +137,7 @@ def test_from_the_overview_to_a_trial_and_back(page: Browser) -> None:
     for words in (
         "fold 1 (from 0), seed 2",
         f"mirror-bench rerun {TRIAL}",
-        "judged-by",
+        LUAD,
         "3.11.7",
     ):
         assert words in text
@@ -235,7 +235,7 @@ def test_figures_are_drawn(page: Browser, report: Path) -> None:
 
 
 def test_hostile_records_run_nothing(window: Browser, tmp_path: Path) -> None:
-    frame = records({"mirror": [[0.6, 0.7]], HOSTILE: [[0.5, 0.6]]}, summary=HOSTILE, notes=HOSTILE)
+    frame = records({"mirror": [[0.6, 0.7]], "pca": [[0.5, 0.6]]}, summary=HOSTILE, notes=HOSTILE)
     store = write_store(tmp_path / "results", frame, device=HOSTILE, config={HOSTILE: HOSTILE})
     write_report(store, tmp_path / "page")
     trial = "#trial-" + key("PLANTED/mirror/strict/default/0/0")

@@ -196,7 +196,10 @@ def test_tasks_can_name_the_transfer(data: Path) -> None:
     kinds = {task.kind for task in request.tasks if task.cohort == "ONE->TWO"}
     assert {"survival", "survival-discrete", "few-shot-survival"} <= kinds
     assert {task.label for task in request.tasks} == {"os"}
-    assert {str(origin) for origin in request.folds.origins.values()} == {"", "test-cohort"}
+    assert {str(origin) for origin in request.folds.origins.values()} == {
+        "patient-folds-x3",
+        "test-cohort",
+    }
     every = asked(data, tasks="transfer", cohorts="ONE", test_cohort="TWO")
     assert {task.cohort for task in every.tasks} == {"ONE->TWO"}
     assert "retrieval" in {task.kind for task in every.tasks}
@@ -240,7 +243,7 @@ def test_what_does_not_go_together_is_one_line(
 
 
 def test_one_fit_is_shared_by_the_cohorts_that_it_was_made_on(data: Path) -> None:
-    trials = planned(asked(data, pretrain_on="all", seeds=(0, 1))).trials
+    trials = planned(asked(data, pretrain_on="all", seeds=(0, 1), repeats=1)).trials
     assert {trial.cohort for trial in trials} == {"ONE", "TWO", "THREE"}
     assert len({trial.key for trial in trials}) == len(trials) == 3 * 3 * 2
     places = {(trial.split.fold, trial.seed, trial.fit) for trial in trials}
@@ -248,9 +251,9 @@ def test_one_fit_is_shared_by_the_cohorts_that_it_was_made_on(data: Path) -> Non
     assert len(places) == len(fits) == 3 * 2
     assert {str(t.protocol) for t in trials} == {"strict+pretrained-on(ONE&THREE&TWO)"}
     # the fit is the same whichever of them is asked, and another one of another pool
-    alone = planned(asked(data, pretrain_on="all", cohorts="TWO")).trials
+    alone = planned(asked(data, pretrain_on="all", cohorts="TWO", repeats=1)).trials
     assert {trial.fit for trial in alone} < fits
-    two = planned(asked(data, pretrain_on="TWO,ONE")).trials
+    two = planned(asked(data, pretrain_on="TWO,ONE", repeats=1)).trials
     assert not {trial.fit for trial in two} & fits
     # a worker has all that share a fit, and so computes it once
     batches = Batches(longest_first(trials, {}), [0.0] * len(trials), 2)
@@ -292,7 +295,7 @@ def test_records_of_both_are_read_merged_shown_and_computed_again(
         writer = store.writer()
         for request in (
             asked(data, "pca,snn", "survival,subtyping", test_cohort="TWO", cohorts="ONE"),
-            asked(data, "pca,snn", "survival", pretrain_on="all", cohorts="ONE,TWO"),
+            asked(data, "pca,snn", "survival", pretrain_on="all", cohorts="ONE,TWO", repeats=1),
         ):
             for trial in planned(request).trials:
                 record, predictions = run_trial(trial, results / "cache", "cpu")
