@@ -112,9 +112,9 @@ def _in_short(kinds: Sequence[KindFindings]) -> Section:
         n = max(len(found.methods) for found in kinds)
         text += [
             "; " if text else "",
-            f"of {count(n, 'method')} that learn from pairs of slide and",
+            f"of {count(n, 'method')} that {'learns' if n == 1 else 'learn'} from pairs of slide",
         ]
-        text += [" expression without labels none is shown to beat ", *_reference(kinds[0])]
+        text += [" and expression without labels none is shown to beat ", *_reference(kinds[0])]
         text += [f" in {_and(none, 'or')}"]
     return Section(
         ("In short: ", *text, ". That does not show that they are equal."),
@@ -138,7 +138,9 @@ def _use(found: KindFindings) -> Text:
             _reaches(found, found.reference),
         ]
     if n:
-        text.append(f". Of {count(n, 'method')} that learn without labels ")
+        text.append(
+            f". Of {count(n, 'method')} that {'learns' if n == 1 else 'learn'} without labels "
+        )
         if better or worse:
             text += [*_listed(better, "better"), ", ", *_listed(worse, "worse")]
         else:
@@ -175,7 +177,7 @@ def _unproven(found: KindFindings) -> Text:
     first = still[0]
     return [
         Strong("Unproven"),
-        f": whether {count(len(still), 'method')} are better or worse than ",
+        f": whether {count(len(still), 'method')} {_are(still)} better or worse than ",
         *_reference(found),
         f". {_evidence(found)[:1].upper()}{_evidence(found)[1:]} show differences from about"
         f" {number(found.hidden, 2)} on. Estimated highest: ",
