@@ -33,7 +33,7 @@ def found(cohorts: int, tau: float, delta: float) -> float:
 
 @pytest.mark.parametrize(
     ("cohorts", "tau", "wrong", "right"),
-    [(4, 0.02, 0.07, 0.0), (4, 0.04, 0.07, 0.0), (10, 0.02, 0.055, 0.75), (10, 0.04, 0.07, 0.0)],
+    [(4, 0.02, 0.07, 0.0), (4, 0.04, 0.07, 0.0), (10, 0.02, 0.055, 0.75), (10, 0.04, 0.055, 0.0)],
 )
 def test_over_cohorts(cohorts: int, tau: float, wrong: float, right: float) -> None:
     error = (0.05 * 0.95 / BOARDS) ** 0.5
