@@ -218,6 +218,8 @@ class TorchMethod(Method):
             with self._autocast():
                 parts = [encode(part) for part in x.split(self.config.batch_size)]
             sides[side] = torch.cat(parts).float().cpu().numpy()
+            if not np.isfinite(sides[side]).all():
+                raise TrainingError(f"embeddings of {side} are not finite")
         network.train()
         context.watch(geometry(sides))
 

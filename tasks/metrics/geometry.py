@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.metrics.representation import CONSTANT, alignment, effective_rank, uniformity
+from tasks.metrics.representation import alignment, centred, effective_rank, uniformity
 
 LINE = 2.0
 """Effective rank below which embeddings have collapsed to a line."""
@@ -32,11 +32,11 @@ def geometry(sides: Mapping[str, NDArray[np.float32]]) -> dict[str, float]:
     """
     values = [np.asarray(side, dtype=np.float64) for side in sides.values()]
     joint = np.concatenate(values, axis=1)
-    found = {"effective_rank": 1.0, "uniformity": uniformity(joint)}
-    centred = joint - joint.mean(axis=0)
-    centred[:, np.abs(centred).max(axis=0) <= CONSTANT * np.abs(joint).max(axis=0)] = 0.0
-    if centred.any():
-        found["effective_rank"] = effective_rank(centred)
+    spread = centred(joint)
+    found = {
+        "effective_rank": effective_rank(spread) if spread.any() else 1.0,
+        "uniformity": uniformity(joint),
+    }
     if len(values) == 2 and values[0].shape == values[1].shape:
         found["alignment"] = alignment(*values)
     return found

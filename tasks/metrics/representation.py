@@ -67,6 +67,13 @@ def linear_cka(X: Matrix, Y: Matrix) -> float:
     return float(np.vdot(K, L) / norm)
 
 
+def centred(X: Matrix) -> Matrix:
+    """X less the mean of each column; a column that varies by rounding alone becomes zero."""
+    found = X - X.mean(axis=0)
+    found[:, np.abs(found).max(axis=0) <= CONSTANT * np.abs(X).max(axis=0)] = 0.0
+    return np.asarray(found)
+
+
 def effective_rank(X: Matrix) -> float:
     """Exponential of the entropy of the singular values, each over their sum.
 
@@ -133,10 +140,8 @@ def _u_centred_gram(X: Matrix) -> Matrix:
     Székely & Rizzo (Annals of Statistics 2014, equation 3.1): rows and columns sum to zero off
     a diagonal of zeros.
     """
-    n = len(X)
-    centred = X - X.mean(axis=0)
-    centred[:, np.abs(centred).max(axis=0) <= CONSTANT * np.abs(X).max(axis=0)] = 0.0
-    gram = centred @ centred.T
+    n, X = len(X), centred(X)
+    gram = X @ X.T
     np.fill_diagonal(gram, 0.0)
     rows = gram.sum(axis=1)
     gram += rows.sum() / ((n - 1) * (n - 2)) - (rows[:, None] + rows) / (n - 2)

@@ -1,7 +1,7 @@
 """Collapse is seen while a network is trained, and looking at it changes nothing."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from methods.base import Context
 from methods.contrastive import ContrastiveConfig, PairMethod
 from methods.objectives.pairs import PairObjective
-from methods.trainer import WATCHED, TorchConfig
+from methods.trainer import WATCHED, Network, Shape, TorchConfig, TrainingError
+from methods.two_tower import TwoTower
 from tasks.data.cohort import Cohort
 from tasks.metrics.geometry import geometry, has_collapsed
 from tests.helpers.planted import planted
@@ -100,3 +101,32 @@ def test_equal_rows_have_collapsed_though_float32_rounds_them() -> None:
     assert has_collapsed(found["effective_rank"], found["uniformity"])
     assert found["alignment"] == pytest.approx(0, abs=1e-9)
     assert found["uniformity"] == pytest.approx(0, abs=1e-9)
+
+
+class Lost(Together):
+    """Weights that are no numbers after a step, though its loss was one."""
+
+    def after_step(self) -> None:
+        """Lose them."""
+        with torch.no_grad():
+            for weight in self.lose:
+                weight.fill_(torch.nan)
+
+    lose: tuple[nn.Parameter, ...] = ()
+
+
+def test_embeddings_that_are_no_numbers_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def build(self: PairMethod, shapes: Mapping[str, Shape]) -> Network:
+        network = original(self, shapes)
+        assert isinstance(network, TwoTower)
+        network.objective = Lost()
+        encoder = [w for name, w in network.named_parameters() if name.startswith("rna.")]
+        network.objective.lose = tuple(encoder)
+        return network
+
+    original = PairMethod.build
+    monkeypatch.setattr(PairMethod, "build", build)
+    with pytest.raises(TrainingError, match=r"^embeddings of rna are not finite$"):
+        PairMethod(replace(small(TogetherConfig, 1), batch_size=128)).fit(
+            train(bags=False), Context(seed=0)
+        )
