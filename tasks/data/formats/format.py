@@ -71,7 +71,7 @@ class Peek:
     placed: bool
 
 
-def _nowhere(_path: Path, _n: int) -> None:
+def _nowhere(_path: Path) -> None:
     """The coordinates of files that have none."""
 
 
@@ -83,7 +83,8 @@ class SlideReader:
         suffixes: Of their names.
         peek: Looks at a file without reading its features.
         chunks: The features, float32 [n, width] piece by piece; nothing if there are none.
-        coordinates: Where a file's n patches lie, (x, y) [n, 2]; None if it does not say.
+        coordinates: Where a file's n patches lie, (x, y) [n, 2] or [1, n, 2], as it says; None if
+            it does not.
         pick: Reads some rows into an array at about the cost of their bytes; False where reading
             all costs no more.
     """
@@ -91,7 +92,7 @@ class SlideReader:
     suffixes: tuple[str, ...]
     peek: Callable[[Path], Peek]
     chunks: Callable[[Path], Iterator[NDArray[np.float32]]]
-    coordinates: Callable[[Path, int], NDArray[np.float64] | None] = _nowhere
+    coordinates: Callable[[Path], NDArray[np.float64] | None] = _nowhere
     pick: Callable[[Path, NDArray[np.intp], Features], bool] | None = None
 
 

@@ -71,19 +71,13 @@ def _pick(path: Path, rows: NDArray[np.intp], out: Features) -> bool:
     return True
 
 
-def _coordinates(path: Path, n_instances: int) -> NDArray[np.float64] | None:
+def _coordinates(path: Path) -> NDArray[np.float64] | None:
     require_file(path)
     with reading(path, "readable `coords`"), h5py.File(path, "r", locking=False) as file:
         coords = own_dataset(path, file, "coords")
         if coords is None:
             return None
-        xy = np.asarray(coords[()], dtype=np.float64)
-    xy = xy[0] if xy.ndim == 3 and len(xy) == 1 else xy
-    if xy.shape != (n_instances, 2):
-        raise InputError(
-            f"{path}: expected `coords` of shape [{n_instances}, 2], found {list(xy.shape)}"
-        )
-    return xy
+        return np.asarray(coords[()], dtype=np.float64)
 
 
 FORMAT = Format(

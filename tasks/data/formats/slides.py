@@ -141,4 +141,12 @@ def read_coordinates(path: Path, n_instances: int) -> NDArray[np.float64] | None
         InputError: If the file is not readable, or its `coords` are of another shape.
     """
     require_file(path)
-    return slide_reader(path).coordinates(path, n_instances)
+    xy = slide_reader(path).coordinates(path)
+    if xy is None:
+        return None
+    xy = xy[0] if xy.ndim == 3 and len(xy) == 1 else xy
+    if xy.shape != (n_instances, 2):
+        raise InputError(
+            f"{path}: expected `coords` of shape [{n_instances}, 2], found {list(xy.shape)}"
+        )
+    return xy

@@ -137,17 +137,11 @@ def _pick(path: Path, rows: NDArray[np.intp], out: Features) -> bool:
     return True
 
 
-def _coordinates(path: Path, n_instances: int) -> NDArray[np.float64] | None:
+def _coordinates(path: Path) -> NDArray[np.float64] | None:
     found = _loaded(path, mapped=True)
     if not isinstance(found, dict) or "coords" not in found:
         return None
-    xy = np.asarray(_tensor(path, found["coords"]).double().numpy())
-    xy = xy[0] if xy.ndim == 3 and len(xy) == 1 else xy
-    if xy.shape != (n_instances, 2):
-        raise InputError(
-            f"{path}: expected `coords` of shape [{n_instances}, 2], found {list(xy.shape)}"
-        )
-    return xy
+    return np.asarray(_tensor(path, found["coords"]).double().numpy())
 
 
 FORMAT = Format(
