@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmark.analysis.ablations import Delta
 from benchmark.analysis.control import FEWEST_DEALS, ControlCheck, Judged, MethodCheck
-from benchmark.analysis.findings import reference_of
+from benchmark.analysis.findings import complete, reference_of
 from benchmark.analysis.missing import Missing
 from benchmark.analysis.optimism import Optimism
 from benchmark.analysis.over_cohorts import Entrant, KindComparison
@@ -399,17 +399,13 @@ def advice(of: KindComparison, use: str) -> Table[Standing]:
         of: A kind of task over its cohorts.
         use: The method to use.
     """
-
-    def row_of(table: Standing, method: str) -> Row | None:
-        return next((r for r in table.rows if r.method == method and r.cells == table.cells), None)
-
     columns: tuple[Column[Standing], ...] = (
         Column(f"{of.kind} in", lambda t: plain_name(t.cohort), kind="name", link=page_of),
         Column("asked", question),
         numeric("patients", lambda t: t.n_patients[1], whole),
         numeric("events", lambda t: t.n_events, whole),
-        Column("use (95 %)", lambda t: _named(row_of(t, use)), link=lambda _: method_page(use)),
-        numeric("age, sex, stage", lambda t: _mean_of(row_of(t, CLINICAL))),
+        Column("use (95 %)", lambda t: _named(complete(t, use)), link=lambda _: method_page(use)),
+        numeric("age, sex, stage", lambda t: _mean_of(complete(t, CLINICAL))),
         Column(
             "best without labels (95 %)",
             _best,
