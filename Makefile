@@ -23,8 +23,8 @@ check: $(INSTALLED)
 	$(BIN)/mypy
 	$(BIN)/mirror-bench leaderboard --check
 
+# Not compiled: most of what is installed is never imported.
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	# Not compiled: most of what is installed is never imported.
 	$(BIN)/pip install --quiet --no-compile --constraint constraints.txt --editable '.[dev]'
 	touch $@
