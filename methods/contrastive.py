@@ -17,7 +17,7 @@ from methods.encoders.architecture import EncoderArchitecture
 from methods.mirror.model import initialise
 from methods.objectives.pairs import CLIP, InfoNCE, PairObjective, SigLIP
 from methods.sizes import BUDGETS, CONSTANT_ADAM, DECAYED, INPUTS, PAPER, SHORT_BAGS, SPACE
-from methods.trainer import Network, Shape, TorchConfig, TorchMethod, bag_tokens
+from methods.trainer import Network, Shape, TorchConfig, TorchMethod
 from methods.two_tower import TwoTower
 
 
@@ -44,7 +44,7 @@ class PairMethod(TorchMethod):
         config, wsi = self.config, shapes["wsi"]
         objective = config.objective()  # the first to draw its weights
         network = TwoTower(
-            encoder_of(wsi.width, bag_tokens(wsi, config), config),
+            encoder_of(wsi.width, wsi.tokens, config),
             encoder_of(shapes["rna"].width, None, config),
             objective,
             config.head,

@@ -18,7 +18,6 @@ from methods.mirror.model import initialise
 from methods.objectives.retention import choose_masked, masked_error
 from methods.sizes import BUDGETS, CONSTANT_ADAM, DECAYED, INPUTS, PAPER, SPACE
 from methods.trainer import Network, Shape, TorchConfig, TorchMethod
-from tasks.data.cohort import Kind
 
 
 class MaskedAutoencoder(Network):
@@ -88,9 +87,9 @@ class MaskedAutoencoderMethod(TorchMethod):
         """MIRROR's branches, inputs masked."""
         config, wsi = self.config, shapes["wsi"]
         slides: Branch = (
-            BagBranch(wsi.width, config.tokens, config, config.decoder_depth, mask_inputs=True)
-            if wsi.kind is Kind.BAG
-            else VectorBranch(wsi.width, config, config.decoder_depth, mask_inputs=True)
+            VectorBranch(wsi.width, config, config.decoder_depth, mask_inputs=True)
+            if wsi.tokens is None
+            else BagBranch(wsi.width, wsi.tokens, config, config.decoder_depth, mask_inputs=True)
         )
         expression = VectorBranch(
             shapes["rna"].width, config, config.decoder_depth, mask_inputs=True

@@ -15,7 +15,6 @@ from methods.objectives.retention import choose_masked, masked_error
 from methods.sizes import BUDGETS, CONSTANT_ADAM, DECAYED, INPUTS, PAPER, SPACE
 from methods.trainer import Network, Shape, TorchConfig, TorchMethod
 from methods.two_tower import Tower
-from tasks.data.cohort import Kind
 from tasks.errors import InputError
 
 
@@ -102,7 +101,7 @@ class IntraMethod(TorchMethod):
         """The pooling slide encoder with a linear head."""
         config, wsi = self.config, shapes["wsi"]
         return TwoViews(
-            config.pooled_encoder(wsi.width, bags=wsi.kind is Kind.BAG),
+            config.pooled_encoder(wsi.width, bags=wsi.tokens is not None),
             config.width,
             config.mask_ratio,
             InfoNCE(config.temperature),

@@ -14,6 +14,7 @@ PAPER: Mapping[str, Any] = {
     "batch_size": 16,
     "learning_rate": 2e-5,
     "tokens": 2048,
+    "oversample": True,
     "genes": 0,
 }
 SMOKE: Mapping[str, Any] = {"width": 24, "epochs": 5, "learning_rate": 1e-3, "tokens": 36}

@@ -19,7 +19,6 @@ from methods.objectives.pairs import InfoNCE
 from methods.sizes import BUDGETS, CONSTANT_ADAM, DECAYED, INPUTS, PAPER, SPACE
 from methods.trainer import Network, Shape, TorchConfig, TorchMethod
 from methods.two_tower import Tower, TwoTower
-from tasks.data.cohort import Kind
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ class TangleMethod(TorchMethod):
         config, (wsi, rna) = self.config, (shapes["wsi"], shapes["rna"])
         hidden = config.rna_hidden or rna.width
         return TwoTower(
-            config.pooled_encoder(wsi.width, bags=wsi.kind is Kind.BAG),
+            config.pooled_encoder(wsi.width, bags=wsi.tokens is not None),
             Perceptron(
                 (rna.width, hidden, hidden),
                 config.width,
@@ -114,7 +113,7 @@ class TangleRecMethod(TorchMethod):
             dropout=config.rna_dropout,
         )
         return Reconstruction(
-            config.pooled_encoder(wsi.width, bags=wsi.kind is Kind.BAG), predictor
+            config.pooled_encoder(wsi.width, bags=wsi.tokens is not None), predictor
         )
 
 

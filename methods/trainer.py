@@ -1,10 +1,12 @@
 """The one training loop: seeded, on CPU or CUDA, over bags or vectors."""
 
+import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
+from statistics import median_low
 from typing import ClassVar, cast
 
 import numpy as np
@@ -15,7 +17,7 @@ from torch import Tensor, nn
 from methods import operations
 from methods.base import Config, Context, Method, State, UnableError, rows_for
 from methods.optimisation import Optimisation, Stepper
-from tasks.data.cohort import SIDES, BagModality, Cohort, Features, Kind, Modality, VectorModality
+from tasks.data.cohort import SIDES, BagModality, Cohort, Features, Modality, VectorModality
 from tasks.data.preprocess import InstanceScaler, VectorScaler
 from tasks.draws import fixed_rows
 from tasks.embeddings import Embeddings
@@ -32,6 +34,10 @@ WATCHED = 64
 """Training patients, at most, and patches of a bag, at most, by which training is watched."""
 
 
+FEWEST_TOKENS = 16
+"""Patches that are drawn of the shortest bags: enough to hide three quarters of them."""
+
+
 class TrainingError(Exception):
     """A fit that cannot go on, for example because its loss is not finite."""
 
@@ -45,10 +51,15 @@ class Precision(StrEnum):
 
 @dataclass(frozen=True)
 class Shape:
-    """Kind and width of a modality as the network receives it."""
+    """A modality as the network receives it.
 
-    kind: Kind
+    Attributes:
+        width: Of a patch, or of a vector.
+        tokens: Patches in a training bag; None of vectors.
+    """
+
     width: int
+    tokens: int | None = None
 
 
 @dataclass(frozen=True)
@@ -58,7 +69,9 @@ class TorchConfig(Optimisation, Config):
     Attributes:
         width: Embedding width of each side.
         batch_size: Patients per step, at most.
-        tokens: Patches drawn per bag and step, without replacement where the bag has enough.
+        tokens: Patches drawn per bag and step, without replacement where the bag has enough: at
+            most so many, and no more than half of the training bags have (`bag_tokens`).
+        oversample: As published, `tokens` whatever the bags have.
         eval_tokens: Patches per bag when embedding; a larger bag gives a draw fixed by its patient.
         genes: Features of highest training variance that are kept of a vector; 0 keeps all.
         accumulate: Batches whose mean gradient makes one step, for devices with little memory.
@@ -69,6 +82,7 @@ class TorchConfig(Optimisation, Config):
     width: int = 192
     batch_size: int = 32
     tokens: int = 64
+    oversample: bool = False
     eval_tokens: int = 4096
     genes: int = 4096
     accumulate: int = 1
@@ -76,9 +90,16 @@ class TorchConfig(Optimisation, Config):
     spatial_order: bool = False
 
 
-def bag_tokens(shape: Shape, config: TorchConfig) -> int | None:
-    """Patches in a training bag; None where slides are vectors."""
-    return config.tokens if shape.kind is Kind.BAG else None
+def bag_tokens(modality: BagModality, config: TorchConfig) -> int:
+    """Patches drawn of each training bag.
+
+    What is drawn beyond a bag's patches are copies, which cost as much as patches and tell nothing.
+    A square number, since MIRROR's encoder lays the tokens out on a square.
+    """
+    if config.oversample:
+        return config.tokens
+    median = median_low(modality.n_instances(patient) for patient in modality.patients)
+    return min(config.tokens, max(FEWEST_TOKENS, math.isqrt(median) ** 2))
 
 
 class Network(nn.Module):
@@ -117,6 +138,7 @@ class TorchMethod(Method):
     def __init__(self, config: TorchConfig) -> None:
         super().__init__(config)
         self._scalers: dict[str, VectorScaler | InstanceScaler] = {}
+        self._tokens: dict[str, int] = {}
         self._network: Network | None = None
         self._step_flops: int | None = None
         self._dropout_on = False
@@ -152,6 +174,11 @@ class TorchMethod(Method):
         """Fit what has to be known of the training patients' features before `build`."""
         self._scalers = {
             side: _fit_scaler(train.modalities[side], self.config.genes) for side in self.sides
+        }
+        self._tokens = {
+            side: bag_tokens(modality, self.config)
+            for side in self.sides
+            if isinstance(modality := train.modalities[side], BagModality)
         }
 
     def _train(
@@ -199,10 +226,8 @@ class TorchMethod(Method):
             if isinstance(modality, VectorModality):
                 found[side] = self._vectors(modality, side, some)
             else:
-                few = replace(
-                    self.config, batch_size=len(some), tokens=min(WATCHED, self.config.tokens)
-                )
-                room = _Room(modality, few, self._device)
+                tokens = min(WATCHED, self._tokens[side])
+                room = _Room(modality, len(some), tokens, self._device)
                 found[side] = self._bags(room, modality, side, some, draws)
         return found
 
@@ -259,7 +284,9 @@ class TorchMethod(Method):
         if isinstance(modality, VectorModality):
             return self._vectors(modality, side, batch)
         if side not in self._rooms:
-            self._rooms[side] = _Room(modality, self.config, self._device)
+            self._rooms[side] = _Room(
+                modality, self.config.batch_size, self._tokens[side], self._device
+            )
         return self._bags(self._rooms[side], modality, side, batch, draws)
 
     def _bags(
@@ -378,19 +405,21 @@ class TorchMethod(Method):
 
     def _shapes(self) -> dict[str, Shape]:
         return {
-            side: Shape(Kind.VECTOR if isinstance(scaler, VectorScaler) else Kind.BAG, scaler.width)
+            side: Shape(scaler.width, self._tokens.get(side))
             for side, scaler in self._scalers.items()
         }
 
     def state(self) -> State:
-        """The scalers' arrays as `SIDE.KIND.NAME`, the weights as `network.NAME`."""
+        """Arrays of scalers as `SIDE.scaler.NAME`, `SIDE.tokens` of bags, `network.NAME`."""
         if self._network is None:
             raise TrainingError("there is no state before fit")
         state: State = {
-            f"{side}.{shape.kind}.{name}": values
-            for side, shape in self._shapes().items()
-            for name, values in self._scalers[side].state().items()
+            f"{side}.scaler.{name}": values
+            for side, scaler in self._scalers.items()
+            for name, values in scaler.state().items()
         }
+        for side, tokens in self._tokens.items():
+            state[f"{side}.tokens"] = np.array(tokens)
         for name, tensor in self._network.state_dict().items():
             state[f"network.{name}"] = tensor.detach().cpu().numpy()
         return state
@@ -398,15 +427,14 @@ class TorchMethod(Method):
     def restore(self, state: State) -> None:
         """Rebuild the scalers and the network from `state`."""
         for side in self.sides:
-            for kind, scaler in ((Kind.VECTOR, VectorScaler), (Kind.BAG, InstanceScaler)):
-                prefix = f"{side}.{kind}."
-                part = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
-                if part:
-                    self._scalers[side] = scaler.from_state(part)
-        if set(self._scalers) != set(self.sides):
-            raise InputError(
-                f"state: scalers of {self.sides} expected, {sorted(self._scalers)} found"
-            )
+            prefix = f"{side}.scaler."
+            part = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+            if not part:
+                raise InputError(f"state: expected the scaler of {side}, found none")
+            if f"{side}.tokens" in state:
+                self._tokens[side] = int(state[f"{side}.tokens"])
+            scaler = InstanceScaler if side in self._tokens else VectorScaler
+            self._scalers[side] = scaler.from_state(part)
         self._device = torch.device("cpu")
         self._network = self.build(self._shapes())
         prefix = "network."
@@ -428,7 +456,7 @@ class TorchMethod(Method):
 
     def parameters_on(self, wsi_width: int, rna_width: int) -> int | None:
         """Trainable parameters on bags of patches and expression of these widths."""
-        shapes = {"wsi": Shape(Kind.BAG, wsi_width), "rna": Shape(Kind.VECTOR, rna_width)}
+        shapes = {"wsi": Shape(wsi_width, self.config.tokens), "rna": Shape(rna_width)}
         network = self.build({side: shapes[side] for side in self.sides})
         return sum(w.numel() for w in network.parameters() if w.requires_grad)
 
@@ -445,9 +473,9 @@ class _Room:
     there.
     """
 
-    def __init__(self, modality: BagModality, config: TorchConfig, device: torch.device) -> None:
+    def __init__(self, modality: BagModality, bags: int, tokens: int, device: torch.device) -> None:
         dtype = np.dtype(np.float32) if device.type == "cpu" else modality.dtype
-        self._drawn = np.empty((config.batch_size, config.tokens, modality.width), dtype)
+        self._drawn = np.empty((bags, tokens, modality.width), dtype)
         self._device = device
 
     def drawn(self, n: int) -> Features:

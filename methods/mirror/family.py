@@ -7,7 +7,7 @@ from methods.base import Choice, Context, MethodSpec, Role, UnableError
 from methods.mirror.model import MIRROR, MirrorArchitecture
 from methods.sizes import BUDGETS, INPUTS, SHORT_BAGS, SPACE
 from methods.trainer import Network, Shape, TorchConfig, TorchMethod, bag_tokens
-from tasks.data.cohort import BagModality, Cohort, Kind
+from tasks.data.cohort import BagModality, Cohort
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,11 @@ class MirrorMethod(TorchMethod):
         Raises:
             UnableError: As `build`; or attention is to be exact among patches, and is so already.
         """
-        config = self.config
-        unasked = replace(config, exact_attention=None).for_bags(config.tokens)
-        bags = isinstance(train.modalities["wsi"], BagModality)
-        if bags and config.exact_attention and unasked.exact_attention:
-            raise UnableError(f"attention among {config.tokens} patches is exact unasked")
+        config, slides = self.config, train.modalities["wsi"]
+        if isinstance(slides, BagModality) and config.exact_attention:
+            tokens = bag_tokens(slides, config)
+            if replace(config, exact_attention=None).for_bags(tokens).exact_attention:
+                raise UnableError(f"attention among {tokens} patches is exact unasked")
         super().fit(train, context)
 
     def build(self, shapes: Mapping[str, Shape]) -> Network:
@@ -39,14 +39,14 @@ class MirrorMethod(TorchMethod):
         Raises:
             UnableError: What is varied is how patches are treated, and slides are vectors.
         """
-        if shapes["wsi"].kind is Kind.VECTOR:
+        if shapes["wsi"].tokens is None:
             for field in ("exact_attention", "spatial_order"):
                 if getattr(self.config, field):
                     raise UnableError(f"{field} is about patches, and these slides are vectors")
         return MIRROR(
             shapes["wsi"].width,
             shapes["rna"].width,
-            bag_tokens(shapes["wsi"], self.config),
+            shapes["wsi"].tokens,
             self.config,
         )
 

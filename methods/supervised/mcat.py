@@ -135,6 +135,7 @@ SPECS = (
                 "width": 256,
                 **PUBLISHED_ADAM,
                 "tokens": 2048,
+                "oversample": True,
                 "genes": 0,
             },
         },

@@ -66,14 +66,12 @@ class TransMILMethod(SupervisedMethod):
 
     def encoder(self, shapes: Mapping[str, Shape]) -> nn.Module:
         """The slide encoder that MIRROR took from TransMIL."""
-        require_patches(shapes["wsi"], "transmil")
+        tokens = require_patches(shapes["wsi"], "transmil")
         width, heads = self.config.width, self.config.heads
         architecture = EncoderArchitecture(
             width, slide_heads=heads, vector_heads=heads, slide_dropout=self.config.dropout
         )
-        return SlideToken(
-            SlideEncoder(shapes["wsi"].width, architecture.for_bags(self.config.tokens))
-        )
+        return SlideToken(SlideEncoder(shapes["wsi"].width, architecture.for_bags(tokens)))
 
 
 SPACE: dict[str, Choice | LogUniform] = {
@@ -98,6 +96,7 @@ SPECS = (
                 "width": 512,
                 **PUBLISHED_ADAM,
                 "tokens": 2048,
+                "oversample": True,
             },
         },
         space=SPACE,
@@ -124,6 +123,7 @@ SPECS = (
                 **PUBLISHED_ADAM,
                 "epochs": 200,
                 "tokens": 2048,
+                "oversample": True,
             },
         },
         space=SPACE,

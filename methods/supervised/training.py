@@ -23,7 +23,7 @@ from methods.objectives.cox import CoxLoss
 from methods.sizes import INPUTS
 from methods.supervised.target import Target
 from methods.trainer import Network, Shape, TorchConfig, TorchMethod, TrainingError
-from tasks.data.cohort import BagModality, Cohort, Kind
+from tasks.data.cohort import BagModality, Cohort
 from tasks.embeddings import Embeddings
 from tasks.errors import InputError
 from tasks.seeds import generator
@@ -249,11 +249,14 @@ class _Best:
             network.load_state_dict(self.weights)
 
 
-def require_patches(shape: Shape, what: str) -> None:
-    """Refuse slide vectors, on which a network of patches would be one of another name.
+def require_patches(shape: Shape, what: str) -> int:
+    """Patches in a training bag.
+
+    On slide vectors a network of patches would be one of another name.
 
     Raises:
         UnableError: The slides are vectors.
     """
-    if shape.kind is Kind.VECTOR:
+    if shape.tokens is None:
         raise UnableError(f"{what} needs patches, and these slides are vectors")
+    return shape.tokens

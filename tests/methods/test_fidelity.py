@@ -11,7 +11,6 @@ from methods.registry import all_methods
 from methods.supervised.mil import TransMILMethod
 from methods.tangle import TangleRecMethod
 from methods.trainer import Shape
-from tasks.data.cohort import Kind
 
 Array = NDArray[np.float64]
 
@@ -45,7 +44,7 @@ def test_tangle_rec_predicts_genes_by_two_hidden_layers() -> None:
     spec = all_methods()["tangle-rec"]
     method = spec.build(spec.config)
     assert isinstance(method, TangleRecMethod)
-    network = method.build({"wsi": Shape(Kind.BAG, 6), "rna": Shape(Kind.VECTOR, 11)})
+    network = method.build({"wsi": Shape(6, tokens=4), "rna": Shape(11)})
     predictor = shaken(network.get_submodule("predictor"))
     w = weights(predictor)
     x = np.random.default_rng(0).normal(size=(5, w["0.weight"].shape[1]))
@@ -82,7 +81,7 @@ def test_transmils_class_token_starts_normal(seed: int) -> None:
     spec = all_methods()["transmil"]
     method = spec.build(spec.config)
     assert isinstance(method, TransMILMethod)
-    encoder = method.encoder({"wsi": Shape(Kind.BAG, 6)})
+    encoder = method.encoder({"wsi": Shape(6, tokens=4)})
     token = weights(encoder)["slides.cls_token"].ravel()
     # of n standard normal numbers, the sum of squares is within 5 deviations of n
     assert abs((token**2).sum() - len(token)) < 5 * np.sqrt(2 * len(token))

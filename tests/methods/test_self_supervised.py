@@ -32,6 +32,7 @@ from tests.helpers.planted import planted
 PAIRS = ("contrastive", "clip", "siglip", "vicreg", "barlow-twins", "tangle")
 NAMES = (*PAIRS, "tangle-rec", "masked-autoencoder", "intra", "gene-autoencoder")
 GENES = 30
+TOKENS = {Kind.BAG: 36, Kind.VECTOR: None}
 SHAPES = {Kind.BAG: (4, 36, 10), Kind.VECTOR: (4, 10)}
 
 
@@ -41,7 +42,7 @@ def network(name: str, kind: Kind, **changes: Any) -> nn.Module:
     method = spec.build(replace(spec.config_for(Budget.SMOKE), **changes))
     assert isinstance(method, TorchMethod)
     torch.manual_seed(0)
-    return method.build({"wsi": Shape(kind, 10), "rna": Shape(Kind.VECTOR, GENES)})
+    return method.build({"wsi": Shape(10, TOKENS[kind]), "rna": Shape(GENES)})
 
 
 def inputs(name: str, kind: Kind) -> dict[str, Tensor]:

@@ -11,7 +11,15 @@ from torch import Tensor, nn
 from methods import operations
 from methods.base import Budget, Context, UnableError
 from methods.registry import all_methods
-from methods.trainer import Network, Precision, Shape, TorchConfig, TorchMethod, TrainingError
+from methods.trainer import (
+    Network,
+    Precision,
+    Shape,
+    TorchConfig,
+    TorchMethod,
+    TrainingError,
+    bag_tokens,
+)
 from tasks.data.cohort import BagModality, Cohort, Slide
 from tests.helpers.planted import planted
 
@@ -147,3 +155,28 @@ def test_coordinates_are_sorted_by_row_then_column() -> None:
     order = slide.spatial_order()
     assert order is not None
     assert order.tolist() == [2, 1, 0, 3]
+
+
+def bags(*patches: int) -> BagModality:
+    def slide(n: int) -> Slide:
+        return Slide("S", n, "", lambda: np.zeros((n, 3), np.float32))
+
+    return BagModality({f"P{i}": (slide(n),) for i, n in enumerate(patches)}, 3)
+
+
+@pytest.mark.parametrize(
+    ("patches", "tokens", "oversample", "drawn"),
+    [
+        ((900, 900, 900), 64, False, 64),  # enough: what was asked for
+        ((38, 38, 900), 64, False, 36),  # most bags have 38: a square of 36
+        ((38, 900, 900), 64, False, 64),
+        ((2, 3, 5), 64, False, 16),  # enough to hide three quarters of
+        ((2, 3, 5), 9, False, 9),
+        ((2, 3, 5), 64, True, 64),  # as published
+    ],
+)
+def test_no_more_patches_are_drawn_than_most_bags_have(
+    patches: tuple[int, ...], tokens: int, oversample: bool, drawn: int
+) -> None:
+    config = TorchConfig(tokens=tokens, oversample=oversample)
+    assert bag_tokens(bags(*patches), config) == drawn

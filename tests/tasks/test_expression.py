@@ -477,7 +477,7 @@ def test_mcat_groups_by_pathway_and_without_by_coexpression() -> None:
         return method.state()
 
     state = fitted(declaring(cohort, pathways=sets))
-    kept = np.array(cohort.modalities["rna"].features)[state["rna.vector.kept"]]  # type: ignore[union-attr]
+    kept = np.array(cohort.modalities["rna"].features)[state["rna.scaler.kept"]]  # type: ignore[union-attr]
     assert state["network.encoder.genes.sizes"].tolist() == [3, 2]
     named = kept[state["network.encoder.genes.members"]].tolist()
     assert named == [*sets["A"], *sets["B"]]
