@@ -8,6 +8,7 @@ from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
 
 from tasks.data.barcode import parse_barcode
 from tasks.data.cohort import Cohort
@@ -18,9 +19,8 @@ from tasks.short_repr import short_repr
 Stratum = tuple[str, str, str]
 
 _UNKNOWN, _PARTIAL, _NO_CLASS = "2-unknown", "partial", ""
-# No task scores these, so folds by site, which cannot balance everything, leave them as they fall.
-_UNSCORED = frozenset({_UNKNOWN, _PARTIAL, _NO_CLASS})
 
+_DIGITS = 9  # costs that differ by less are ties, which a permutation breaks
 _GAIN = 1e-9  # a smaller gain is rounding
 _MAX_PASSES = 100
 
@@ -54,11 +54,12 @@ def make_splits(
     `n_folds`, one to each fold, so that long and short survivors spread as well; the last, partial
     block goes to the folds that are smallest so far. Hence every stratum is within one patient of
     proportion, and so are the folds as a whole. Strata with an event come first, which holds the
-    number of events to within one as well.
+    number of events to within one as well. Who of a block goes where evens out the events of the
+    other endpoints and the classes of the other labels.
 
     By site: no tissue-source site is on both sides of a fold (preserved-site cross-validation,
-    Howard et al., Nat Commun 12:4423, 2021), and folds are as alike in size, events, complete pairs
-    and classes as a greedy search makes them.
+    Howard et al., Nat Commun 12:4423, 2021), and folds are as alike in size, complete pairs, and
+    events and classes of every endpoint and label as a greedy search makes them.
 
     Args:
         cohort: Every one of its patients is dealt, whatever modalities or outcomes it has.
@@ -129,6 +130,9 @@ def split_fingerprint(splits: Sequence[Split]) -> str:
 def _deal_patients(cohort: Cohort, n_folds: int, repeat: int) -> list[set[str]]:
     """The test patients of each fold, stratum by stratum."""
     members = [set[str]() for _ in range(n_folds)]
+    asked = _asked(cohort)
+    share = np.sum(list(asked.values()), axis=0) / n_folds
+    totals = np.zeros((n_folds, len(share)))
     # the first repeat is the split that is made without repeats
     again = ("repeat", repeat) if repeat else ()
     for stratum, patients in sorted(_strata(cohort).items()):
@@ -138,8 +142,14 @@ def _deal_patients(cohort: Cohort, n_folds: int, repeat: int) -> list[set[str]]:
             folds = [int(fold) for fold in rng.permutation(n_folds)]
             if len(block) < n_folds:  # sorted() is stable: the permutation still breaks ties
                 folds.sort(key=lambda fold: len(members[fold]))
-            for patient, fold in zip(block, folds, strict=False):
-                members[fold].add(patient)
+            # what each would add to the chi-square of the folds' totals against equal shares
+            excess = (totals[folds[: len(block)]] - share) / share
+            rows = np.stack([asked[patient] for patient in block])
+            # of what all of them have, none adds more than another
+            cost = (rows - rows.mean(axis=0)) @ excess.T
+            for row, place in zip(*linear_sum_assignment(cost.round(_DIGITS)), strict=True):
+                members[folds[place]].add(block[row])
+                totals[folds[place]] += asked[block[row]]
     return members
 
 
@@ -181,18 +191,10 @@ def _deal_sites(cohort: Cohort, n_folds: int, repeat: int) -> list[set[str]]:
             derive_seed("sites", cohort.name, n_folds, repeat, site),
         ),
     )
-    stratum_of = {
-        patient: stratum for stratum, patients in _strata(cohort).items() for patient in patients
-    }
-    parts = {part for stratum in stratum_of.values() for part in enumerate(stratum)}
-    columns = sorted(part for part in parts if part[1] not in _UNSCORED)
-    counts = np.zeros((len(sites), 1 + len(columns)))
-    for row, site in enumerate(sites):
-        for patient in by_site[site]:
-            counts[row, 0] += 1
-            for part in enumerate(stratum_of[patient]):
-                if part in columns:
-                    counts[row, 1 + columns.index(part)] += 1
+    asked = _asked(cohort)
+    counts = np.array(
+        [[len(by_site[s]), *np.sum([asked[p] for p in by_site[s]], axis=0)] for s in sites]
+    )
     members = [set[str]() for _ in range(n_folds)]
     for site, fold in zip(sites, _balanced(counts, n_folds), strict=True):
         members[fold].update(by_site[site])
@@ -280,3 +282,24 @@ def _strata(cohort: Cohort) -> dict[Stratum, list[str]]:
         key = (status, pair, classes.get(patient, _NO_CLASS))
         strata[key].append((time, derive_seed("order", patient), patient))
     return {key: [patient for _, _, patient in sorted(rows)] for key, rows in strata.items()}
+
+
+def _asked(cohort: Cohort) -> dict[str, NDArray[np.float64]]:
+    """Of each patient whether it counts among what folds share evenly, [n_columns].
+
+    That is events and the censored of every endpoint, complete pairs, and classes of every label;
+    what nobody has is no column.
+    """
+    columns: dict[str, set[str]] = {"complete": set(cohort.complete())}
+    for name, endpoint in cohort.endpoints.items():
+        for patient, event in zip(endpoint.patients, endpoint.event, strict=True):
+            columns.setdefault(f"{name} {bool(event)}", set()).add(patient)
+    for name, label in cohort.labels.items():
+        for patient, its in label.values.items():
+            columns.setdefault(f"{name} {its}", set()).add(patient)
+    everyone = set(cohort.patients)
+    filled = [of for _, column in sorted(columns.items()) if (of := column & everyone)]
+    return {
+        patient: np.array([patient in column for column in filled], dtype=np.float64)
+        for patient in everyone
+    }

@@ -1,6 +1,7 @@
 """Folds: nobody twice, everybody once, strata in proportion, whatever the order of rows."""
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -187,6 +188,27 @@ def test_the_default_folds_stay_as_committed_records_have_them() -> None:
         split_fingerprint(splits)
         == "e1ce1fa82baacd8793dc0e55e60acaee13d52c2a8bb6c4064d6492547124d3b4"
     )
+
+
+def test_events_of_every_endpoint_and_classes_of_every_label_are_shared_evenly() -> None:
+    """Rare relapses and a gene that go with nothing else: dealt blindly, folds have 1 to 8."""
+    rng = np.random.default_rng(0)
+    rows: list[Row] = [(True, True, float(t), t % 5 == 0, "AB"[t % 3 == 0]) for t in range(1, 201)]
+    cohort = cohort_of(rows, list(range(200)))
+    os = cohort.endpoints["os"]
+    relapse, mutated = rng.random(200) < 0.1, rng.random(200) < 0.2
+    gene = Label({p: str(m) for p, m in zip(os.patients, mutated, strict=True)}, ("False", "True"))
+    asked = replace(
+        cohort,
+        endpoints={**cohort.endpoints, "dfi": replace(os, event=relapse)},
+        labels={**cohort.labels, "TP53": gene},
+    )
+    for split in make_splits(asked, 5, repeats=3):
+        rows_of = [os.patients.index(p) for p in split.test]
+        assert abs(relapse[rows_of].sum() - relapse.sum() / 5) <= 1
+        assert abs(mutated[rows_of].sum() - mutated.sum() / 5) <= 1.5
+        assert os.event[rows_of].sum() == os.event.sum() / 5
+    assert len({split.test for split in make_splits(asked, 5, repeats=3)}) == 15
 
 
 def test_survival_times_spread_over_folds() -> None:
