@@ -16,7 +16,8 @@ from tasks.heads.newton import minimise
 from tasks.heads.softmax import descend
 
 INTERVALS = 4  # as MCAT, SurvPath and MIRROR have it
-# Penalties per event of an interval and per feature, on the scale of the Cox head's.
+# Penalties per event of an interval and per feature, on the scale of the Cox head's; infinity
+# likewise: survival curves may know no features, and risks are those of the best finite penalty.
 PENALTIES: tuple[float, ...] = (np.inf, *(10.0**power for power in range(1, -5, -1)))
 
 # Above this width a Hessian costs more than the gradients that do without it.
@@ -67,13 +68,16 @@ class DiscreteHazard:
         edges: Ends of the K intervals in months, rising; the first one begins at 0.
         coefficients: Change of an interval's log odds of the event per unit of a feature, [K, p].
         intercepts: [K].
-        penalty: The penalty that was chosen, per event of an interval and feature.
+        penalty: The best finite penalty, per event of an interval and feature.
+        flat: Intercepts [K] of survival curves without features where an infinite penalty is
+            better, else nothing.
     """
 
     edges: Vector
     coefficients: Matrix
     intercepts: Vector
     penalty: float
+    flat: Vector
 
     def cumulative_hazard(self, X: Matrix) -> Matrix:
         """Minus the logarithm of the probability of outliving each interval, [n, K]."""
@@ -85,11 +89,15 @@ class DiscreteHazard:
         return np.asarray(-np.exp(-self.cumulative_hazard(X)).sum(axis=1))
 
     def risk_by(self, X: Matrix, times: Sequence[float] | Vector) -> Matrix:
-        """Cumulative hazard at `times` months, [n, len(times)].
+        """Cumulative hazard at `times` months, [n, len(times)]."""
+        return self._at(times, self.cumulative_hazard(X))
+
+    def _at(self, times: Sequence[float] | Vector, cumulative: Matrix) -> Matrix:
+        """It between the ends of the intervals, where it is `cumulative` [n, K].
 
         The hazard is constant within an interval, and zero after the last event in training.
         """
-        knots = np.hstack([np.zeros((len(X), 1)), self.cumulative_hazard(X)])
+        knots = np.hstack([np.zeros((len(cumulative), 1)), cumulative])
         start = np.append(0.0, self.edges[:-1])
         last = np.minimum(np.searchsorted(self.edges, times), len(self.edges) - 1)
         # Where so many die on the day of diagnosis that the first interval ends there, it is over.
@@ -101,7 +109,10 @@ class DiscreteHazard:
 
     def survival(self, X: Matrix, times: Sequence[float] | Vector) -> Matrix:
         """Probability of surviving `times` months, [n, len(times)]."""
-        return np.exp(-self.risk_by(X, times))
+        if not self.flat.size:
+            return np.exp(-self.risk_by(X, times))
+        of_all = np.cumsum(np.logaddexp(0, self.flat))
+        return np.exp(-self._at(times, np.tile(of_all, (len(X), 1))))
 
     def state(self) -> dict[str, NDArray[np.float64]]:
         """Everything that was fitted, by name."""
@@ -110,6 +121,7 @@ class DiscreteHazard:
             "coefficients": self.coefficients,
             "intercepts": self.intercepts,
             "penalty": np.array([self.penalty]),
+            "flat": self.flat,
         }
 
 
@@ -172,7 +184,8 @@ def fit_discrete_hazard(
         penalties: Candidates per event of an interval and feature, falling.
 
     Returns:
-        The model fitted on all of these patients with the best penalty; of equals, the largest.
+        The model fitted on all of these patients with the best finite penalty; of equals, the
+        largest.
     """
     edges = interval_edges(time, event)
     everyone = Periods.of(time, event, edges)
@@ -190,10 +203,19 @@ def fit_discrete_hazard(
         path = fit_path(Z[~out], rest, scaled(penalties, float(rest.died.sum())))
         for i, (slopes, intercepts) in enumerate(path):
             criterion[i] += held_out.log_likelihood(Z[out] @ slopes.T + intercepts)
-    best = int(np.argmax(criterion))
-    slopes, intercepts = fit_path(Z, everyone, scaled(penalties[: best + 1], event.sum()))[-1]
+    finite = np.isfinite(penalties)
+    best = int(np.argmax(np.where(finite, criterion, -np.inf)))
+    path = fit_path(Z, everyone, scaled(penalties[: best + 1], event.sum()))
+    slopes, intercepts = path[-1]
     coefficients = (slopes if V is None else slopes @ V.T) / scale
-    return DiscreteHazard(edges, coefficients, intercepts - coefficients @ mean, penalties[best])
+    first = int(np.argmax(criterion))
+    return DiscreteHazard(
+        edges,
+        coefficients,
+        intercepts - coefficients @ mean,
+        penalties[best],
+        np.empty(0) if finite[first] else path[first][1],
+    )
 
 
 def _interval_path(Z: Matrix, died: NDArray[np.bool_], penalties: Sequence[float]) -> list[Vector]:

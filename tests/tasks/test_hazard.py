@@ -134,7 +134,9 @@ def test_any_outcomes_give_survival_functions(rows: list[tuple[float, bool]], se
 
 
 def test_interpolation_by_hand() -> None:
-    head = DiscreteHazard(np.array([10.0, 30.0]), np.zeros((2, 1)), logit([0.2, 0.5]), np.inf)
+    head = DiscreteHazard(
+        np.array([10.0, 30.0]), np.zeros((2, 1)), logit([0.2, 0.5]), 1.0, np.empty(0)
+    )
     # a hazard of 0.2 over ten months is 0.8^(1/2) over five; nothing happens after the last
     found = head.survival(np.zeros((1, 1)), [0, 5, 10, 20, 30, 99])[0]
     assert_allclose(found, [1, 0.8**0.5, 0.8, 0.8 * 0.5**0.5, 0.4, 0.4], rtol=1e-12)
@@ -143,7 +145,7 @@ def test_interpolation_by_hand() -> None:
 
 def test_an_interval_that_ends_on_the_day_of_diagnosis() -> None:
     edges = np.array([0.0, 10.0])
-    head = DiscreteHazard(edges, np.zeros((2, 1)), logit(np.array([0.2, 0.5])), 1.0)
+    head = DiscreteHazard(edges, np.zeros((2, 1)), logit(np.array([0.2, 0.5])), 1.0, np.empty(0))
     survival = head.survival(np.zeros((1, 1)), [0.0, 5.0, 10.0, 20.0])[0]
     assert_allclose(survival, [0.8, 0.8 * 0.5**0.5, 0.4, 0.4])
 
@@ -155,6 +157,22 @@ def test_without_effects_it_is_nearly_kaplan_meier() -> None:
     at_edges = survived[np.searchsorted(moments, head.edges)]
     # the last interval is long: how many leave before its middle is guesswork
     assert_allclose(head.survival(np.zeros((1, 2)), head.edges)[0][:3], at_edges[:3], atol=0.02)
+
+
+def test_where_nothing_is_found_curves_are_one_and_risks_are_ranked_all_the_same() -> None:
+    """A risk that is the same of everybody would pass for a precise concordance of a half."""
+    rng = np.random.default_rng(1)
+    X, time = rng.normal(size=(100, 4)), rng.exponential(30, 100)
+    event, folds = rng.random(100) < 0.6, np.arange(100) % 5
+    head = fit_discrete_hazard(X, time, event, folds)
+    assert head.flat.size
+    assert np.isfinite(head.penalty)
+    assert len(set(head.risk(X).round(9))) == 100
+    curves = head.survival(X, [6, 24, 60])
+    assert (curves == curves[0]).all()
+    without = fit_discrete_hazard(np.zeros((100, 4)), time, event, folds)
+    assert_allclose(curves, without.survival(X, [6, 24, 60]), rtol=1e-9)
+    assert_allclose(head.risk_by(X, [24]).mean(), -np.log(curves[0, 1]), rtol=0.2)
 
 
 def test_an_effect_that_turns_is_seen_by_the_intervals() -> None:
