@@ -15,7 +15,7 @@ from tasks.heads.cox import RiskSets, fit_path
 from tasks.heads.hazard import interval_edges
 from tasks.heads.inputs import Matrix, Vector, rotate, standardise
 from tasks.kinds.instances import OfEndpoints
-from tasks.metrics.time_to_event import Outcomes, harrell_c_each
+from tasks.metrics.time_to_event import Outcomes, enough, harrell_c_each
 from tasks.scoring import UNIT, Followed, available, concordance, parts
 
 # Per event and feature, of Cox regression on features standardised by the whole training fold: so
@@ -38,11 +38,11 @@ class DrawnRisks:
 
 
 def _mean(k: int, drawn: DrawnRisks) -> float:
-    return float(harrell_c_each(drawn.test, available(drawn.risks, k)).mean())
+    return float(harrell_c_each(enough(drawn.test), available(drawn.risks, k)).mean())
 
 
 def _sd(k: int, drawn: DrawnRisks) -> float:
-    return float(harrell_c_each(drawn.test, available(drawn.risks, k)).std(ddof=1))
+    return float(harrell_c_each(enough(drawn.test), available(drawn.risks, k)).std(ddof=1))
 
 
 class FewShotSurvival(OfEndpoints[DrawnRisks]):
@@ -60,7 +60,7 @@ class FewShotSurvival(OfEndpoints[DrawnRisks]):
     """
 
     kind = "few-shot-survival"
-    version = 1
+    version = 2
     metrics = (
         *(concordance(f"harrell_c_k{k}", partial(_mean, k)) for k in SHOTS),
         *(Metric(f"harrell_c_k{k}_sd", False, None, UNIT, partial(_sd, k)) for k in SHOTS),

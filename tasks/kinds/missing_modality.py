@@ -26,7 +26,7 @@ from tasks.heads.inputs import Matrix
 from tasks.heads.ridge import Ridge, fit_ridge
 from tasks.kinds.pairs import NOT_APART, Pairs, check_pairs, has_pairs, pairs_of
 from tasks.metrics.classification import auroc_macro
-from tasks.metrics.time_to_event import harrell_c
+from tasks.metrics.time_to_event import enough, harrell_c
 from tasks.scoring import (
     Classified,
     Followed,
@@ -61,7 +61,7 @@ class Views:
 def _concordance(known: str, views: Views) -> float:
     predicted = available(views.predicted, known)
     if isinstance(views.target, Followed):
-        return harrell_c(views.target.test_outcomes, predicted[:, 0])
+        return harrell_c(enough(views.target.test_outcomes), predicted[:, 0])
     return auroc_macro(views.target.test_classes, predicted)
 
 
@@ -82,7 +82,7 @@ class MissingModality(Task[Views]):
     """
 
     kind = "missing-modality"
-    version = 3
+    version = 4
     metrics = tuple(
         concordance(f"concordance_{known}", partial(_concordance, known)) for known in KNOWN
     )

@@ -22,6 +22,7 @@ from tasks.metrics.time_to_event import (
     Outcomes,
     auc_at,
     auc_mean,
+    enough,
     harrell_c,
     ibs,
     ibs_kaplan_meier,
@@ -91,7 +92,7 @@ class Prognosis:
 
 
 def _auc(i: int, p: Prognosis) -> float:
-    return auc_at(p.train, p.test, p.risks[:, i], MONTHS[i])
+    return auc_at(p.train, enough(p.test), p.risks[:, i], MONTHS[i])
 
 
 def _ici(i: int, p: Prognosis) -> float:
@@ -103,13 +104,21 @@ def _slope_error(p: Prognosis) -> float:
     return slope_error(p.test, 1.0 - p.head.survival(p.X, [middle])[:, 0])
 
 
+def _expected(head: Head, X: Matrix, time: Vector) -> Vector:
+    """Cumulative hazard of each patient until its own time, [n]: the events it should have."""
+    moments, own = np.unique(time, return_inverse=True)
+    survived = head.survival(X, moments)[np.arange(len(X)), own]
+    return np.asarray(-np.log(np.maximum(survived, np.finfo(float).tiny)))
+
+
 class TimeToEvent(OfEndpoints[Prognosis]):
     """A survival head on frozen embeddings, one endpoint of one cohort.
 
     Patients count if they have a joint embedding and a known outcome. With fewer than
     `MIN_EVENTS` training events nothing is fitted and every score is skipped with that reason.
-    The AUC needs a month before the training horizon with deaths before and survivors after it,
-    calibration ten events and predictions that differ; else that score alone is skipped.
+    A concordance needs five events among the test patients, an AUC beside them a month before the
+    training horizon with deaths before and survivors after it, calibration ten events and
+    predictions that differ; else that score alone is skipped.
 
     The integrated Brier score has no upper bound: its weights, inverse probabilities of being
     followed, go up to ten.
@@ -117,12 +126,12 @@ class TimeToEvent(OfEndpoints[Prognosis]):
 
     supervises = True
     metrics = (
-        concordance("harrell_c", lambda p: harrell_c(p.test, p.risk)),
-        concordance("uno_c", lambda p: uno_c(p.train, p.test, p.risk)),
+        concordance("harrell_c", lambda p: harrell_c(enough(p.test), p.risk)),
+        concordance("uno_c", lambda p: uno_c(p.train, enough(p.test), p.risk)),
         Metric("ibs", False, None, (0.0, inf), lambda p: p.brier[0]),
         explained("ibs_skill", lambda p: skill(*p.brier)),
         *(concordance(f"auc_{month}m", partial(_auc, i)) for i, month in enumerate(MONTHS)),
-        concordance("auc_mean", lambda p: auc_mean(p.train, p.test, p.risks, MONTHS)),
+        concordance("auc_mean", lambda p: auc_mean(p.train, enough(p.test), p.risks, MONTHS)),
         Metric("slope_error", False, None, (0.0, inf), _slope_error),
         *(Metric(f"ici_{m}m", False, None, UNIT, partial(_ici, i)) for i, m in enumerate(MONTHS)),
     )
@@ -144,6 +153,7 @@ class TimeToEvent(OfEndpoints[Prognosis]):
             {
                 "patient": test.patients,
                 "risk": prognosis.risk.tolist(),
+                "expected": _expected(head, test.X, both.test_outcomes.time).tolist(),
                 **both.outcome_columns(),
                 **{f"surv_{m}m": survival[:, i].tolist() for i, m in enumerate(MONTHS)},
             },
@@ -156,7 +166,7 @@ class Survival(TimeToEvent):
     """Time to an event by ridge Cox regression."""
 
     kind = "survival"
-    version = 3
+    version = 4
     whole = True  # which endpoint a paper reports is chosen too often by what comes out
 
     def fit_head(self, both: Followed) -> Head:
@@ -168,7 +178,7 @@ class SurvivalDiscrete(TimeToEvent):
     """Time to an event by ridge logistic hazards in intervals, as the field's probes have it."""
 
     kind = "survival-discrete"
-    version = 4
+    version = 5
 
     def fit_head(self, both: Followed) -> Head:
         """Ridge logistic hazards in quartiles of the training event times."""

@@ -17,6 +17,9 @@ from tasks.metrics.undefined import Undefined
 
 Vector = NDArray[np.float64]
 
+MIN_EVENTS = 5
+"""Of test patients: pairs of fewer are those of one or two deaths, in a fold that weighs as any."""
+
 TIED = 1e-8  # risks nearer than this are tied, as scikit-survival has it
 GRID = 64  # points of the integral over time
 
@@ -56,6 +59,17 @@ def horizon(train: Outcomes) -> float:
     Uno's index, 100).
     """
     return float(np.quantile(train.time, 0.9, method="lower"))
+
+
+def enough(test: Outcomes) -> Outcomes:
+    """The same, if its pairs are of deaths enough for a concordance that a table may show.
+
+    Raises:
+        Undefined: There are fewer than `MIN_EVENTS` events.
+    """
+    if test.n_events < MIN_EVENTS:
+        raise Undefined(f"{test.n_events} events among the test patients, {MIN_EVENTS} needed")
+    return test
 
 
 def harrell_c(test: Outcomes, risk: Vector) -> float:

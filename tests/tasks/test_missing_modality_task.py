@@ -279,5 +279,5 @@ def test_a_fold_without_events_is_skipped_and_keeps_its_predictions() -> None:
         replace(cohort, endpoints={"os": replace(os, event=event)}), embeddings, split=split
     )
     assert not values(outcome)
-    assert "no comparable pair" in outcome.scores[0].reason
+    assert "0 events among the test patients, 5 needed" in outcome.scores[0].reason
     assert outcome.predictions["patient"] == list(split.test)

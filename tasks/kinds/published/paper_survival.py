@@ -23,7 +23,7 @@ from tasks.kinds.published.probe import (
     train,
 )
 from tasks.kinds.published.switches import REFITTED, Setting, Switch, switched
-from tasks.metrics.time_to_event import Outcomes, harrell_c_each
+from tasks.metrics.time_to_event import Outcomes, enough, harrell_c_each
 from tasks.scoring import Followed, labels_with_classes, outcomes, parts
 
 
@@ -38,7 +38,7 @@ class ProbedHazards:
 def _harrell_c(on: Setting, probed: ProbedHazards) -> float:
     rows, logits = probed.probes.scored(on)
     risks = risk(logits[Switch.ALL_BINS in on])
-    return float(harrell_c_each(probed.test.subset(rows), risks).max())
+    return float(harrell_c_each(enough(probed.test).subset(rows), risks).max())
 
 
 class PaperSurvival(OfEndpoints[ProbedHazards], Published[ProbedHazards]):
@@ -57,7 +57,7 @@ class PaperSurvival(OfEndpoints[ProbedHazards], Published[ProbedHazards]):
     """
 
     kind = "survival"
-    version = 2
+    version = 3
     switches: ClassVar[tuple[Switch, ...]] = (
         Switch.BEST_EPOCH,
         Switch.ALL_BINS,
