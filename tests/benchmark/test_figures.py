@@ -51,6 +51,7 @@ from benchmark.show.figures import (
     title_of,
     tradeoffs,
 )
+from benchmark.show.figures.calibration import judged
 from benchmark.show.figures.look import svg
 from tasks.seeds import generator
 from tests.helpers import frames
@@ -427,6 +428,30 @@ def test_methods_on_tasks_are_differences_to_plain_features() -> None:
     best = {y: table.best.method for y, table in zip(rows, found, strict=True) if table.best}
     assert framed(figure) == {(y, methods.index(m)) for y, m in best.items() if m in methods}
     assert scores(tables(3)) is None
+
+
+def test_wrong_predictions_are_rejected_by_their_intervals() -> None:
+    rows = promised(600)
+    hazard = -np.log(rows["surv_12m"]) / 12
+    rows = rows.assign(expected=0.6 * hazard * rows["time_months"])  # of deaths, 6 in 10 are seen
+
+    def ends(found: str) -> tuple[float, float]:
+        low, high = found.split("(")[1].rstrip(")").split(" to ")
+        return float(low), float(high)
+
+    slope, total = judged(rows)
+    assert slope.startswith("slope ")
+    assert total.startswith("observed / expected ")
+    steep = rows.assign(surv_36m=np.exp(-36 * hazard**2 * 30), expected=2 * rows["expected"])
+    wrong_slope, wrong_total = judged(steep)
+    assert ends(wrong_slope)[1] < 1
+    assert ends(wrong_total)[1] < 1
+    for text in judged(rows):
+        low, high = ends(text)
+        assert low < 1 < high
+    again = pd.concat([rows, steep.assign(fold=steep["fold"] + 3)])
+    assert judged(again) == (slope, total)
+    assert judged(rows.drop(columns=["expected", "surv_12m", "surv_36m"])) == ()
 
 
 def test_calibration_groups_by_hand() -> None:

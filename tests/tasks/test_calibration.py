@@ -5,7 +5,13 @@ import pandas as pd
 import pytest
 from lifelines import CoxPHFitter
 
-from tasks.metrics.calibration import integrated_calibration_index, slope_error
+from tasks.metrics.calibration import (
+    Judged,
+    calibration_slope,
+    integrated_calibration_index,
+    observed_to_expected,
+    slope_error,
+)
 from tasks.metrics.time_to_event import Outcomes
 from tasks.metrics.undefined import Undefined
 from tasks.seeds import generator
@@ -60,6 +66,58 @@ def test_a_doubled_hazard_is_found_more_often_than_not() -> None:
         for found, k in ((right, 1), (doubled, 2)):
             found.append(integrated_calibration_index(test, test, dead_by(k * rate, 12), 12))
     assert np.mean(np.array(doubled) > np.quantile(right, 0.95)) > 0.5
+
+
+def in_folds(test: Outcomes, predicted: np.ndarray) -> list[tuple[Outcomes, np.ndarray]]:
+    folds = [np.arange(k, len(predicted), 5) for k in range(5)]
+    return [(test.subset(rows), predicted[rows]) for rows in folds]
+
+
+def misses(found: Judged) -> bool:
+    return not found.low <= 1.0 <= found.high
+
+
+def test_the_slope_over_folds_is_that_of_lifelines_with_its_interval() -> None:
+    test, rate = simulated(300, 0.44)
+    predicted = dead_by(1.7 * rate, 24)
+    frame = pd.DataFrame({"x": np.log(-np.log1p(-predicted)), "t": test.time, "e": test.event})
+    model = CoxPHFitter().fit(frame.assign(fold=np.arange(300) % 5), "t", "e", strata="fold")
+    found = calibration_slope(in_folds(test, predicted))
+    assert found.value == pytest.approx(float(model.params_["x"]), abs=5e-4)
+    ends = model.confidence_intervals_.to_numpy()[0]
+    assert [found.low, found.high] == pytest.approx(ends.tolist(), abs=1e-3)
+
+
+def test_observed_to_expected_by_hand() -> None:
+    found = observed_to_expected(np.arange(20) < 9, np.full(20, 0.5))
+    assert found.value == 0.9
+    # the ends are the multiples of what was expected that 9 events just do not reject
+    for end in (found.low, found.high):
+        assert abs(9 - 10 * end) / np.sqrt(10 * end) == pytest.approx(1.959964, abs=1e-6)
+    with pytest.raises(Undefined, match="no event was predicted"):
+        observed_to_expected(np.zeros(3, dtype=bool), np.zeros(3))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("censored", [0.0, 0.44, 0.72, 0.87])
+def test_right_predictions_are_rejected_once_in_twenty_and_wrong_ones_are(censored: float) -> None:
+    """At 200 patients in five folds; docs/statistics.md has the figures."""
+    n, wrong = 1000, np.zeros((1000, 4))
+    for repeat in range(n):
+        test, rate = simulated(200, censored, "other", repeat)
+        steep, by_year = rate**2 / rate.mean(), in_folds(test, dead_by(rate, 12))
+        wrong[repeat] = (
+            misses(calibration_slope(by_year)),
+            misses(observed_to_expected(test.event, rate * test.time)),
+            misses(observed_to_expected(test.event, 2 * rate * test.time)),
+            misses(calibration_slope(in_folds(test, dead_by(steep, 12)))),
+        )
+    slope, total, doubled, steeper = wrong.mean(axis=0)
+    print(f"| {censored} | {slope:.3f} | {total:.3f} | {steeper:.2f} | {doubled:.2f} |")
+    error = (0.05 * 0.95 / n) ** 0.5
+    assert abs(slope - 0.05) <= 2 * error
+    assert abs(total - 0.05) <= 2 * error
+    assert (doubled >= 0.5 and steeper >= 0.5) or censored > 0.5
 
 
 def test_reasons() -> None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +22,11 @@ from benchmark.show.figures.look import (
     look,
     named,
 )
+from benchmark.show.numbers import interval, number
 from tasks.base import Protocol
+from tasks.metrics.calibration import Judged, calibration_slope, observed_to_expected
+from tasks.metrics.time_to_event import Outcomes
+from tasks.metrics.undefined import Undefined
 
 GROUPS, FEWEST = 5, 20
 """Groups of patients by predicted survival, and the fewest patients of one."""
@@ -66,17 +71,8 @@ def calibration_groups(predictions: pd.DataFrame, months: int) -> tuple[Group, .
         By predicted survival, rising; none where fewer than `FEWEST` patients a group have one,
         or nobody was followed so long.
     """
-    rows = predictions.dropna(subset=[f"surv_{months}m", "time_months", "event"])
-    patients = (
-        rows.groupby(["fold", "patient"])
-        .agg(
-            survival=(f"surv_{months}m", "mean"),
-            time=("time_months", "first"),
-            event=("event", "first"),
-        )
-        .reset_index()
-        .drop_duplicates("patient")
-        .sort_values(["survival", "patient"], kind="stable")
+    patients = _once(predictions, f"surv_{months}m").sort_values(
+        ["predicted", "patient"], kind="stable"
     )
     n = min(GROUPS, len(patients) // FEWEST)
     if n < 2 or patients["time"].max() < months:
@@ -85,10 +81,51 @@ def calibration_groups(predictions: pd.DataFrame, months: int) -> tuple[Group, .
     return tuple(_group(patients.iloc[part], months) for part in parts)
 
 
+def _once(predictions: pd.DataFrame, predicted: str) -> pd.DataFrame:
+    """Fold, patient, event, time and what was predicted of each patient, in its first deal."""
+    rows = predictions.dropna(subset=[predicted, "time_months", "event"])
+    columns = {"predicted": (predicted, "mean"), "time": ("time_months", "first")}
+    each = rows.groupby(["fold", "patient"]).agg(**columns, event=("event", "first"))
+    return each.reset_index().drop_duplicates("patient")
+
+
+def judged(predictions: pd.DataFrame) -> tuple[str, ...]:
+    """What can reject a method's predictions: the slope, and events seen over events expected.
+
+    Args:
+        predictions: As `calibration_groups` takes them; `expected`, where it is there, is what
+            `observed_to_expected` takes.
+
+    Returns:
+        A text each, with its interval; fewer where a number has no value.
+    """
+    found: list[str] = []
+    if not (months := times(predictions)):
+        return ()
+    patients = _once(predictions, f"surv_{months[len(months) // 2]}m")
+    folds = [
+        (Outcomes(rows["time"].to_numpy(float), rows["event"].to_numpy(bool)), rows["predicted"])
+        for _, rows in patients.groupby("fold")
+    ]
+    with suppress(Undefined):
+        slope = calibration_slope([(test, 1.0 - survival.to_numpy()) for test, survival in folds])
+        found.append(f"slope {_shown(slope)}")
+    if "expected" in predictions:
+        patients = _once(predictions, "expected")
+        with suppress(Undefined):
+            event, expected = patients["event"].to_numpy(bool), patients["predicted"].to_numpy()
+            found.append(f"observed / expected {_shown(observed_to_expected(event, expected))}")
+    return tuple(found)
+
+
+def _shown(of: Judged) -> str:
+    return f"{number(of.value, 2)} ({interval(of.low, of.high, digits=2)})"
+
+
 def _group(patients: pd.DataFrame, months: int) -> Group:
     event = patients["event"].to_numpy(dtype=bool)
     time = patients["time"].to_numpy(dtype=np.float64)
-    predicted = float(patients["survival"].mean())
+    predicted = float(patients["predicted"].mean())
     if not event.any():  # whose interval divides by the number of events
         return Group(predicted, 1.0, np.nan, np.nan)
     t, survival, (low, high) = kaplan_meier_estimator(event, time, conf_type="log-log")
@@ -138,11 +175,18 @@ def calibration(
     panels[len(panels) // 2].set_xlabel("predicted survival, mean of a group")
     panels[0].legend(loc="lower right", handlelength=1.2)
     head(figure, f"Calibration: {task}", protocol)
+    rejecting = [
+        f" {named(name)}: {', '.join(texts)}."
+        for name, rows in predictions.items()
+        if (texts := judged(rows))
+    ]
     caption(
         figure,
         f"Test patients of all folds, each once, in up to {GROUPS} groups of one size by predicted"
         " survival; observed: Kaplan-Meier, with its pointwise 95 % interval (log-log). On the"
         " dotted line a method promises what happens; above it, it is too gloomy. What tells nobody"
-        " apart may be calibrated all the same: its groups lie close together.",
+        " apart may be calibrated all the same: its groups lie close together. Slopes over folds,"
+        " and events observed over expected, are 1 of right predictions (95 %)."
+        f"{''.join(rejecting)}",
     )
     return figure
