@@ -107,7 +107,8 @@ class Network(nn.Module):
 
     Those are `encode_wsi(wsi)` and `encode_rna(rna)`, embeddings [B, any width]. `wsi` is float32
     [B, T, D] for bags or [B, D] for slide vectors; `rna` is [B, G]. A network of one side has
-    neither the argument nor the `encode_` of the other.
+    neither the argument nor the `encode_` of the other. Where the objective sees embeddings through
+    heads, `project(side, z)` is what it sees of them, [B, any width].
 
     Attributes:
         losses: Takes the sides by name; gives scalars by name, of which `total` is minimised. The
@@ -349,7 +350,9 @@ class TorchMethod(Method):
         self._network.train(self._dropout_on)
         parts = {side: self._embed_side(cohort, side) for side in self.embeds or self.sides}
         joint = np.concatenate(list(parts.values()), axis=1)
-        return Embeddings(cohort.patients, joint, parts.get("wsi"), parts.get("rna"))
+        return Embeddings(
+            cohort.patients, joint, parts.get("wsi"), parts.get("rna"), self._behind_heads(parts)
+        )
 
     def embed_with_dropout(self, cohort: Cohort, seed: int) -> Embeddings:
         """Embed in training mode, as the published probe left frozen encoders."""
@@ -377,6 +380,16 @@ class TorchMethod(Method):
             chunks.append(encoded.float().cpu().numpy())
         values = np.concatenate(chunks or [np.empty((0, self.config.width), np.float32)])
         return rows_for(cohort.patients, modality.patients, values)
+
+    def _behind_heads(self, parts: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32] | None:
+        """Embeddings of all sides as the objective sees them; None if it has no heads."""
+        project = getattr(self._network, "project", None)
+        if project is None:
+            return None
+        with self._autocast():
+            behind = [project(side, torch.tensor(z).to(self._device)) for side, z in parts.items()]
+        found: NDArray[np.float32] = torch.cat(behind, dim=1).float().cpu().numpy()
+        return found
 
     def _whole(self, modality: Modality, side: str, patients: list[str]) -> Tensor:
         """One side as it is embedded: vectors [B, D], or the bag of one patient [1, T, D]."""

@@ -57,6 +57,11 @@ class TwoTower(Network):
         """Expression embeddings [B, width]."""
         return self.rna.summary(rna)
 
+    def project(self, side: str, z: Tensor) -> Tensor:
+        """What the objective sees of the embeddings of a side."""
+        behind: Tensor = getattr(self, f"{side}_head")(z)
+        return behind
+
     def after_step(self) -> None:
         """Whatever the objective keeps within bounds."""
         self.objective.after_step()

@@ -19,12 +19,15 @@ class Embeddings:
         joint: float32 [n, joint width], from all modalities; what most tasks judge.
         wsi: float32 [n, width] from the slides alone, or None if the method has no such thing.
         rna: float32 [n, width] from the expression alone, or None.
+        head: float32 [n, any width], all sides after the heads of the objective, or None where it
+            has none: what training leaves behind, for who asks what it is worth.
     """
 
     patients: tuple[str, ...]
     joint: NDArray[np.float32]
     wsi: NDArray[np.float32] | None = None
     rna: NDArray[np.float32] | None = None
+    head: NDArray[np.float32] | None = None
 
     def known(self) -> tuple[str, ...]:
         """The patients whose joint embedding is there."""

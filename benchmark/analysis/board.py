@@ -17,6 +17,7 @@ from benchmark.analysis.optimism import Optimism, optimism
 from benchmark.analysis.over_cohorts import Comparison, KindComparison, comparisons
 from benchmark.analysis.standings import REFERENCE, Row, Standing, standings
 from benchmark.analysis.training import Unsettled, unsettled
+from benchmark.analysis.variants import Gain, gains
 from benchmark.records.protocol import TrialProtocol
 from benchmark.records.store import Store
 from tasks.errors import InputError
@@ -112,6 +113,11 @@ class Board:
     def optimism(self) -> tuple[Optimism, ...]:
         """What the published evaluation adds."""
         return optimism(self.scores)
+
+    @cached_property
+    def variants(self) -> tuple[Gain, ...]:
+        """What searches and readouts add to the same methods without."""
+        return tuple(gains(self.scores)) if len(self.scores) else ()
 
     @cached_property
     def missing(self) -> tuple[Missing, ...]:

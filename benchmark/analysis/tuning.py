@@ -1,4 +1,4 @@
-"""What tuning gave: tuned beside default configurations, and which hyper-parameters matter."""
+"""What searches tell: which hyper-parameters matter, and how soon the best was found."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -7,10 +7,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
-from benchmark.analysis.intervals import over_folds
-from benchmark.analysis.stats import Estimate
 from benchmark.records.schema import SearchRecord, TrialRecord
 
 if TYPE_CHECKING:  # the leaderboard needs no method
@@ -18,47 +15,6 @@ if TYPE_CHECKING:  # the leaderboard needs no method
 
 FEWEST = 8
 """Judged configurations below which nothing is said of importance."""
-
-
-@dataclass(frozen=True)
-class Gain:
-    """One method on the primary metric of one task.
-
-    Attributes:
-        task: KIND/COHORT/LABEL.
-        method: Name.
-        metric: Of the task.
-        cells: Folds x seeds that both have.
-        difference: Tuned minus default, paired, corrected for folds that share training patients
-            (Nadeau and Bengio, 2003); positive is better, whatever the metric's direction.
-    """
-
-    task: str
-    method: str
-    metric: str
-    cells: int
-    difference: Estimate
-
-
-def gains(records: pd.DataFrame, tuned: str, plain: str) -> Iterator[Gain]:
-    """Compare the two protocols, task by task and method by method.
-
-    Args:
-        records: A row per (trial, task, metric), of one budget and number of folds.
-        tuned: Name of the protocol with a search.
-        plain: Name of the same protocol without.
-    """
-    primary = records[records["primary"]]
-    for (task, method), rows in primary.groupby(["task", "method"]):
-        cells = rows.pivot_table("value", ["fold", "seed"], "protocol")
-        if not {tuned, plain} <= set(cells.columns):
-            continue
-        sign = 1 if rows["higher_is_better"].iloc[0] else -1
-        paired = (sign * (cells[tuned] - cells[plain])).dropna()
-        if paired.empty:
-            continue
-        estimate = over_folds(paired, int(rows["n_folds"].iloc[0]))
-        yield Gain(str(task), str(method), str(rows["metric"].iloc[0]), len(paired), estimate)
 
 
 @dataclass(frozen=True)
@@ -131,7 +87,7 @@ def _points(search: SearchRecord) -> list[tuple[dict[str, Any], float]]:
 def _importance(
     points: Sequence[tuple[dict[str, Any], float]], spec: "MethodSpec"
 ) -> dict[str, float]:
-    # Here and not above: Optuna costs a second that who asks of gains alone need not pay.
+    # Here and not above: Optuna costs a second that who imports this need not pay.
     import optuna  # noqa: PLC0415
 
     from methods.search_space import distribution, inside  # noqa: PLC0415

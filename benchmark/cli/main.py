@@ -23,6 +23,7 @@ from methods.base import Budget
 from tasks.base import Protocol
 from tasks.data.splits import Dealing
 from tasks.errors import InputError, MachineError
+from tasks.readouts import Readout
 
 if TYPE_CHECKING:
     from benchmark.records.store import Store
@@ -126,6 +127,13 @@ def run(
     pruner: Annotated[
         Pruner | None, typer.Option(help="Of --tune: end hopeless configurations early.")
     ] = None,
+    readout: Annotated[
+        str | None,
+        typer.Option(
+            help="Judge another part of what methods give: head, mean, wsi or rna; with -64 "
+            "behind, or own-64, that many principal components of it.",
+        ),
+    ] = None,
     workers: WorkersOption = None,
     address: AddressOption = None,
     results: ResultsOption = Path("results"),
@@ -152,6 +160,7 @@ def run(
         budget=budget,
         control=control,
         tuning=_tuning(tune, pruner),
+        readout=_readout(readout),
         repeats=repeats,
         protocol=protocol,
         workers=workers,
@@ -545,6 +554,13 @@ def _tuning(n: int, pruner: Pruner | None) -> Tuning | None:
     if pruner is not None and not n:
         raise InputError(f"--pruner {pruner}: expected --tune N beside it, found none")
     return Tuning(n, pruner) if n else None
+
+
+def _readout(text: str | None) -> Readout | None:
+    try:
+        return Readout.parse(text) if text is not None else None
+    except ValueError as error:
+        raise InputError(f"--readout: {error}") from error
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -11,12 +11,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from benchmark.analysis.board import Board
-from benchmark.analysis.tuning import gains, searched
+from benchmark.analysis.tuning import searched
+from benchmark.analysis.variants import gains
 from benchmark.engine import runner
 from benchmark.engine.interrupt import Interrupted, first_interrupt_only
 from benchmark.engine.plan import Plan, Request
 from benchmark.engine.runner import Listener, Ran, RunOptions, rows_of
-from benchmark.records.protocol import Tuning
 from benchmark.records.schema import TrialRecord
 from benchmark.show.sentences import gain_sentence, search_sentences
 from benchmark.show.terminal import show
@@ -143,8 +143,8 @@ def _account(ran: Ran, console: Console) -> int:
             f"MLflow ({ran.tracking_uri}) lost part of this sweep; no record is lost: "
             f"{ran.tracking_lost}"
         )
-    if ran.request.tuning is not None:
-        _show_searches(ran, ran.request.tuning, console)
+    if ran.request.tuning is not None or ran.request.readout is not None:
+        _show_gains(ran, console)
     show(Board(ran.records), console)
     if ran.superseded:
         console.print(
@@ -160,24 +160,23 @@ def _account(ran: Ran, console: Console) -> int:
     return 0
 
 
-def _show_searches(ran: Ran, tuning: Tuning, console: Console) -> None:
-    """What the searches improved on the default configuration, and what they tell."""
-    request, untuned = ran.request, replace(ran.request, tuning=None)
-    both = pd.concat([ran.records, rows_of(untuned, ran.store.records())])
-    with_both = [
-        gain
-        for tuned, plain in zip(request.protocols, untuned.protocols, strict=True)
-        for gain in gains(both, tuned, plain)
-    ]
-    lines = [f"  {gain_sentence(gain)}" for gain in with_both]
-    if not with_both:
-        lines.append("  not recorded yet; the same command without --tune does that")
-    trials = set(ran.records["trial"])
-    standing = {trial.trial: trial for trial, _ in ran.store.results() if trial.trial in trials}
-    with_search = [trial for trial in standing.values() if trial.search is not None]
-    lines.append("\nWhat the searches tell:")
-    for of_method in searched(with_search, {spec.name: spec for spec in request.methods}):
-        lines += [f"  {text}" for text in search_sentences(of_method)]
-    console.print(f"\nSearch among {tuning.n} configurations, against the default one:")
+def _show_gains(ran: Ran, console: Console) -> None:
+    """What a search or a readout adds to the same methods without, and what searches tell."""
+    request = ran.request
+    plain = replace(request, tuning=None, readout=None)
+    both = pd.concat([ran.records, rows_of(plain, ran.store.records())])
+    lines = [f"  {gain_sentence(gain)}" for gain in gains(both)]
+    if not lines:
+        lines.append("  not recorded yet; the same command without --tune and --readout does that")
+    if request.tuning is not None:
+        trials = set(ran.records["trial"])
+        standing = {trial.trial: trial for trial, _ in ran.store.results() if trial.trial in trials}
+        with_search = [trial for trial in standing.values() if trial.search is not None]
+        lines.append("\nWhat the searches tell:")
+        for of_method in searched(with_search, {spec.name: spec for spec in request.methods}):
+            lines += [f"  {text}" for text in search_sentences(of_method)]
+    what = [f"search among {request.tuning.n} configurations" if request.tuning else ""]
+    what += [f"readout {request.readout}" if request.readout else ""]
+    console.print(f"\nWhat it adds ({', '.join(filter(None, what))}), to the same without:")
     for line in lines:
         console.print(line, highlight=False, markup=False)

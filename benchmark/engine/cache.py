@@ -67,6 +67,7 @@ class EmbeddingCache:
                     arrays["joint"],
                     arrays.get("wsi"),
                     arrays.get("rna"),
+                    arrays.get("head"),
                 )
             return Fit(embeddings, **facts | {"genes": tuple(facts["genes"])})
         except Exception:  # noqa: BLE001  of another version, say: whatever it is, it is no fit
@@ -81,6 +82,7 @@ class EmbeddingCache:
             "joint": embeddings.joint,
             "wsi": embeddings.wsi,
             "rna": embeddings.rna,
+            "head": embeddings.head,
             "facts": np.array(json.dumps(facts, default=dict)),
         }
         archive = io.BytesIO()

@@ -20,6 +20,7 @@ from tasks.data.cohort import Cohort
 from tasks.data.fold_expression import selecting_label
 from tasks.data.sources import POOL, Pool, Source
 from tasks.data.splits import Split, split_fingerprint
+from tasks.readouts import Readout
 from tasks.registry import all_tasks
 
 
@@ -110,6 +111,7 @@ class Request:
         control: What to break on purpose, None for an honest run.
         protocol: How to ask the tasks.
         tuning: Search before each fit, None for the default configuration unjudged.
+        readout: What of embeddings is judged, None for what methods hand over.
         pretraining: By fold, what to fit on; nothing where each cohort has a fit of its own.
     """
 
@@ -122,13 +124,14 @@ class Request:
     control: Control | None = None
     protocol: Protocol = Protocol.STRICT
     tuning: Tuning | None = None
+    readout: Readout | None = None
     pretraining: Mapping[int, Pretraining] = field(default_factory=dict)
 
     def protocol_of(self, cohort: str) -> TrialProtocol:
         """A union's folds may be others than its members'."""
         pool = next((one.names for one in self.pretraining.values()), ())
         origin = self.folds.origins[cohort]
-        return TrialProtocol(self.protocol, origin, self.tuning, self.control, pool)
+        return TrialProtocol(self.protocol, origin, self.tuning, self.control, self.readout, pool)
 
     @property
     def protocols(self) -> tuple[str, ...]:

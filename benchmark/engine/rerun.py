@@ -202,6 +202,7 @@ def _planned(recorded: Recorded, loaded: Loaded, split: str | None) -> Trial:
         protocol.control,
         protocol.protocol,
         protocol.tuning,
+        protocol.readout,
         together,
     )
     plan = make_plan(request, {}, overwrite=False, retry_failed=False)

@@ -38,6 +38,7 @@ from tasks.data.splits import Dealing
 from tasks.data.synthetic import embedded_cohorts
 from tasks.errors import InputError, MachineError
 from tasks.names import transfer_parts
+from tasks.readouts import Readout
 from tasks.registry import PUBLISHED, select_tasks, under
 
 SLOW_BFLOAT16 = 2.0
@@ -66,6 +67,7 @@ class RunOptions:
         control: What to break on purpose, None for an honest run.
         protocol: How to ask the tasks.
         tuning: Search before each fit, None for the default configuration unjudged.
+        readout: What of embeddings is judged, None for what methods hand over.
         workers: Trials at a time, None for all CPUs of this machine or of the cluster.
         address: A Ray cluster, or None.
         results: The results folder.
@@ -91,6 +93,7 @@ class RunOptions:
     control: Control | None = None
     protocol: Protocol = Protocol.STRICT
     tuning: Tuning | None = None
+    readout: Readout | None = None
     workers: int | None = None
     address: str | None = None
     results: Path = Path("results")
@@ -254,6 +257,7 @@ def resolve(
         options.control,
         options.protocol,
         options.tuning,
+        options.readout,
         pretraining(members, folds),
     )
 
@@ -261,9 +265,14 @@ def resolve(
 def _check_together(options: RunOptions) -> None:
     """Refuse options that exclude each other."""
     strict = options.protocol is Protocol.STRICT
-    if not strict and (options.tuning or options.test_cohort or options.pretrain_on):
-        given = {"--tune": options.tuning, "--test-cohort": options.test_cohort}
-        option = next((name for name, value in given.items() if value), "--pretrain-on")
+    given = {
+        "--tune": options.tuning,
+        "--readout": options.readout,
+        "--test-cohort": options.test_cohort,
+        "--pretrain-on": options.pretrain_on,
+    }
+    option = next((name for name, value in given.items() if value), None)
+    if not strict and option is not None:
         raise InputError(
             f"{option}: expected --protocol strict, found {options.protocol}, which asks what was "
             "published as it was published"

@@ -35,6 +35,7 @@ from tasks.data.fold_expression import selecting_label
 from tasks.data.sources import POOL, Pool, Source, load_pool, load_source
 from tasks.data.splits import split_fingerprint
 from tasks.kinds.published.departures import Departures, Published
+from tasks.readouts import NoReadoutError
 from tasks.registry import all_tasks, under
 from tasks.seeds import derive_seed
 
@@ -68,10 +69,13 @@ def run_trial(trial: Trial, cache: Path, device: str) -> tuple[TrialRecord, list
                     raise UnableError("fitted to an outcome of one cohort, not on several together")
                 target = tasks[0].target(cohort, trial.split)
             fit = _fit(trial, spec, config, cohort, target, EmbeddingCache(cache), device)
+            embeddings = fit.embeddings
+            if trial.protocol.readout is not None:
+                embeddings = trial.protocol.readout.of(embeddings, trial.split.train)
             published = None
             if trial.protocol.protocol is Protocol.PAPER:
                 published = _published(trial, spec, cohort, target, fit, tasks, device)
-        except UnableError as error:
+        except (UnableError, NoReadoutError) as error:
             results = [_without(task, cohort, Status.SKIPPED, str(error)) for task in tasks]
             return _record(trial, spec, cohort, device, results), []
         except Exception as error:  # noqa: BLE001  a method may raise anything; it is its row
@@ -84,7 +88,7 @@ def run_trial(trial: Trial, cache: Path, device: str) -> tuple[TrialRecord, list
                 if published is not None and isinstance(task, Published):
                     outcome = task.evaluate_all(published, cohort, trial.split)
                 else:
-                    outcome = task.evaluate(fit.embeddings, cohort, trial.split)
+                    outcome = task.evaluate(embeddings, cohort, trial.split)
                 scored = _scored(task, cohort, outcome)
                 if outcome.predictions:
                     predictions.append(_predictions(trial, task, outcome))

@@ -12,6 +12,7 @@ from functools import lru_cache
 from tasks.base import Protocol
 from tasks.data.splits import Dealing, Split, split_fingerprint
 from tasks.names import is_name
+from tasks.readouts import Readout
 
 
 class Control(StrEnum):
@@ -112,6 +113,7 @@ _TEXT = re.compile(
     rf"(?:\+(?:(?P<dealing>{'|'.join(Dealing)})-folds(?:-x(?P<repeats>\d{{1,9}}))?"
     r"|folds-of-(?P<file>.*)-(?P<patients>[0-9a-f]{6})-n(?P<n>\d{1,9})|(?P<held_out>test-cohort)))?"
     r"(?:\+pretrained-on\((?P<pool>[^()]+)\))?"
+    r"(?:\+readout-(?P<readout>[a-z]+(?:-\d+)?))?"
     rf"(?:\+tuned-(?P<tuned>\d{{1,9}})(?:-(?P<pruner>{'|'.join(Pruner)}))?)?"
     rf"(?:\+(?P<control>{'|'.join(Control)}))?"
 )
@@ -126,6 +128,7 @@ class TrialProtocol:
         folds: Where the outer folds come from.
         tuning: The search before each fit, None for the default configuration unjudged.
         control: What was broken on purpose, None in an honest run.
+        readout: What of the embeddings is judged, None for what the method hands over.
         pool: Cohorts on whose training patients methods were fitted together; none where each
             cohort has a fit of its own.
     """
@@ -134,6 +137,7 @@ class TrialProtocol:
     folds: FoldsOrigin = field(default_factory=DealtFolds)
     tuning: Tuning | None = None
     control: Control | None = None
+    readout: Readout | None = None
     pool: tuple[str, ...] = ()
 
     def __str__(self) -> str:
@@ -150,7 +154,8 @@ class TrialProtocol:
     def variant(self) -> str:
         """All but `protocol`; two protocols are compared where it is the same."""
         pool = f"pretrained-on({'&'.join(self.pool)})" if self.pool else ""
-        parts = (str(self.folds), pool, str(self.tuning or ""), self.control)
+        readout = f"readout-{self.readout}" if self.readout else ""
+        parts = (str(self.folds), pool, readout, str(self.tuning or ""), self.control)
         return "+".join(filter(None, parts))
 
     @classmethod
@@ -185,6 +190,7 @@ def _parsed(text: str) -> TrialProtocol:
             folds,
             Tuning(int(part["tuned"]), pruner) if part["tuned"] else None,
             Control(part["control"]) if part["control"] else None,
+            Readout.parse(part["readout"]) if part["readout"] else None,
             tuple(part["pool"].split("&")) if part["pool"] else (),
         )
         # one value, one text: no patient-folds-x01

@@ -16,6 +16,7 @@ from benchmark.analysis.standings import ALPHA, CLINICAL, REFERENCE, Measure, Ro
 from benchmark.analysis.stats import Estimate, Pooled
 from benchmark.analysis.stats.hierarchical import ROPE
 from benchmark.analysis.training import Unsettled
+from benchmark.analysis.variants import Gain
 from benchmark.show.encoders import slide_encoder
 from benchmark.show.first_screen import question
 from benchmark.show.numbers import (
@@ -544,6 +545,25 @@ _UNSETTLED: tuple[Column[Unsettled], ...] = (
 def unsettled(found: Sequence[Unsettled]) -> Table[Unsettled]:
     """Methods with fits that ended far from converged, or collapsed."""
     return table("Fits that are not settled", _UNSETTLED, found)
+
+
+_VARIANTS: tuple[Column[Gain], ...] = (
+    choice("task", lambda row: row.task),
+    methods(lambda row: row.method),
+    choice("protocol", lambda row: row.protocol),
+    choice("budget", lambda row: row.budget),
+    choice("metric", lambda row: row.metric),
+    numeric("folds x seeds", lambda row: row.cells, whole),
+    numeric("Δ", lambda row: row.difference.mean, signed),
+    span("95 %", lambda row: (row.difference.low, row.difference.high), sign=True),
+)
+
+
+def variants(found: Sequence[Gain]) -> Table[Gain]:
+    """What searches and readouts add."""
+    return table(
+        "Searches and readouts", _VARIANTS, sorted(found, key=lambda g: (g.task, g.method))
+    )
 
 
 def control(check: ControlCheck) -> Table[MethodCheck]:

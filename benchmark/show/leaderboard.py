@@ -23,6 +23,7 @@ from benchmark.show.page_names import LONGEST, slug
 from benchmark.show.sentences import (
     OPTIMISM_EXPLAINED,
     UNSETTLED_EXPLAINED,
+    VARIANTS_EXPLAINED,
     ablations_explained,
     control_verdict,
     protocol_explained,
@@ -109,6 +110,7 @@ def render(board: Board, folder: str = "results/tables", figure: str = "") -> Le
         **_ablation_pages(board),
         **_optimism_page(board),
         **_training_page(board),
+        **_variants_page(board),
     }
     text = "\n".join(_first_screen(board, first)).strip() if first else ""
     front = ["# Leaderboard\n", f"{text}\n"]
@@ -250,6 +252,13 @@ def _training_page(board: Board) -> dict[str, str]:
     return _page("unsettled", "Fits that are not settled", text)
 
 
+def _variants_page(board: Board) -> dict[str, str]:
+    if not board.variants:
+        return {}
+    text = [f"{VARIANTS_EXPLAINED}\n", grid(columns.variants(board.variants), View.MARKDOWN)]
+    return _page("variants", "Searches and readouts", text)
+
+
 def _optimism_in_brief(board: Board, link: str) -> list[str]:
     brief = columns.optimism_in_brief(board.optimism)
     if not any(brief.rows):
@@ -323,6 +332,8 @@ def _elsewhere(board: Board, others: Sequence[Standing], folder: str) -> list[st
         " part is worth, on every task, with its interval\n"
         for parent in board.ablations
     ]
+    if board.variants:
+        links.append(f"- [searches and readouts]({folder}/variants.md): what they add\n")
     return ["## Over cohorts, other protocols, ablations\n", "".join(links)] if links else []
 
 

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from benchmark.analysis.control import FEWEST_DEALS, MOST, ControlCheck, Judged, MethodCheck
-from benchmark.analysis.tuning import Gain, Searched
+from benchmark.analysis.tuning import Searched
+from benchmark.analysis.variants import Gain
 from benchmark.records.protocol import HeldOutCohort, TrialProtocol
 from benchmark.show.numbers import count, interval, number
 from benchmark.show.tables import Name, Strong, marked, names
@@ -19,6 +20,12 @@ UNSETTLED_EXPLAINED = f"""\
 Scores of these methods may say more of their training than of themselves. **Far from converged**:
 the last {WINDOW} epochs gained {FAR:.0%} or more of the whole fall of the loss. **Collapsed**:
 embeddings of training patients had an effective rank below {LINE:g}, or were nearly one point."""
+
+VARIANTS_EXPLAINED = """\
+What a search before each fit, or another readout of the same fits, adds to the method as it is, on
+the same folds and seeds. With -64 a readout is that many principal components: width does not win
+by itself. Intervals are those of one comparison (Nadeau and Bengio, 2003); more than zero is
+better."""
 
 OPTIMISM_EXPLAINED = marked(
     f"""What protocol `paper` reports on the folds of `strict`. `{HONEST}` is the same published
@@ -125,7 +132,7 @@ def _listed(tasks: Sequence[Judged]) -> str:
 
 
 def gain_sentence(gain: Gain) -> str:
-    """One line for the terminal: whether the search was worth it, and how sure that is."""
+    """One line for the terminal: whether what was added was worth it, and how sure that is."""
     e = gain.difference
     verdict = "improved" if e.low > 0 else "made worse" if e.high < 0 else "not shown to improve"
     return (

@@ -174,6 +174,10 @@ class MIRROR(Network):
         """Expression embeddings [B, width]."""
         return self.rna.embed(rna)
 
+    def project(self, side: str, z: Tensor) -> Tensor:
+        """What the alignment's dot products are taken of, [B, width]."""
+        return self.alignment.project(getattr(self.alignment, f"{side}_head"), z)
+
     def before_step(self) -> None:
         """Renormalise the prototypes, as published before every training step."""
         self.style.renormalise()

@@ -16,6 +16,7 @@ from benchmark.records.protocol import (
 from tasks.base import Protocol
 from tasks.data.splits import Dealing, make_splits
 from tasks.names import NAME
+from tasks.readouts import Part, Readout
 from tests.helpers.planted import planted
 
 counts = st.integers(1, 999_999_999)
@@ -26,12 +27,16 @@ words = st.sampled_from(
 names = visible | st.lists(words).map("".join)
 dealt = st.builds(DealtFolds, st.sampled_from(Dealing), counts)
 of_file = st.builds(FileFolds, names, st.text("0123456789abcdef", min_size=6, max_size=6), counts)
+readouts = st.builds(Readout, st.sampled_from(Part), st.integers(0, 999_999)).filter(
+    lambda readout: readout != Readout()
+)
 protocols = st.builds(
     TrialProtocol,
     st.sampled_from(Protocol),
     dealt | of_file | st.just(HeldOutCohort()),
     st.none() | st.builds(Tuning, counts, st.none() | st.sampled_from(Pruner)),
     st.none() | st.sampled_from(Control),
+    st.none() | readouts,
     st.lists(st.from_regex(NAME, fullmatch=True), max_size=3).map(tuple),
 )
 
@@ -66,6 +71,10 @@ def test_two_protocols_have_two_texts(one: TrialProtocol, other: TrialProtocol) 
         (
             TrialProtocol(folds=HeldOutCohort(), tuning=Tuning(4)),
             "strict+test-cohort+tuned-4",
+        ),
+        (
+            TrialProtocol(tuning=Tuning(4), readout=Readout(Part.MEAN, 64)),
+            "strict+readout-mean-64+tuned-4",
         ),
         (
             TrialProtocol(pool=("ONE", "B+tuned-2"), control=Control.PERMUTED_LABELS),

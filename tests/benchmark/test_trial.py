@@ -9,20 +9,23 @@ from benchmark.engine.plan import Request, Trial, make_plan
 from benchmark.engine.trial import run_trial
 from methods.base import Budget
 from methods.registry import all_methods
+from tasks.base import Status
+from tasks.readouts import Part, Readout
 from tasks.registry import select_tasks
 from tests.helpers.planted import planted, planted_folder
 
 
-def trials() -> tuple[Trial, ...]:
+def trials(method: str = "pca", readout: Readout | None = None) -> tuple[Trial, ...]:
     """Those of a method on three folds."""
     cohort = planted(bags=False)
     request = Request(
-        methods=[all_methods()["pca"]],
+        methods=[all_methods()[method]],
         tasks=select_tasks("survival", [cohort]),
         cohorts=[(planted_folder(bags=False), cohort)],
         folds=outer_folds("patient", 3, [cohort]),
         seeds=(0,),
         budget=Budget.SMOKE,
+        readout=readout,
     )
     return make_plan(request, {}, overwrite=False, retry_failed=False).trials
 
@@ -40,3 +43,23 @@ def test_a_first_attempt_takes_cached_embeddings_and_a_later_one_fits_again(tmp_
     assert cached.tasks[0].scores[0].value == 0.5
     again, _ = run_trial(replace(trial, attempt=2), tmp_path, "cpu")
     assert again.tasks[0].scores == fitted.tasks[0].scores
+
+
+def test_a_readout_judges_the_same_fit_otherwise(tmp_path: Path) -> None:
+    plain, behind = trials("clip")[0], trials("clip", Readout(Part.HEAD, 8))[0]
+    assert (plain.fit == behind.fit, plain.key == behind.key) == (True, False)
+    first, _ = run_trial(plain, tmp_path, "cpu")
+    fit = EmbeddingCache(tmp_path).read(plain.fit)
+    assert fit is not None
+    assert fit.embeddings.head is not None
+    assert fit.embeddings.head.shape == fit.embeddings.joint.shape
+    second, _ = run_trial(behind, tmp_path, "cpu")
+    assert second.fit_seconds == first.fit_seconds  # taken from the cache
+    assert str(second.protocol) == "strict+readout-head-8"
+    assert second.tasks[0].scores[0].value != first.tasks[0].scores[0].value
+
+
+def test_a_method_without_the_readout_is_skipped_with_its_reason(tmp_path: Path) -> None:
+    record, _ = run_trial(trials("pca", Readout(Part.HEAD))[0], tmp_path, "cpu")
+    assert {task.status for task in record.tasks} == {Status.SKIPPED}
+    assert record.tasks[0].reason == "the method has no embedding head"

@@ -1,11 +1,11 @@
-"""What a search gained: paired, in the metric's direction, with an interval."""
+"""What a search or a readout adds: paired, in the metric's direction, with an interval."""
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
-from benchmark.analysis.tuning import gains
+from benchmark.analysis.variants import gains
 from benchmark.show.sentences import gain_sentence
 from tests.helpers.frames import records
 
@@ -20,7 +20,7 @@ def frame(tuned: list[list[float]], *, higher_is_better: bool = True) -> pd.Data
 
 
 def test_a_gain_is_paired_and_its_interval_corrected() -> None:
-    (gain,) = gains(frame(TUNED), "strict+tuned-8", "strict")
+    (gain,) = gains(frame(TUNED))
     assert (gain.method, gain.metric, gain.cells) == ("pca", "harrell_c", 8)
     folds = (np.array(TUNED) - np.array(DEFAULT)).mean(axis=0)
     half = stats.t.ppf(0.975, 3) * np.sqrt((1 / 4 + 1 / 3) * folds.var(ddof=1))
@@ -30,15 +30,26 @@ def test_a_gain_is_paired_and_its_interval_corrected() -> None:
 
 
 def test_less_is_better_where_the_metric_says_so() -> None:
-    (gain,) = gains(frame(TUNED, higher_is_better=False), "strict+tuned-8", "strict")
+    (gain,) = gains(frame(TUNED, higher_is_better=False))
     assert gain.difference.mean < 0
     assert ": made worse, " in gain_sentence(gain)
 
 
 def test_no_difference_is_not_called_an_improvement() -> None:
-    (gain,) = gains(frame(DEFAULT), "strict+tuned-8", "strict")
+    (gain,) = gains(frame(DEFAULT))
     assert "not shown to improve" in gain_sentence(gain)
 
 
 def test_without_the_default_there_is_nothing_to_say() -> None:
-    assert not list(gains(frame(TUNED), "strict+tuned-8", "strict+site-folds"))
+    both = frame(TUNED)
+    assert not list(gains(both[both["protocol"] != "strict"]))
+
+
+def test_each_addition_is_held_against_the_same_protocol_without_it() -> None:
+    both = frame(TUNED)
+    sites = both.assign(protocol=both["protocol"].str.replace("strict", "strict+site-folds"))
+    readout = both.assign(protocol=both["protocol"].str.replace("tuned-8", "readout-rna-9"))
+    assert [gain.protocol for gain in gains(pd.concat([sites, readout]))] == [
+        "strict+readout-rna-9",
+        "strict+site-folds+tuned-8",
+    ]
