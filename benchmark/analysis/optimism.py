@@ -18,7 +18,7 @@ from benchmark.records.protocol import TrialProtocol
 from tasks.base import Protocol
 from tasks.kinds.published.switches import HONEST, Switch
 
-COUNTED_FROM = {Switch.ALL_GENES: Switch.TRAIN_GENES}
+COUNTED_FROM = {Switch.ALL_GENES: Switch.TRAIN_GENES, Switch.BEST_EPOCH: Switch.INNER_EPOCH}
 """Switches whose effect is not the difference to `honest`, but to the same without the leak."""
 
 
@@ -40,12 +40,14 @@ class Optimism:
         folds: Over which the differences are.
         seeds: Seeds that all three have.
         strict: Score under `strict`, with its head.
-        honest: Score of the published probe, evaluated honestly.
+        honest: Score of the published probe, evaluated honestly, its epoch chosen by inner folds of
+            the training patients; of records that have no such choice, after the last epoch.
         paper: Score that the published protocol reports.
         to_strict: `paper` less `strict`.
         gap: `paper` less `honest`: the optimism of the protocol.
-        switches: Of each switch what it alone adds to `honest` (`COUNTED_FROM` names those that
-            are counted from another score); without those that do not apply.
+        switches: Of each switch what it alone adds to the probe after its last epoch
+            (`COUNTED_FROM` names those that are counted from another score); without those that do
+            not apply.
     """
 
     task: str
@@ -110,7 +112,7 @@ def _table(table: pd.DataFrame) -> Iterator[Optimism]:
         cells = cells.dropna(subset=needed)
         if cells.empty:
             continue
-        honest = cells[f"{metric}_{HONEST}"]
+        honest = cells[_counted_from(cells, metric, Switch.BEST_EPOCH)]
         yield Optimism(
             task=str(first["task"]),
             cohort=str(first["cohort"]),
@@ -133,9 +135,14 @@ def _table(table: pd.DataFrame) -> Iterator[Optimism]:
 def _alone(cells: pd.DataFrame, metric: str, n_folds: int) -> Iterator[tuple[Switch, Estimate]]:
     """Each switch that has a score, with what it adds."""
     for switch in Switch:
-        base = COUNTED_FROM.get(switch, HONEST)
-        names = [f"{metric}_{switch}", f"{metric}_{base}"]
-        if set(names) <= set(cells.columns):
-            difference = cells[names[0]] - cells[names[1]]
+        if (name := f"{metric}_{switch}") in cells.columns:
+            difference = cells[name] - cells[_counted_from(cells, metric, switch)]
             if difference.notna().any():
                 yield switch, over_folds(difference, n_folds)
+
+
+def _counted_from(cells: pd.DataFrame, metric: str, switch: Switch) -> str:
+    """The score that an effect is counted from; that of `honest` where there is no other."""
+    name = f"{metric}_{COUNTED_FROM.get(switch, HONEST)}"
+    known = name in cells.columns and cells[name].notna().all()
+    return name if known else f"{metric}_{HONEST}"

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from sklearn.model_selection import train_test_split
+
 from benchmark.engine.fitting import fit_method
 from benchmark.engine.plan import Trial
 from methods.base import Method, MethodSpec, UnableError
@@ -77,10 +79,9 @@ class Refit:
         always = () if rna.selection is None else rna.selection.always
         selecting = replace(rna, selection=Selection(label, always))
         cohort = replace(cohort, modalities={**cohort.modalities, "rna": selecting})
-        train, test = self.trial.split.train, self.trial.split.test
         try:
             _, honest = fit_method(self.spec, self.config, cohort, *self._rest())
-            leaky = _as_seen(cohort, (*train, *test))
+            leaky = _as_seen(cohort, _of_the_script(cohort))
             method, refit = fit_method(self.spec, self.config, leaky, *self._rest())
         except (UnableError, TooFewError, InputError) as error:
             return str(error)
@@ -117,6 +118,12 @@ def _as_seen(cohort: Cohort, patients: tuple[str, ...]) -> Cohort:
     """The cohort with its expression fitted to some patients, and nothing left to be fitted."""
     expression = Expression.fit(cohort, patients)
     return cohort if expression is None else expression.of(cohort)
+
+
+def _of_the_script(cohort: Cohort) -> tuple[str, ...]:
+    """Whom the published script selects genes on: four fifths of all patients, in no strata."""
+    kept, _ = train_test_split(sorted(cohort.patients), test_size=0.2, random_state=42)
+    return tuple(kept)
 
 
 def _or_why_not(

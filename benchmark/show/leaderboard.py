@@ -41,9 +41,9 @@ _READING = f"""\
 <details><summary>How to read the numbers</summary>
 
 - **best**: of the self-supervised methods, with the 95 % interval of its mean over folds and
-  repeats. **tied**: how many of them cannot be told apart from it, itself counted: do not rank
-  those by their scores. **floor**: the best of what learns nothing, plain features and age, sex and
-  stage among it. **supervised**: the best of those that were told outcomes. Neither competes.
+  repeats. **tied on it**: how many of them this task alone cannot tell from it, itself counted: do
+  not rank those. **floor**: the best of what learns nothing, plain features and age, sex and stage
+  among it. **supervised**: the best of those that were told outcomes. Neither competes.
 - ↑: higher is better. **⚠**: a circular label, called from what the methods see.
 - Over cohorts one primary task a kind counts (`tasks/suites.toml`), as tasks of one cohort share
   its patients; no consequence: within ±{ROPE:g}. Mean ranks group methods from

@@ -30,15 +30,17 @@ better."""
 OPTIMISM_EXPLAINED = marked(
     f"""What protocol `paper` reports on the folds of `strict`. `{HONEST}` is the same published
     probe, on the embeddings of `strict`, with every departure from an honest evaluation switched
-    off; the **gap** is `paper` less `{HONEST}`, so that it is the evaluation's alone, and each
-    switch stands with what it adds by itself: they overlap, and need not sum to the gap. The
-    switches from `{Switch.ALL_GENES}` to `{Switch.DROPOUT_ON}` have embeddings of their own.
-    `{Switch.ALL_GENES}` selects genes by a label, as published, on the test patients too, and is
+    off and its epoch chosen by inner folds of the training patients (`{Switch.INNER_EPOCH}`; the
+    last one where a record has no such choice); the **gap** is `paper` less `{HONEST}`, so that it
+    is the evaluation's alone, and each switch stands with what it adds by itself: they overlap, and
+    need not sum to the gap. The switches from `{Switch.ALL_GENES}` to `{Switch.DROPOUT_ON}` have
+    embeddings of their own.
+    `{Switch.ALL_GENES}` selects genes by a label, as published, on test patients too, and is
     counted from `{Switch.TRAIN_GENES}`, the same recipe on the training patients: which is no
-    departure, but tells even a self-supervised method labels. `{Switch.BEST_EPOCH}` also holds
-    what an honest choice of the epoch would gain where the last one has overfitted; `paper` less
-    `strict`, whose head is tuned inside the training patients, does not, but has the change of the
-    head in it. Under permuted labels nothing can be gained honestly: what is above 0.5 there is
+    departure, but tells even a self-supervised method labels. Switches are counted from the last
+    epoch, `{Switch.BEST_EPOCH}` from `{Switch.INNER_EPOCH}`. `{Switch.SHARED_PATIENTS}`, as the
+    published RCC splits have them, stands alone. `paper` less `strict` has the change of the head
+    in it. Under permuted labels nothing can be gained honestly: what is above 0.5 there is
     made by the evaluation. ( ): 95 % intervals over folds, by the corrected resampled t; p is of
     the gap, not adjusted."""
 )

@@ -11,7 +11,7 @@ from rich.console import Console
 from scipy import stats
 
 from benchmark.analysis.deduplicate import deduplicate
-from benchmark.analysis.optimism import Optimism, optimism
+from benchmark.analysis.optimism import COUNTED_FROM, Optimism, optimism
 from benchmark.cli.run import run
 from benchmark.engine.folds import outer_folds
 from benchmark.engine.plan import Request, make_plan
@@ -96,8 +96,11 @@ def test_what_all_genes_add_is_counted_from_the_same_recipe_without_the_leak() -
     assert [switch for switch, _ in found.switches] == list(Switch)
     added = {switch: one.mean for switch, one in found.switches}
     order = list(Switch)
+    inner = np.mean(HONEST) + 0.01 * (order.index(Switch.INNER_EPOCH) + 1)
+    assert found.honest == pytest.approx(inner)
+    assert found.gap.mean == pytest.approx(np.mean(PAPER) - inner)
     for switch in Switch:
-        base = order.index(Switch.TRAIN_GENES) + 1 if switch is Switch.ALL_GENES else 0
+        base = order.index(COUNTED_FROM[switch]) + 1 if switch in COUNTED_FROM else 0
         assert added[switch] == pytest.approx(0.01 * (order.index(switch) + 1 - base))
 
 

@@ -30,6 +30,7 @@ _ROW_INCHES, _LEGEND_INCHES, _LEGEND_COLUMNS = 0.3, 0.2, 7
 
 _SIGNS = {
     Switch.BEST_EPOCH: ("P", VERMILION),
+    Switch.INNER_EPOCH: ("p", VERMILION),
     Switch.ALL_BINS: ("^", BLUE),
     Switch.ALL_GENES: ("*", BLUE),
     Switch.TRAIN_GENES: ("X", BLUE),
@@ -38,6 +39,7 @@ _SIGNS = {
     Switch.SLIDE_LEVEL: ("s", GREEN),
     Switch.DROP_LAST: ("D", ORANGE),
     Switch.WITH_REPLACEMENT: ("v", MUTED),
+    Switch.SHARED_PATIENTS: (">", MUTED),
 }
 """Marker and colour of each switch."""
 
@@ -88,8 +90,9 @@ def optimism(found: Sequence[Optimism]) -> Figure:
         f" published probe evaluated honestly ({HONEST}), and the same probe as published (paper)."
         " Right: thick lines and bars are paper less honest with the 95 % interval of the corrected"
         " resampled t over folds; markers are what each departure adds by itself, which overlap and"
-        " need not sum to the gap (all_genes is counted from train_genes). Under permuted labels"
-        " nothing is there to be found; the dotted line is chance.",
+        " need not sum to the gap (all_genes is counted from train_genes, best_epoch from"
+        " inner_epoch). Under permuted labels nothing is there to be found; the dotted line is"
+        " chance.",
     )
     return figure
 

@@ -7,7 +7,7 @@ be handed any.
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import ClassVar
 
 import numpy as np
@@ -17,9 +17,9 @@ from tasks.base import Evidence, Outcome, Predicted, Task
 from tasks.data.cohort import BagModality, Cohort, Slide
 from tasks.data.splits import Split
 from tasks.embeddings import Embeddings
-from tasks.heads.inputs import Matrix
-from tasks.kinds.published.probe import Trained, at_unit_scale
-from tasks.kinds.published.switches import Setting, Switch, n_slides, scored_epochs, scored_rows
+from tasks.heads.inputs import Matrix, Vector
+from tasks.kinds.published.probe import EPOCHS, Rows, Trained, at_unit_scale
+from tasks.kinds.published.switches import SHARED, Setting, Switch, n_slides, scored_rows
 from tasks.metrics.undefined import Undefined
 from tasks.seeds import generator
 
@@ -45,7 +45,7 @@ class GeneFits:
 
     Attributes:
         train: Selected on the training patients; `still` alone.
-        everyone: Selected on all patients.
+        everyone: Selected on those of the published script, in test folds or not.
     """
 
     train: Draws
@@ -110,7 +110,10 @@ class Probes:
         label: By which genes are selected.
         train: Training patients.
         test: Test patients.
-        learn: Trains probes on features [n, p] of the training patients, one matrix for each draw.
+        learn: Trains probes on features [n, p], one matrix for each draw, of patients whose place
+            among the training patients, followed by the test patients, is given, [n].
+        judge: Scores logits [epochs, n, K] of such patients, each epoch; the best is reported.
+        folds: Inner fold of each training patient; none where no epoch is chosen by them.
     """
 
     departures: Departures
@@ -118,8 +121,12 @@ class Probes:
     label: str
     train: Sequence[str]
     test: Sequence[str]
-    learn: Callable[[Sequence[Matrix]], Sequence[Trained]]
-    _trained: dict[tuple[Switch | None, bool], Sequence[Trained]] = field(default_factory=dict)
+    learn: Callable[[Sequence[Matrix], Rows], Sequence[Trained]]
+    judge: Callable[[Rows, NDArray[np.float64]], Vector]
+    folds: Rows | None = None
+    _trained: dict[tuple[Switch | None, bool, bool], Sequence[Trained]] = field(
+        default_factory=dict
+    )
 
     def trained(self, on: Setting) -> Sequence[Trained]:
         """The probes of a setting.
@@ -129,11 +136,15 @@ class Probes:
         """
         which, draws = self._fit(on)
         dropout = self._draws(on, Switch.DROPOUT_ON, draws.dropout, self.departures.no_dropout)
-        key = (which, bool(dropout))
+        key = (which, bool(dropout), Switch.SHARED_PATIENTS in on)
         if key not in self._trained:
-            X = [_rows(each, self.train) for each in dropout or (draws.still,)]
+            everyone, places = [*self.train, *self.test], np.arange(len(self.train))
+            if Switch.SHARED_PATIENTS in on:
+                places = np.append(places, len(self.train) + self._shared())
+            patients = [everyone[place] for place in places]
+            X = [_rows(each, patients) for each in dropout or (draws.still,)]
             still = _rows(draws.still, self.train)
-            self._trained[key] = self.learn([at_unit_scale(still, each)[1] for each in X])
+            self._trained[key] = self.learn([at_unit_scale(still, each)[1] for each in X], places)
         return self._trained[key]
 
     def logits(self, on: Setting) -> list[NDArray[np.float64]]:
@@ -152,14 +163,40 @@ class Probes:
         """What a setting scores: rows of test patients [n], and each probe's logits of them.
 
         Returns:
-            The rows, of which one may come repeatedly, and [epochs, n, K] of each probe: all epochs
-            of which the best may be reported, or the last alone.
+            The rows, of which one may come repeatedly, and [n, K] of each probe after the epoch
+            that is reported.
 
         Raises:
             Undefined: The setting is one switch, for which there is nothing to score.
         """
         rows = scored_rows(on, len(self.test), n_slides(self.cohort, self.test))
-        return rows, [logits[scored_epochs(on)][:, rows] for logits in self.logits(on)]
+        places = len(self.train) + rows
+        return rows, [
+            logits[self._epoch(on, places, logits[:, rows]), rows] for logits in self.logits(on)
+        ]
+
+    def _epoch(self, on: Setting, places: Rows, logits: NDArray[np.float64]) -> int:
+        """That which is reported, of logits [epochs, n, K]; of equals, the first."""
+        if Switch.BEST_EPOCH in on:
+            return int(np.argmax(self.judge(places, logits)))
+        return self._inner_epoch if Switch.INNER_EPOCH in on else -1
+
+    @cached_property
+    def _inner_epoch(self) -> int:
+        """That which scores best on inner folds, each left out of the training of a probe."""
+        if self.folds is None:
+            raise Undefined("no epoch is chosen by inner folds")
+        still = _rows(self.departures.own.still, self.train)
+        Z, total = at_unit_scale(still, still)[1], np.zeros(EPOCHS)
+        for fold in np.unique(self.folds):
+            rest, out = np.flatnonzero(self.folds != fold), np.flatnonzero(self.folds == fold)
+            total += self.judge(out, self.learn([Z[rest]], rest)[0].logits(Z[out]))
+        return int(np.argmax(total))
+
+    def _shared(self) -> Rows:
+        """The rows of test patients that are trained on as well."""
+        rng = generator("shared-patients", self.cohort.name, *self.test)
+        return rng.choice(len(self.test), max(1, round(SHARED * len(self.test))), replace=False)
 
     def _fit(self, on: Setting) -> tuple[Switch | None, Draws]:
         which = next((s for s in (Switch.ALL_GENES, Switch.TRAIN_GENES) if s in on), None)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -14,9 +15,16 @@ from tasks.draws import DRAWS, SHOTS, drawing_orders
 from tasks.heads.inputs import Matrix
 from tasks.kinds.instances import OfLabels
 from tasks.kinds.published.departures import Departures, Probes, Published
-from tasks.kinds.published.probe import SUBTYPING_RATE, SmoothedCrossEntropy, Trained, train
+from tasks.kinds.published.probe import (
+    SUBTYPING_RATE,
+    Rows,
+    SmoothedCrossEntropy,
+    Trained,
+    accuracies,
+    train,
+)
 from tasks.kinds.published.switches import REFITTED, Setting, Switch, switched
-from tasks.metrics.classification import Classes, auroc_macro_each
+from tasks.metrics.classification import Classes, auroc_macro
 from tasks.scoring import Classified, parts
 from tasks.seeds import generator
 
@@ -35,7 +43,7 @@ def _auroc(on: Setting, probed: ProbedDraws) -> float:
     rows, logits = probed.probes.scored(on)
     first = DRAWS if Switch.WITH_REPLACEMENT in on else 0
     areas = [
-        auroc_macro_each(probed.y[rows], softmax(drawn, axis=-1)).max()
+        auroc_macro(probed.y[rows], softmax(drawn, axis=-1))
         for drawn in logits[first : first + DRAWS]
     ]
     return float(np.mean(areas))
@@ -53,7 +61,7 @@ class PaperFewShot(OfLabels[ProbedDraws], Published[ProbedDraws]):
     """
 
     kind = "few-shot"
-    version = 2
+    version = 3
     switches: ClassVar[tuple[Switch, ...]] = (
         Switch.BEST_EPOCH,
         *REFITTED,
@@ -82,7 +90,7 @@ class PaperFewShot(OfLabels[ProbedDraws], Published[ProbedDraws]):
             fewer = [each[:n] for each, n in zip(members, drawn, strict=True)]
             repeated.append(np.concatenate(fewer))
 
-        def learn(draws: Sequence[Matrix]) -> list[Trained]:
+        def learn(draws: Sequence[Matrix], _rows: Rows) -> list[Trained]:
             trained: list[Trained] = []
             for rows in (*distinct, *repeated):
                 loss = SmoothedCrossEntropy(y_train[rows], n_classes)
@@ -91,7 +99,8 @@ class PaperFewShot(OfLabels[ProbedDraws], Published[ProbedDraws]):
             return trained
 
         patients = both.train.patients, both.test.patients
-        probes = Probes(departures, cohort, self.gene_label(cohort), *patients, learn)
+        judge = partial(accuracies, np.append(y_train, both.test_classes))
+        probes = Probes(departures, cohort, self.gene_label(cohort), *patients, learn, judge)
         fitted = [probe.weights[-1] for probe in probes.trained(frozenset())]
         drawn_honestly = probes.logits(frozenset())[:DRAWS]
         honest = np.mean([softmax(logits[-1], axis=-1) for logits in drawn_honestly], axis=0)

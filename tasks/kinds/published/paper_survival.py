@@ -10,20 +10,21 @@ from numpy.typing import NDArray
 from tasks.base import Predicted
 from tasks.data.cohort import Cohort
 from tasks.data.splits import Split
-from tasks.heads.inputs import Matrix
+from tasks.heads.inputs import Matrix, Vector
 from tasks.kinds.instances import OfEndpoints
 from tasks.kinds.published.departures import Departures, Probes, Published
 from tasks.kinds.published.probe import (
     BINS,
     SURVIVAL_RATE,
     DiscreteNLL,
+    Rows,
     Trained,
     bin_edges,
     risk,
     train,
 )
 from tasks.kinds.published.switches import REFITTED, Setting, Switch, switched
-from tasks.metrics.time_to_event import Outcomes, enough, harrell_c_each
+from tasks.metrics.time_to_event import Outcomes, enough, harrell_c, harrell_c_each
 from tasks.scoring import Followed, labels_with_classes, outcomes, parts
 
 
@@ -38,7 +39,7 @@ class ProbedHazards:
 def _harrell_c(on: Setting, probed: ProbedHazards) -> float:
     rows, logits = probed.probes.scored(on)
     risks = risk(logits[Switch.ALL_BINS in on])
-    return float(harrell_c_each(enough(probed.test).subset(rows), risks).max())
+    return harrell_c(enough(probed.test).subset(rows), risks)
 
 
 class PaperSurvival(OfEndpoints[ProbedHazards], Published[ProbedHazards]):
@@ -60,10 +61,12 @@ class PaperSurvival(OfEndpoints[ProbedHazards], Published[ProbedHazards]):
     version = 3
     switches: ClassVar[tuple[Switch, ...]] = (
         Switch.BEST_EPOCH,
+        Switch.INNER_EPOCH,
         Switch.ALL_BINS,
         *REFITTED,
         Switch.SLIDE_LEVEL,
         Switch.DROP_LAST,
+        Switch.SHARED_PATIENTS,
     )
     metrics = switched("harrell_c", switches, _harrell_c)
     supervises = True
@@ -84,13 +87,19 @@ class PaperSurvival(OfEndpoints[ProbedHazards], Published[ProbedHazards]):
         everyone = outcomes(endpoint, [*patients[0], *patients[1]])
         edges = {"": bin_edges(known.time, known.event)}
         edges["_all_bins"] = bin_edges(everyone.time, everyone.event)
-        losses = [DiscreteNLL(known.time, known.event, own) for own in edges.values()]
         axes = (self.cohort, self.label, split.fold)
 
-        def learn(draws: Sequence[Matrix]) -> tuple[Trained, ...]:
+        def learn(draws: Sequence[Matrix], rows: Rows) -> tuple[Trained, ...]:
+            of = everyone.subset(rows)
+            losses = [DiscreteNLL(of.time, of.event, own) for own in edges.values()]
             return train(draws, losses, BINS, SURVIVAL_RATE, *axes)
 
-        probes = Probes(departures, cohort, self.gene_label(cohort), *patients, learn)
+        def judge(rows: Rows, logits: NDArray[np.float64]) -> Vector:
+            return harrell_c_each(everyone.subset(rows), risk(logits))
+
+        probes = Probes(
+            departures, cohort, self.gene_label(cohort), *patients, learn, judge, both.folds
+        )
         head: dict[str, NDArray[np.float64]] = {}
         for (suffix, own), probe in zip(edges.items(), probes.trained(frozenset()), strict=True):
             head[f"edges{suffix}"] = own

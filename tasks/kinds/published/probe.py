@@ -180,5 +180,10 @@ def risk(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(-np.exp(-np.cumsum(np.logaddexp(0.0, logits), axis=-1)).sum(axis=-1))
 
 
+def accuracies(y: Rows, rows: Rows, logits: NDArray[np.float64]) -> Vector:
+    """Share of rows that each epoch's logits [epochs, n, K] give to their class of `y`."""
+    return np.asarray((logits.argmax(axis=-1) == y[rows]).mean(axis=-1))
+
+
 def _with_ones(Z: Matrix) -> Matrix:
     return np.hstack([Z, np.ones((len(Z), 1))])
