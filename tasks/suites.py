@@ -7,13 +7,13 @@ from importlib.resources import files
 
 from tasks.names import ARROW
 
-_UNIONS = "unions"
+_UNIONS, _WORDS = "unions", "words"
 _OVERALL = "os"
 
 
 @cache
 def _suites() -> Mapping[str, Mapping[str, str]]:
-    return {kind: labels for kind, labels in _file().items() if kind != _UNIONS}
+    return {kind: labels for kind, labels in _file().items() if kind not in (_UNIONS, _WORDS)}
 
 
 @cache
@@ -49,6 +49,13 @@ def primary_task(kind: str, cohort: str, labels: Collection[str]) -> str | None:
     by_default = _OVERALL if _OVERALL in labels or len(labels) != 1 else next(iter(labels))
     label = suite.get(cohort, by_default)
     return label if label in labels else None
+
+
+def in_words(task: str) -> str:
+    """What a task, KIND/COHORT/LABEL, tells apart, in plain words where there are any."""
+    kind, _, of_label = task.partition("/")
+    label = of_label.rsplit("/", maxsplit=1)[1]
+    return f"{label} mutated or not" if kind == "mutation" else _file()[_WORDS].get(of_label, label)
 
 
 def apart(cohorts: Iterable[str]) -> frozenset[str]:

@@ -325,10 +325,6 @@ def asked(of: Standing) -> str:
     return f"{of.kind}: {directed(of.primary)}{chance}"
 
 
-_TIED: Column[Standing] = measured(
-    "tied", lambda t: f"{sum(r.tied for r in t.ranked)}/{len(t.ranked)}",
-    lambda t: sum(r.tied for r in t.ranked),
-)  # fmt: skip
 _TASKS: tuple[Column[Standing], ...] = (
     Column("task", lambda t: f"{t.task}{_circular(t)}", kind="name", views=BROWSER, link=page_of),
     Column("task", lambda t: f"{t.task.partition('/')[2]}{_circular(t)}", kind="name",
@@ -340,7 +336,8 @@ _TASKS: tuple[Column[Standing], ...] = (
     choice("metric", lambda t: directed(t.primary), BROWSER),
     numeric("chance", lambda t: t.primary.chance, lambda x: f"{x:g}", BROWSER),
     Column("best (95 %)", _best, link=lambda t: method_page(t.best.method) if t.best else ""),
-    _TIED,
+    measured("tied on it", lambda t: f"{sum(r.tied for r in t.ranked)}/{len(t.ranked)}",
+             lambda t: sum(r.tied for r in t.ranked)),
     numeric(REFERENCE, lambda t: t.reference.score.mean if t.reference else None),
     Column("floor", lambda t: _best_of(t, "control"), heard="best floor or control"),
     Column("supervised", lambda t: _best_of(t, "supervised"), heard="best supervised"),
@@ -412,7 +409,6 @@ def advice(of: KindComparison, use: str) -> Table[Standing]:
             _best,
             link=lambda t: method_page(t.best.method) if t.best else "",
         ),
-        _TIED,
     )
     rows = sorted(of.tables, key=lambda t: (-t.n_patients[1], t.task))
     return table(f"{of.kind}: what to use", columns, rows[:MOST_ROWS])

@@ -18,6 +18,7 @@ from benchmark.show.encoders import slide_encoder
 from benchmark.show.numbers import count, interval, number
 from benchmark.show.tables import Name, Strong, Text, names
 from tasks.cancers import plain_name
+from tasks.suites import in_words
 
 _KINDS = {"survival": "Survival", "subtyping": "Tissue type", "mutation": "Mutation"}
 _QUESTIONS = {
@@ -59,7 +60,7 @@ class Section:
 
 def question(of: Standing) -> str:
     """What a task asks, in plain words where there are any."""
-    label = of.task.rsplit("/", maxsplit=1)[1]
+    label = in_words(of.task)
     return _QUESTIONS.get(label, label)
 
 

@@ -9,7 +9,7 @@ from tasks.data.fetch.questions import Labels
 from tasks.data.fetch.tcga_hif import TCGA_HIF
 from tasks.data.fetch.tcga_hipt import TCGA_HIPT
 from tasks.registry import KINDS
-from tasks.suites import apart, primary_task, useful_kinds
+from tasks.suites import apart, in_words, primary_task, useful_kinds
 
 SUITES = tomllib.loads((files("tasks") / "suites.toml").read_text())
 FETCHED = {recipe.cohort for catalogue in (TCGA_HIPT, TCGA_HIF) for recipe in catalogue.recipes}
@@ -43,6 +43,14 @@ def test_a_cohort_is_asked_for_its_primary_gene_and_label() -> None:
         if label in {"histology", "grade"}:
             (question,) = (q for q in asked[cohort].questions if q.name == label)
             assert "slides" in question.called_from, cohort
+
+
+def test_labels_have_plain_words_where_they_do_not_speak_for_themselves() -> None:
+    asked = {f"{cohort}/{label}" for cohort, label in SUITES["subtyping"].items() if label}
+    assert set(SUITES["words"]) == {of for of in asked if not of.startswith("PLANTED")}
+    assert in_words("subtyping/TCGA-KIRP/papillary") == "type 1 or type 2"
+    assert in_words("mutation/TCGA-LUAD/KRAS") == "KRAS mutated or not"
+    assert in_words("subtyping/MINE/ward") == "ward"
 
 
 @pytest.mark.parametrize(
