@@ -32,7 +32,7 @@ from tasks.base import Protocol, Status, Task
 from tasks.cache_dir import cache_dir
 from tasks.checks.leaks.unfit_columns import refuse_unfit
 from tasks.data.cohort import SIDES, Cohort
-from tasks.data.load import find_cohorts, load_cohort
+from tasks.data.load import find_cohorts, load
 from tasks.data.manifest import MANIFEST, read_manifest
 from tasks.data.splits import Dealing
 from tasks.data.synthetic import embedded_cohorts
@@ -359,9 +359,9 @@ def _load(options: RunOptions, listener: Listener) -> list[tuple[Path, Cohort]]:
     for name, folder in named:
         if name in wanted:
             listener.reading(folder)
-            cohort = load_cohort(folder)
-            refuse_unfit(folder, cohort)
-            loaded.append((folder.resolve(), cohort))
+            read = load(folder)
+            refuse_unfit(read.as_read)
+            loaded.append((folder.resolve(), read.cohort))
     return loaded
 
 

@@ -1,5 +1,7 @@
 """A folder with a cohort.toml -> a Cohort, aligned by patient, with notes on what was left out."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tasks.data.cohort import Cohort, Endpoint, Label, Modality
@@ -38,6 +40,20 @@ def find_cohorts(data: Path) -> tuple[Path, ...]:
     return folders
 
 
+@dataclass(frozen=True)
+class Loaded:
+    """A cohort, and what it was made of.
+
+    Attributes:
+        cohort: As methods and tasks see it.
+        as_read: Of each folder that was read, its own or those of a union's members, the cohort as
+            the tables there have it, before genes become logarithms.
+    """
+
+    cohort: Cohort
+    as_read: Mapping[Path, Cohort]
+
+
 def load_cohort(folder: Path) -> Cohort:
     """Load a cohort; bags stay on disk, and are scanned once while their files are unchanged.
 
@@ -47,6 +63,11 @@ def load_cohort(folder: Path) -> Cohort:
     Raises:
         InputError: If anything in the manifest or in the files it names is not as it should be.
     """
+    return load(folder).cohort
+
+
+def load(folder: Path) -> Loaded:
+    """As `load_cohort`, with the tables as they were read."""
     manifest = read_manifest(folder)
     if manifest.union:
         for member in manifest.union:
@@ -54,8 +75,11 @@ def load_cohort(folder: Path) -> Cohort:
                 raise InputError(
                     f"{folder / MANIFEST}: union: expected cohorts, found a union itself: {member}"
                 )
-        return united(folder / MANIFEST, manifest, [load_cohort(part) for part in manifest.union])
+        parts = [load(part) for part in manifest.union]
+        whole = united(folder / MANIFEST, manifest, [part.cohort for part in parts])
+        return Loaded(whole, {path: one for part in parts for path, one in part.as_read.items()})
     modalities: dict[str, Modality] = {}
+    as_read: dict[str, Modality] = {}
     notes = [f"note: {manifest.provenance.note}"] if manifest.provenance.note else []
     for name, source in manifest.modalities.items():
         if isinstance(source, BagSource):
@@ -64,6 +88,7 @@ def load_cohort(folder: Path) -> Cohort:
             continue
         vectors, facts = read_vectors(name, source)
         notes += facts
+        as_read[name] = vectors
         if isinstance(source, GeneSource):
             vectors, facts = as_declared(name, vectors, source)
             notes += facts
@@ -94,7 +119,7 @@ def load_cohort(folder: Path) -> Cohort:
     slides = manifest.modalities.get("wsi")
     of_slides = slides if isinstance(slides, SlideSource) else None
     truth = {} if manifest.truth is None else read_truth(manifest.truth, patients)
-    return Cohort(
+    cohort = Cohort(
         manifest.name,
         patients,
         modalities,
@@ -110,3 +135,4 @@ def load_cohort(folder: Path) -> Cohort:
         pretrained_on=of_slides.pretrained_on if of_slides else (),
         sites={p: site for p, site in manifest.ids.reader().sites.items() if p in members},
     )
+    return Loaded(cohort, {folder: replace(cohort, modalities=modalities | as_read)})

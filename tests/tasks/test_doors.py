@@ -22,6 +22,7 @@ from tasks.data.manifest import read_manifest
 from tasks.data.store.plan import plan_store
 from tasks.data.store.precision import StoredPrecision
 from tasks.errors import InputError
+from tasks.seeds import generator
 from tests.helpers.real import SHARED
 from tests.tasks.test_identifiers import initialised, write
 
@@ -88,6 +89,13 @@ def quantities(table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def days(table: pd.DataFrame) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """As `write` deals them, after the features and the expression."""
+    rng = generator("identifiers")
+    rng.normal(size=(len(table), 5, 8)), rng.normal(size=(len(table), 60))
+    return rng.integers(20, 2000, len(table))
+
+
 FAULTS: dict[str, tuple[Callable[[Path], None], bool]] = {
     "honest": (nothing, False),
     "encoders": (encoders, True),
@@ -98,6 +106,12 @@ FAULTS: dict[str, tuple[Callable[[Path], None], bool]] = {
     "a stranger": (stranger, True),
     "an outcome": (changed("rna.csv", lambda t: t.assign(futime=np.arange(len(t)) % 7)), True),
     "an index": (changed("rna.csv", lambda t: t.assign(G99=np.arange(len(t)))), True),
+    "an index with gaps": (
+        changed("rna.csv", lambda t: t.assign(G99=np.arange(len(t)) + np.arange(len(t)) // 9)),
+        True,
+    ),
+    "a hospital's code": (changed("rna.csv", lambda t: t.assign(G99=np.arange(len(t)) % 4)), True),
+    "a time in years": (changed("rna.csv", lambda t: t.assign(G99=days(t) / 365.25)), True),
     "a text": (changed("rna.csv", lambda t: t.assign(G99="x")), True),
     "quantities": (changed("rna.csv", quantities), True),
     "a contradiction": (changed("clinical.csv", twice), True),

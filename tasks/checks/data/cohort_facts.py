@@ -8,7 +8,7 @@ from tasks.checks.data.bag_facts import verify_bags
 from tasks.checks.data.outcome_facts import verify_clinical, verify_label
 from tasks.checks.data.vector_facts import verify_vectors
 from tasks.checks.finding import Check, Finding, Severity, counted
-from tasks.checks.leaks.unfit_columns import audit_features, declared_as_meant
+from tasks.checks.leaks.unfit_columns import audit_features
 from tasks.data.cohort import Cohort, Modality
 from tasks.data.formats.vectors import read_truth
 from tasks.data.load import load_cohort
@@ -70,7 +70,7 @@ def verify_cohort(folder: Path, looking_at: Progress) -> CohortFacts:
         if label is not None:
             labels[name] = label
     whole = Cohort(manifest.name, tuple(sorted(members)), vectors, endpoints, labels, covariates)
-    for finding in audit_features("", whole, declared_as_meant(manifest)):
+    for finding in audit_features("", whole, manifest):
         if finding.is_there:
             summary = f"{finding.summary}; {finding.advice}"
             facts.append(replace(finding, summary=summary, advice=""))

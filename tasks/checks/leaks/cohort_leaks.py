@@ -18,12 +18,12 @@ from tasks.checks.leaks.rows import bag_rows, pooled, table_rows
 from tasks.checks.leaks.separation import MIN_GROUP, forest, linear, separability
 from tasks.checks.leaks.sites import ALMOST_PERFECT, audit_label_by_site, audit_site_signature
 from tasks.checks.leaks.table_leaks import identifier
-from tasks.checks.leaks.unfit_columns import audit_features, declared_as_meant
+from tasks.checks.leaks.unfit_columns import audit_features
 from tasks.data.cohort import BagModality, Cohort, VectorModality
 from tasks.data.formats.bags import find_slides
 from tasks.data.formats.tables import read_text_table
 from tasks.data.formats.vectors import find_samples
-from tasks.data.load import load_cohort
+from tasks.data.load import load
 from tasks.data.manifest import (
     BagSource,
     ClinicalFormat,
@@ -51,17 +51,19 @@ def audit_cohorts(folders: Sequence[Path]) -> tuple[Finding, ...]:
     for folder in folders:
         manifest = read_manifest(folder)
         try:
-            cohort = load_cohort(folder)
+            read = load(folder)
         except InputError as error:
             rows = _contradictions(manifest, None)
             if not any(finding.is_there for finding in rows):
                 raise
             checks += (*rows, skipped(manifest.name, Check.LOADING, str(error)))
             continue
+        cohort = read.cohort
         if cohort.members:
             checks += _audit_union(cohort)
             continue  # it shares patients with its members by what it is
         checks += _audit(manifest, cohort)
+        checks += audit_features(cohort.name, read.as_read[folder], manifest)
         cohorts.append(cohort)
     if len(cohorts) > 1:
         parts = [
@@ -116,7 +118,6 @@ def _audit(manifest: Manifest, cohort: Cohort) -> list[Finding]:
             rows = table_rows(source)
         checks += audit_duplicates(where, rows)
         checks.append(audit_site_signature(where, modality, cohort.sites))
-    checks += audit_features(name, cohort, declared_as_meant(manifest))
     return checks
 
 

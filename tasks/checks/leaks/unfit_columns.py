@@ -4,7 +4,6 @@ Every numeric column of a table becomes a feature, and an outcome among them is 
 """
 
 import re
-from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +13,23 @@ from numpy.typing import NDArray
 from scipy.stats import norm, rankdata
 
 from tasks.checks.finding import Check, Finding, Severity, clean, skipped, some
-from tasks.data.cohort import Cohort, Endpoint, Label, LabelKind, VectorModality
-from tasks.data.manifest import MANIFEST, Manifest, VectorSource, read_manifest
+from tasks.checks.leaks.copied_columns import (
+    ALPHA,
+    FEWEST,
+    Known,
+    copied_columns,
+    known_in,
+    known_of,
+)
+from tasks.data.cohort import Cohort, Endpoint, LabelKind, VectorModality
+from tasks.data.manifest import (
+    MANIFEST,
+    ClinicalSource,
+    LabelSource,
+    Manifest,
+    VectorSource,
+    read_manifest,
+)
 from tasks.errors import InputError
 from tasks.seeds import generator
 
@@ -34,8 +48,8 @@ _NAMES = {
     r"|cent(er|re)|batch(_id)?|plate(_id)?|hospital|institution|year_of_\w+",
     "a label": r"labels?|class(_?label)?|target|(\w+_)?sub_?type(_\w+)?|cluster|oncotree(_code)?"
     r"|histolog\w*|diagnosis|project(_id)?",
-    "an index": r"unnamed_?\d*|index|level_?\d+|index_level_\d+|row(_?(id|names?|number|index))?|id"
-    r"|(case|patient|sample|slide|subject|file|submitter)(_?(id|no|number|barcode|name))?|barcode"
+    "an index": r"unnamed_?\d*|x|index|level_?\d+|index_level_\d+|row(_?(id|names?|number|index))?"
+    r"|id|(case|patient|sample|slide|subject|file|submitter)(_?(id|no|number|barcode|name))?|barcode"
     r"|uuid",
 }  # fmt: skip
 """No approved gene symbol is among them: EFS, TTR, MET, T, BMI1 and ID1 are genes."""
@@ -43,11 +57,9 @@ _PATTERNS = {what: re.compile(pattern) for what, pattern in _NAMES.items()}
 
 _ORDERS = 0.4  # of a concordance of one half; genes reach 0.3
 _TELLS = 0.47  # genes of the cell cycle reach 0.405, of whom papillary kidney cancer kills
-_ALPHA = 0.001  # shared by all columns and questions
 _PAIRS = 1000  # that a column is looked at by first; by chance none of 0.9 looks like one of 0.8
 _SCREENED = 0.3
 _BLOCK = 1024
-_FEWEST = 10  # patients: of fewer, numbers in a row mean nothing
 
 
 @dataclass(frozen=True)
@@ -68,21 +80,25 @@ class Unfit:
         return f"{self.column} ({self.why})"
 
 
-def unfit_columns(cohort: Cohort, meant: Mapping[str, Collection[str]]) -> tuple[Unfit, ...]:
+def unfit_columns(
+    cohort: Cohort, meant: Mapping[str, Collection[str]], known: Sequence[Known] = ()
+) -> tuple[Unfit, ...]:
     """The columns of vectors that are no features.
 
     Args:
-        cohort: With its outcomes.
+        cohort: As its tables have it, with its outcomes.
         meant: By modality, columns that whoever declared them says to be features all the same.
+        known: Columns of its tables that are no features, besides what the cohort knows.
 
     Returns:
         In the order of the columns; each once, with the first reason that there is.
     """
     found = []
+    everything = [*known_of(cohort), *known]
     for side, modality in cohort.modalities.items():
         if isinstance(modality, VectorModality):
             reasons: dict[str, str] = {}
-            for column, why in _reasons(cohort, modality):
+            for column, why in _reasons(cohort, modality, everything):
                 reasons.setdefault(column, why)
             kept = meant.get(side, ())
             order = [c for c in modality.features if c in reasons and c not in kept]
@@ -100,39 +116,46 @@ def advice(unfit: Sequence[Unfit]) -> str:
 
 
 def declared_as_meant(manifest: Manifest) -> Mapping[str, Collection[str]]:
-    """By modality, the columns that a cohort.toml, or those of a union's members, says to keep."""
-    kept: dict[str, set[str]] = defaultdict(set)
-    for each in (manifest, *map(read_manifest, manifest.union)):
-        for side, source in each.modalities.items():
-            kept[side].update(source.keep if isinstance(source, VectorSource) else ())
-    return kept
+    """By modality, the columns that a cohort.toml says to keep."""
+    sources = manifest.modalities.items()
+    return {side: source.keep for side, source in sources if isinstance(source, VectorSource)}
 
 
-def refuse_unfit(folder: Path, cohort: Cohort) -> None:
+def _known(manifest: Manifest) -> list[Known]:
+    tables: list[ClinicalSource | LabelSource] = [*manifest.labels.values()]
+    if manifest.clinical is not None:
+        tables.insert(0, manifest.clinical)
+    return list(known_in(tables, (source.path for source in manifest.modalities.values())))
+
+
+def refuse_unfit(as_read: Mapping[Path, Cohort]) -> None:
     """Refuse a cohort some of whose features are none.
+
+    Args:
+        as_read: Of each folder that it was read of, its cohort as the tables there have it.
 
     Raises:
         InputError: One is; the line says how to leave it out.
     """
-    unfit = unfit_columns(cohort, declared_as_meant(read_manifest(folder)))
-    for side in cohort.modalities:
-        if own := [one for one in unfit if one.side == side]:
-            named = ", ".join(map(str, own[:8])) + (", ..." if len(own) > 8 else "")
-            where = f"{folder / MANIFEST}: modalities.{side}"
-            raise InputError(f"{where}: expected features, found {named}; {advice(own)}")
+    for folder, cohort in as_read.items():
+        manifest = read_manifest(folder)
+        unfit = unfit_columns(cohort, declared_as_meant(manifest), _known(manifest))
+        for side in cohort.modalities:
+            if own := [one for one in unfit if one.side == side]:
+                named = ", ".join(map(str, own[:8])) + (", ..." if len(own) > 8 else "")
+                where = f"{folder / MANIFEST}: modalities.{side}"
+                raise InputError(f"{where}: expected features, found {named}; {advice(own)}")
 
 
-def audit_features(
-    where: str, cohort: Cohort, meant: Mapping[str, Collection[str]]
-) -> Iterator[Finding]:
+def audit_features(where: str, cohort: Cohort, manifest: Manifest) -> Iterator[Finding]:
     """A finding a modality: what is no feature, that all are, or that they have no names.
 
     Args:
         where: The cohort, or nothing.
-        cohort: With its outcomes.
-        meant: As of `unfit_columns`.
+        cohort: As its tables have it, with its outcomes.
+        manifest: Its own.
     """
-    unfit = unfit_columns(cohort, meant)
+    unfit = unfit_columns(cohort, declared_as_meant(manifest), _known(manifest))
     for side, modality in cohort.modalities.items():
         place = f"{where}: {side}" if where else side
         own = [one for one in unfit if one.side == side]
@@ -170,15 +193,21 @@ def named_like(column: str) -> str:
     return next((what for what, known in _PATTERNS.items() if known.fullmatch(name)), "")
 
 
-def _reasons(cohort: Cohort, modality: VectorModality) -> Iterator[tuple[str, str]]:
+def _reasons(
+    cohort: Cohort, modality: VectorModality, known: Sequence[Known]
+) -> Iterator[tuple[str, str]]:
+    labels = {
+        n.casefold() for n, one in cohort.labels.items() if one.kind is not LabelKind.MUTATION
+    }
     for column in modality.features:
         if what := named_like(column):
             yield column, f"named like {what}"
+        elif column.casefold() in labels:  # a gene is called as its mutation is, and may be
+            yield column, f"named like the label {column.casefold()}"
     yield from _indices(modality)
-    yield from _covariates(cohort, modality)
-    for name, label in cohort.labels.items():
-        yield from _labels(name, label, modality)
-    bound = _ALPHA / max(1, 2 * modality.width * len(cohort.endpoints))
+    for column, name in copied_columns(modality, known):
+        yield column, f"holds {name}"
+    bound = ALPHA / max(1, 2 * modality.width * len(cohort.endpoints))
     for name, endpoint in cohort.endpoints.items():
         for how, beyond, compared in (
             ("orders", _ORDERS, _earlier(endpoint)),
@@ -190,54 +219,26 @@ def _reasons(cohort: Cohort, modality: VectorModality) -> Iterator[tuple[str, st
 
 
 def _indices(modality: VectorModality) -> Iterator[tuple[str, str]]:
-    """Numbers in a row, in whatever order, and those of the patients' names."""
+    """Numbers in a row, in whatever order and with gaps, and those of the patients' names.
+
+    Whole numbers of chance, out of as few, would repeat: that none of n does has a probability of
+    exp(-n^2 / 2 range) at most, as of birthdays.
+    """
     values, n = modality.values, len(modality.patients)
-    if n < _FEWEST:
+    if n < FEWEST:
         return
     digits = [re.sub(r"\D", "", patient)[-15:] for patient in modality.patients]
     of_names = np.array([float(text) if text else np.nan for text in digits], np.float32)
+    widest = n**2 / (2 * np.log(max(1, modality.width) / ALPHA))
     for j, column in enumerate(modality.features):
         cells = values[:, j]
         if not (cells == np.rint(cells)).all():
             continue
-        if cells.max() - cells.min() == n - 1 and len(np.unique(cells)) == n:
+        spread = cells.max() - cells.min()
+        if spread < max(n, widest) and len(np.unique(cells)) == n:
             yield column, "numbers the rows"
         elif np.array_equal(cells, of_names):
             yield column, "holds the patients' identifiers"
-
-
-def _covariates(cohort: Cohort, modality: VectorModality) -> Iterator[tuple[str, str]]:
-    """Columns that hold what the clinical file says, wherever that says it."""
-    clinical = cohort.clinical
-    if clinical is None:
-        return
-    shared = sorted(set(clinical.patients) & set(modality.patients))
-    cells = modality.rows(shared)
-    for name, known in zip(clinical.features, clinical.rows(shared).T, strict=True):
-        there = ~np.isnan(known)
-        if there.sum() >= _FEWEST and len(np.unique(known[there])) > 1:
-            same = (cells[there] == known[there, None]).all(axis=0)
-            yield from ((modality.features[j], f"holds the {name}") for j in np.flatnonzero(same))
-
-
-def _labels(name: str, label: Label, modality: VectorModality) -> Iterator[tuple[str, str]]:
-    """A label's classes as numbers; a gene is called as its mutation is, and may be."""
-    if label.kind is not LabelKind.MUTATION:
-        for column in modality.features:
-            if column.casefold() == name.casefold():
-                yield column, f"named like the label {name}"
-    shared = sorted(set(label.values) & set(modality.patients))
-    classes = np.array([label.classes.index(label.values[patient]) for patient in shared])
-    present = [np.flatnonzero(classes == k) for k in np.unique(classes)]
-    if len(shared) < _FEWEST or len(present) < 2:
-        return
-    cells = modality.rows(shared)
-    firsts = cells[[rows[0] for rows in present]]
-    within = np.stack([(cells[rows] == first).all(axis=0) for rows, first in
-                       zip(present, firsts, strict=True)]).all(axis=0)  # fmt: skip
-    for j in np.flatnonzero(within):
-        if len(np.unique(firsts[:, j])) == len(present):
-            yield modality.features[j], f"holds the classes of the label {name}"
 
 
 def _earlier(endpoint: Endpoint) -> NDArray[np.int8]:

@@ -186,7 +186,7 @@ def _modality(side: str, found: Slides | Vectors, survey: Survey) -> list[str]:
     if found.quantity:
         lines += [f"quantity = {_text(found.quantity)}  # GUESSED: it has others too"]
     if found.drop:
-        lines += ["# GUESSED by their names: an outcome, a covariate, a label or an index."]
+        lines += ["# GUESSED by names or values: an outcome, a covariate, a label or an index."]
         lines += [f"drop = [{', '.join(map(_text, found.drop))}]"]
     if found.scale is not None:
         lines += [f"scale = {_text(str(found.scale))}  # GUESSED from the first values"]

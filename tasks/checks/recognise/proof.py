@@ -1,13 +1,24 @@
 """What is taken for a part of a cohort is read as `run` would read it, before it is taken."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from tasks.checks.recognise.candidates import Clinical, Vectors
+from tasks.checks.leaks.copied_columns import known_in
+from tasks.checks.leaks.unfit_columns import unfit_columns
+from tasks.checks.recognise.candidates import Classes, Clinical, Vectors
+from tasks.data.cohort import Cohort, VectorModality
 from tasks.data.formats.clinical import read_endpoints
 from tasks.data.formats.expression import as_declared
 from tasks.data.formats.vectors import read_vectors
 from tasks.data.identifiers import Identifiers
-from tasks.data.manifest import GeneSource, SlideVectorSource, TableSource, TimeUnit
+from tasks.data.manifest import (
+    ClinicalSource,
+    GeneSource,
+    LabelSource,
+    SlideVectorSource,
+    TableSource,
+    TimeUnit,
+)
 from tasks.errors import InputError
 
 _LARGEST = 64 << 20
@@ -21,20 +32,48 @@ def refusal(found: Vectors | Clinical, ids: Identifiers) -> str:
         found: The candidate.
         ids: How identifiers are read.
     """
-    path = found.path
-    if path.is_dir() or path.stat().st_size > _LARGEST:
+    if _is_large(found):
         return ""
     try:
         if isinstance(found, Vectors):
             _read_vectors(found, replace(ids, known=None))
-        else:
-            _read_table(found, replace(ids, known=None))
+        elif found.columns is not None:  # of a known layout, and read already
+            read_endpoints(_clinical(found, replace(ids, known=None)), found.patients)
     except InputError as error:
-        return str(error).removeprefix(f"{path}: ")
+        return str(error).removeprefix(f"{found.path}: ")
     return ""
 
 
-def _read_vectors(found: Vectors, ids: Identifiers) -> None:
+def without_unfit(
+    found: Vectors, tables: Iterable[Clinical | Classes], ids: Identifiers
+) -> Vectors:
+    """The table without columns that its values, and other tables, show to be no features."""
+    if _is_large(found):
+        return found
+    ids = replace(ids, known=None)
+    features = _read_vectors(found, ids)
+    cohort = Cohort("", features.patients, {found.side: features})
+    known = list(known_in(_sources(tables, ids), [found.path]))
+    unfit = tuple(one.column for one in unfit_columns(cohort, {}, known))
+    kept = len(features.features) > len(unfit)
+    return replace(found, drop=(*found.drop, *unfit)) if kept else found
+
+
+def _is_large(found: Vectors | Clinical) -> bool:
+    return found.path.is_dir() or found.path.stat().st_size > _LARGEST
+
+
+def _sources(
+    tables: Iterable[Clinical | Classes], ids: Identifiers
+) -> Iterator[ClinicalSource | LabelSource]:
+    for one in tables:
+        if isinstance(one, Clinical):
+            yield _clinical(one, ids)
+        else:
+            yield LabelSource(one.path, one.id, one.column, tuple(one.patients), ids=ids)
+
+
+def _read_vectors(found: Vectors, ids: Identifiers) -> VectorModality:
     if found.side == "rna":
         genes = GeneSource(
             found.path,
@@ -47,7 +86,7 @@ def _read_vectors(found: Vectors, ids: Identifiers) -> None:
         )
         vectors, _ = read_vectors(found.side, genes)
         as_declared(found.side, vectors, genes)
-        return
+        return vectors
     slides = SlideVectorSource(
         found.path,
         found.id,
@@ -57,16 +96,16 @@ def _read_vectors(found: Vectors, ids: Identifiers) -> None:
         drop=found.drop,
         ids=ids,
     )
-    read_vectors(found.side, slides)
+    return read_vectors(found.side, slides)[0]
 
 
-def _read_table(found: Clinical, ids: Identifiers) -> None:
+def _clinical(found: Clinical, ids: Identifiers) -> ClinicalSource:
     """By the first of its values, whichever is the event's: both are read or neither."""
     columns = found.columns
     if columns is None:
-        return  # of a known layout, and read already
+        return ClinicalSource(found.path, found.format, ids=ids)
     status = columns.statuses[0]
-    source = TableSource(
+    return TableSource(
         found.path,
         found.format,
         columns.id,
@@ -76,4 +115,3 @@ def _read_table(found: Clinical, ids: Identifiers) -> None:
         next(iter(status.values)),
         ids=ids,
     )
-    read_endpoints(source, found.patients)

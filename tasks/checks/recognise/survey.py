@@ -10,7 +10,7 @@ from pathlib import Path
 from tasks.checks.finding import Finding
 from tasks.checks.leaks.published_endpoints import projects_of
 from tasks.checks.recognise.candidates import Candidate, Classes, Clinical, Slides, Vectors, unused
-from tasks.checks.recognise.proof import refusal
+from tasks.checks.recognise.proof import refusal, without_unfit
 from tasks.checks.recognise.schemes import Proposal, propose
 from tasks.checks.recognise.slide_folders import survey_slides
 from tasks.checks.recognise.table_kinds import (
@@ -166,6 +166,12 @@ def _chosen(folder: Path, found: list[Candidate], proposal: Proposal) -> Survey:
         key=lambda f: (bool(f.problem), _PREFERRED.index(f.format), -len(f.patients & members)),
     )
     clinical.sort(key=lambda f: len(f.patients & members) < len(members) / 2)
+    classes = [
+        kept for f in found if isinstance(f, Classes) and (kept := among(f, members)) is not None
+    ]
+    for side in (wsi, rna):
+        if side and isinstance(taken := side[0], Vectors):
+            side[:1] = [without_unfit(taken, (*clinical[:1], *classes), proposal.ids)]
     whose = str(proposal.table[0]) if proposal.table else ""
     others = tuple(f for f in found if isinstance(f, Finding) and f.where != whose)
     if not members:
@@ -184,11 +190,7 @@ def _chosen(folder: Path, found: list[Candidate], proposal: Proposal) -> Survey:
         tuple(wsi),
         tuple(rna),
         tuple(clinical),
-        tuple(
-            kept
-            for f in found
-            if isinstance(f, Classes) and (kept := among(f, members)) is not None
-        ),
+        tuple(classes),
         others,
         proposal,
     )
