@@ -29,6 +29,12 @@ _SLIDE = re.compile(
     r"(?<![A-Z0-9])(DX|TS|BS|MS)[A-Z0-9]{1,2}(?![A-Z0-9])", re.IGNORECASE | re.ASCII
 )
 
+_QUANTITY = re.compile(
+    r"(?<![A-Z0-9])(?:(?:raw|norm\w*|expected)[._-])?(?:counts?|tpm|[fr]pkm(?:[._-]uq)?|cpm|rsem|tmm|"
+    r"log2?|z-?scores?)(?![A-Z0-9])",
+    re.IGNORECASE,
+)
+
 PRIMARY = frozenset({"01", "03", "05", "09"})
 OTHER_TUMOUR = frozenset({"02", "04", "06", "07", "08", "40"})
 
@@ -61,7 +67,8 @@ class Barcode:
         name: The barcode in capitals and hyphens, without what follows it (UUID, file ending).
         preparation: Of a slide; None where the barcode does not say.
         left_out: Why it is not taken, whatever it is of; empty if it may be.
-        prefix: What stands before it, as a quantity does before each sample of a joint matrix.
+        prefix: What stands before it, as a quantity does before each sample of a joint matrix, or
+            a quantity behind it.
     """
 
     patient: str
@@ -97,6 +104,19 @@ class Barcode:
         return self.tissue is Tissue.PRIMARY
 
 
+def quantity_in(text: str) -> str:
+    """What a name says that its numbers are, such as `TPM`; empty if it does not."""
+    found = _QUANTITY.search(text)
+    return found[0] if found else ""
+
+
+def is_of(name: str, quantity: str) -> bool:
+    """Whether a sample's name begins or ends with a quantity."""
+    return name.startswith(f"{quantity}_") or name.endswith(
+        tuple(f"{mark}{quantity}" for mark in "._-")
+    )
+
+
 def parse_barcode(text: str, where: str) -> Barcode:
     """Find the TCGA barcode in an identifier or a file name.
 
@@ -120,7 +140,7 @@ def parse_barcode(text: str, where: str) -> Barcode:
     if slide:
         dx = slide[1].upper() == "DX"
         preparation = Preparation.DIAGNOSTIC if dx else Preparation.FROZEN
-    prefix = text[: match.start()].rpartition("/")[2]
+    prefix = text[: match.start()].rpartition("/")[2] + quantity_in(text[match.end() :])
     return Barcode(patients.pop(), match["site"].upper(), match["type"], name, preparation, prefix)
 
 

@@ -5,13 +5,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from tasks.data.barcode import Barcode, parse_barcode, rows_of_tcga
+from tasks.data.barcode import Barcode, Tissue, parse_barcode, quantity_in, rows_of_tcga
 from tasks.data.formats.cells import shown
 from tasks.errors import InputError
 
 _SUFFIX = re.compile(
     r"\.(h5|hdf5|pt|pth|svs|tiff?|ndpi|mrxs|scn|vms|bif|czi|dcm|parquet)$", re.IGNORECASE
 )
+_FLOAT = re.compile(r"(\d+)\.0")  # a whole number that a missing cell in its column made a float
+_NORMAL = re.compile(r"(?<![a-z])(normal|nat)(?![a-z])", re.IGNORECASE)
+_NORMAL_SAMPLE = re.compile(rf"{_NORMAL.pattern}|[._ -]N$", re.IGNORECASE)
 
 
 class Scheme(StrEnum):
@@ -33,6 +36,11 @@ def without_suffix(name: str) -> str:
     while (bare := _SUFFIX.sub("", name)) != name:
         name = bare
     return name
+
+
+def _whole(text: str) -> str:
+    number = _FLOAT.fullmatch(text)
+    return number[1] if number else text
 
 
 @dataclass(frozen=True)
@@ -78,7 +86,7 @@ class Identifiers:
         """
         if self.scheme is Scheme.TCGA and self.owners is None:
             return parse_barcode(text, where)
-        name = without_suffix(text.strip()) if slide else text.strip()
+        name = without_suffix(text.strip()) if slide else _whole(text.strip())
         pattern = self.slide if slide else self.sample
         matched = pattern.search(name) if pattern else None
         if matched and matched.groups():
@@ -87,10 +95,15 @@ class Identifiers:
         if owned is None and slide and self.owners is not None:
             return Barcode("", "", None, name, left_out="not in ids.table")
         patient = self._patient(owned or name, where)
+        rest = name.replace(patient, "", 1)
         left_out = ""
         if pattern and not matched:
             left_out = f"not found by ids.{'slide' if slide else 'sample'}"
-        return Barcode(patient, self.sites.get(patient, ""), None, name, left_out=left_out)
+        elif not pattern and (_NORMAL if slide else _NORMAL_SAMPLE).search(rest):
+            left_out = Tissue.NORMAL
+        quantity = "" if slide else quantity_in(rest)
+        name = name.replace(quantity, "") if quantity else name
+        return Barcode(patient, self.sites.get(patient, ""), None, name, None, quantity, left_out)
 
     def find(self, text: str, *, slide: bool = False) -> Barcode | None:
         """As `read`; None where it is no identifier."""
@@ -114,7 +127,8 @@ class Identifiers:
         if self.patient is None:
             found = text
         else:
-            match = self.patient.search(text)
+            # R's make.names turns hyphens into dots
+            match = self.patient.search(text) or self.patient.search(text.replace(".", "-"))
             found = "" if match is None else match[1] if match.groups() else match[0]
         if not found or (self.known is not None and found not in self.known):
             raise InputError(f"{where}: expected an {self.what}, found {shown(text)}")

@@ -150,7 +150,7 @@ def _several_quantities(selection: Selection) -> str:
         return ""
     listed = ", ".join(map(repr, sorted(found)))
     return (
-        f"expected each sample once, found several things of one: {listed} before {name}; "
+        f"expected each sample once, found several things of one: {listed} of {name}; "
         'quantity = "..." beside the path of a table takes one of them'
     )
 

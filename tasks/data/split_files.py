@@ -15,17 +15,19 @@ import re
 import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
 import pandas as pd
 
 from tasks.data.barcode import Barcode, parse_barcode
-from tasks.data.cohort import Cohort
+from tasks.data.cohort import BagModality, Cohort
 from tasks.data.formats.cells import near, number, shown
 from tasks.data.formats.clinical import recognise
+from tasks.data.formats.delimited import separator_of
 from tasks.data.formats.tables import is_missing, read_text_table
+from tasks.data.identifiers import without_suffix
 from tasks.data.splits import Split
 from tasks.errors import InputError, NoSplitsError
 
@@ -216,8 +218,31 @@ def splits_from_files(path: Path, cohort: Cohort) -> FileSplits:
         listed = ", ".join(str(split.path) for split in sets[:4])
         raise InputError(f"{path}: expected one set of folds, found {len(sets)}: {listed}")
     known = frozenset(cohort.patients)
-    splits = tuple(_split(fold, known) for fold in sets[0].folds)
-    return FileSplits(splits, _notes(sets[0], cohort))
+    own = _of_cohort(sets[0], cohort)
+    return FileSplits(tuple(_split(fold, known) for fold in own.folds), _notes(own, cohort))
+
+
+def _of_cohort(split: SplitSet, cohort: Cohort) -> SplitSet:
+    """The same folds, whose slides' and samples' names are the cohort's patients."""
+    owners = {patient: patient for patient in cohort.patients}
+    for modality in cohort.modalities.values():
+        if isinstance(modality, BagModality):
+            owners |= {one.name: p for p, slides in modality.slides.items() for one in slides}
+
+    def whose(entry: Entry) -> Entry:
+        names = (entry.patient, entry.name, without_suffix(entry.name))
+        found = next((owners[name] for name in names if name in owners), None)
+        if found is None:  # a slide that is not taken, named after its patient
+            parts = re.finditer(r"(?<=[A-Za-z0-9])(?=[^A-Za-z0-9])", entry.name)
+            starts = [owners.get(entry.name[: part.start()]) for part in parts]
+            found = next((patient for patient in reversed(starts) if patient), entry.patient)
+        return Entry(entry.name, found)
+
+    folds = [
+        replace(fold, parts={part: tuple(map(whose, each)) for part, each in fold.parts.items()})
+        for fold in split.folds
+    ]
+    return SplitSet(split.path, tuple(folds))
 
 
 def _split(fold: FileFold, known: frozenset[str]) -> Split:
@@ -314,7 +339,7 @@ def _header(path: Path) -> tuple[str, ...]:
             line = file.readline(_LONGEST_HEADER).rstrip("\r\n")
     except (OSError, EOFError, zlib.error, UnicodeDecodeError):
         return ()
-    return tuple(cell.strip(' "') for cell in line.split("\t" if "\t" in line else ","))
+    return tuple(cell.strip(' "') for cell in line.split(separator_of(line)))
 
 
 def _layout(columns: Sequence[str]) -> _Layout | None:

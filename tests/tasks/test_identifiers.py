@@ -93,7 +93,7 @@ def initialised(folder: Path) -> str:
             hospital,
             ['scheme = "plain"', "[ids.table]", 'slide = "FILENAME"', 'patient = "PATIENT"'],
         ),
-        (numbered, ['scheme = "regex"', r"patient = '^([A-Z]\d{2}-\d{4})'"]),
+        (numbered, ['scheme = "regex"', r"patient = '^([A-Z]\d{2}-\d{4})(?!\d)'"]),
     ],
 )
 def test_every_door(tmp_path: Path, write_files: object, lines: list[str]) -> None:

@@ -150,11 +150,15 @@ def _widths(part: str, filled: Sequence[_File]) -> list[Finding]:
 def _encoders(part: str, filled: Sequence[_File]) -> list[Finding]:
     named = folder_encoder(filled[0][2].parent)
     encoders = {name: scan.encoder or named for name, _, _, scan in filled}
-    counts = Counter(encoders.values()).most_common()
-    listed = ", ".join(f"{encoder or 'none named'} ({n})" for encoder, n in counts)
-    others = [name for name, encoder in encoders.items() if encoder != counts[0][0]]
-    what = f"slides of different encoders: {listed}"
-    return counted(part, Check.WIDTHS, Severity.PROBLEM, what, others, len(filled), "slides")
+    patches = {name: scan.patches for name, _, _, scan in filled if scan.patches}
+    facts = []
+    for what, each in (("encoders", encoders), ("patches", patches)):
+        counts = Counter(each.values()).most_common()
+        listed = ", ".join(f"{value or 'none named'} ({n})" for value, n in counts)
+        others = [name for name, value in each.items() if value != counts[0][0]]
+        text = f"slides of different {what}: {listed}"
+        facts += counted(part, Check.WIDTHS, Severity.PROBLEM, text, others, len(filled), "slides")
+    return facts
 
 
 def _sizes(

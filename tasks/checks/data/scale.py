@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from tasks.data.formats.expression import slightly_negative
 from tasks.data.manifest import Scale
 
-Values = NDArray[np.float64]
+Values = NDArray[np.float64] | NDArray[np.float32]
 
 MILLION = 1e6
 """What the TPM of a sample sum to, if every gene is there."""

@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.checks.data.gene_facts import gene_names, looks_like_genes, plural
+from tasks.checks.data.gene_facts import gene_names, plural
 from tasks.checks.data.outliers import far_from_others
 from tasks.checks.data.sample_facts import barcodes_of, duplicates, taken
-from tasks.checks.data.scale import MILLION, SeenScale, detect_scale, sample_sums
+from tasks.checks.data.scale import MILLION, SeenScale, Values, detect_scale, sample_sums
 from tasks.checks.finding import Check, Finding, Severity, counted
 from tasks.data.barcode import FROM_ELSEWHERE
 from tasks.data.cohort import VectorModality
@@ -68,10 +68,12 @@ def verify_vectors(
         facts.append(Finding(part, Check.GENES, Severity.NOTE, text, table.unnamed, n, "features"))
     selection = select_samples(known, source.rule)
     facts += taken(part, selection, source.rule)
-    contents = [hashlib.sha256(table.values[i].tobytes()).hexdigest() for i in there]
-    facts += duplicates(part, [table.ids[i] for i in there], known, contents)
+    kept = [there[i] for i in selection.kept]
+    contents = [hashlib.sha256(table.values[i].tobytes()).hexdigest() for i in kept]
+    own = [known[i] for i in selection.kept]
+    facts += duplicates(part, [table.ids[i] for i in kept], own, contents)
     facts += _missing(part, table)
-    if part == "rna" or looks_like_genes(table.columns):
+    if not slides:
         facts += _genes(part, table.columns)
         facts += _scale(part, table, source)
     else:
@@ -126,7 +128,7 @@ def _missing(part: str, table: NumericTable) -> Iterator[Finding]:
     yield from counted(part, Check.VALUES, Severity.WARNING, what, constant, n, "features")
 
 
-def _constant(values: NDArray[np.float64]) -> NDArray[np.bool_]:
+def _constant(values: Values) -> NDArray[np.bool_]:
     low = np.where(np.isnan(values), np.inf, values).min(axis=0)
     high = np.where(np.isnan(values), -np.inf, values).max(axis=0)
     return np.asarray(low == high)
@@ -177,7 +179,7 @@ def _scale(part: str, table: NumericTable, source: VectorSource) -> Iterator[Fin
 
 
 def _off_samples(
-    part: str, table: NumericTable, scale: SeenScale, sums: NDArray[np.float64] | None
+    part: str, table: NumericTable, scale: SeenScale, sums: Values | None
 ) -> Iterator[Finding]:
     """Samples that are not on the scale of the others, or do not sum to a million."""
     top = np.quantile(np.nan_to_num(np.abs(table.values)), 0.99, axis=1)

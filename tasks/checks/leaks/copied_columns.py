@@ -105,7 +105,7 @@ def copied_columns(modality: VectorModality, known: Sequence[Known]) -> Iterator
     tells that from chance. Units are such if the two lie on one line.
     """
     row_of = {patient: row for row, patient in enumerate(modality.patients)}
-    values = modality.values
+    values: NDArray[np.float32] = modality.values  # noqa: PD011 - not of pandas
     bound = np.log(ALPHA / max(1, modality.width * len(known)))
     asked = []
     for one in known:

@@ -62,7 +62,7 @@ def audit_outcomes(
     if None in barcodes:
         # the readers want barcodes; of other patients only one endpoint is read, as it stands
         if plain is None:
-            reason = f"not every {id_column} is a TCGA barcode"
+            reason = f"not every {id_column} is a barcode"
             return (skipped(where, Check.EVENT_POLARITY, reason),)
         endpoints = {"os": _plain(table, plain)}
     else:

@@ -48,8 +48,8 @@ _TAIL_EXCESS = 0.3
 _TAIL_CHANCE = 0.01  # how rarely so many events must fall among so few by chance
 
 _REVERSED = (
-    "look up what 1 means in the source (PORPOISE and its family: censored; TCGA-CDR, cBioPortal: "
-    "event) and declare it: format, or event_value"
+    "look up what 1 means in the source (PORPOISE and its family: censored; cBioPortal and most "
+    "others: event) and declare it: format, or event_value"
 )
 
 
@@ -214,7 +214,7 @@ def _by_thumb(endpoint: Endpoint) -> _Judged | None:
     reasons = []
     if rate > HIGHEST_RATE:
         reasons.append(
-            f"{rate:.0%} have the event; no TCGA project has more than {HIGHEST_RATE:.0%}"
+            f"{rate:.0%} have the event; no published cohort at hand has over {HIGHEST_RATE:.0%}"
         )
     if tail - rate > _TAIL_EXCESS and binom.sf(k - 1, len(longest), rate) < _TAIL_CHANCE:
         reasons.append(

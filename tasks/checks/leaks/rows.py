@@ -11,6 +11,7 @@ from tasks.data.cohort import BagModality, VectorModality
 from tasks.data.formats.tables import is_missing
 from tasks.data.formats.vectors import barcodes_of, open_vectors
 from tasks.data.manifest import Orientation, VectorSource
+from tasks.data.samples import select_samples
 from tasks.data.split_files import owner
 
 
@@ -34,7 +35,7 @@ class Rows:
 
 
 def table_rows(source: VectorSource) -> Rows:
-    """The rows of a table of vectors, every sample and slide in it.
+    """The rows of a table of vectors: the samples and slides that stand for their patients.
 
     Raises:
         InputError: As `tasks.data.formats.vectors.read_vectors`.
@@ -45,6 +46,8 @@ def table_rows(source: VectorSource) -> Rows:
     values = table.values.astype(np.float32)  # noqa: PD011 - a NumericTable is no frame
     rows = source.ids.own(names)
     barcodes = barcodes_of(source, names, "column" if by_genes else "row", rows)
+    kept = select_samples(barcodes, source.rule).kept
+    rows, barcodes = [rows[i] for i in kept], [barcodes[i] for i in kept]
     if len(rows) < len(names):
         names, values = tuple(names[row] for row in rows), values[rows]
     contents = tuple(hashlib.sha256(row.tobytes()).hexdigest() for row in values)

@@ -70,7 +70,7 @@ def _unseen(split: SplitSet) -> str:
     bare = sum(entry.name == entry.patient and not find_barcode(entry.name) for entry in entries)
     if bare == len(entries):
         return (
-            "no identifier is a TCGA barcode and no column names the patient: each was taken for "
+            "no identifier is a barcode and no column names the patient: each was taken for "
             "a patient, so several slides of one cannot be seen"
         )
     return ""
@@ -213,7 +213,7 @@ def _shared_sites(split: SplitSet) -> Finding:
         shared |= set(scored) & others
         everywhere |= set(site.values())
     if not tested:
-        return skipped(where, Check.SHARED_SITES, "no identifier is a TCGA barcode, so no site")
+        return skipped(where, Check.SHARED_SITES, "no identifier names a site")
     if not shared:
         return clean(where, Check.SHARED_SITES)
     return Finding(

@@ -70,7 +70,7 @@ def identifier(
         raise InputError(f"{path}: expected one column {found!r}, found {names.count(found)}")
     raise InputError(
         f"{path}: expected a split file (train and val or test, fold_0) or a table with a column "
-        "of TCGA barcodes or one named case_id or patient_id, "
+        "of patients' identifiers, named case_id or patient_id or of barcodes, "
         f"found {', '.join(repr(str(c)[:40]) for c in table.columns[:8]) or 'nothing'}"
     )
 

@@ -146,13 +146,19 @@ def _by_pattern(names: Sequence[str], people: Collection[str]) -> Proposal | Non
     """The shape of most patients' identifiers, where slides' names begin with one."""
     if not names or set(names) <= set(people):
         return None
-    shapes = Counter(map(_shape, people))
-    for shape, _ in shapes.most_common(3):
-        compiled = re.compile(f"^({shape})")
+    shapes = [shape for shape, _ in Counter(map(_shape, people)).most_common(3)]
+    for shape in (*shapes, *(_CLASS.sub(r"\1+", shape) for shape in shapes)):
+        longer = r"\d" if [m[1] for m in _CLASS.finditer(shape)][-1:] == ["\\d"] else "[A-Za-z]"
+        compiled = re.compile(f"^({shape})(?!{longer})")  # P1 is not read out of P10
         matches = [match[1] for name in names if (match := compiled.search(name))]
         if len(matches) >= _MOST * len(names) and set(matches) & set(people):
-            return Proposal(Identifiers(Scheme.REGEX, compiled))
+            # a gene may be called as patients are: TP53
+            known = frozenset({*people, *matches})
+            return Proposal(Identifiers(Scheme.REGEX, compiled, known=known))
     return None
+
+
+_CLASS = re.compile(r"(\\d|\[A-Z\]|\[a-z\])(\{\d+\})?\+?")
 
 
 def _shape(name: str) -> str:

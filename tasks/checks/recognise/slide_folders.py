@@ -7,11 +7,12 @@ from pathlib import Path
 from tasks.checks.finding import Finding
 from tasks.checks.recognise.candidates import Slides, Vectors, mixture_of, unused
 from tasks.data.barcode import Barcode
-from tasks.data.formats.folders import common_width, folder_encoder, one_encoder
+from tasks.data.formats.folders import alike, folder_encoder
 from tasks.data.formats.hdf5_slides import open_features
 from tasks.data.formats.slide_embeddings import is_embeddings
 from tasks.data.formats.slides import peek_slide
 from tasks.data.formats.tables import read_numeric_table
+from tasks.data.formats.torch_slides import SUFFIXES
 from tasks.data.identifiers import Identifiers
 from tasks.data.manifest import Orientation
 from tasks.errors import InputError
@@ -48,12 +49,7 @@ def survey_slides(
     peeks = []
     try:
         peeks = [peek_slide(file) for file in files]
-        filled = [(file, seen) for file, seen in zip(files, peeks, strict=True) if seen.n_instances]
-        width = common_width([file for file, _ in filled], [seen.width for _, seen in filled])
-        named = folder_encoder(folder)
-        encoder = one_encoder(
-            [file for file, _ in filled], [seen.encoder or named for _, seen in filled]
-        )
+        width, encoder = alike(files, peeks, folder_encoder(folder))
     except InputError as error:
         return unused(folder, str(error).removeprefix(f"{folder}/"))
     encoder = peeks[0].encoder.strip() or _encoder_of_job(folder) or encoder
@@ -115,7 +111,8 @@ def _tool(folder: Path, file: Path, width: int, encoder: str) -> str:
         )
     if _encoder_of_job(folder):
         return f"TRIDENT, encoder {encoder}, patches {folder.parent.name}"
-    kind = "HDF5 files" if shape else "tensors saved by torch.save"
+    saved = "tensors saved by torch.save" if file.suffix.lower() in SUFFIXES else "Parquet files"
+    kind = "HDF5 files" if shape else saved
     if encoder:
         return f"{kind} of the encoder {encoder}"
     named = _TRIDENT_FOLDER.fullmatch(folder.name)

@@ -16,15 +16,16 @@ from tasks.checks.recognise.slide_folders import survey_slides
 from tasks.checks.recognise.table_kinds import (
     among,
     is_text,
+    nothing_in,
     survey_counts,
     survey_table,
     survey_vectors,
 )
 from tasks.checks.recognise.walk import folders_below, is_of_a_file
-from tasks.data.formats.known_formats import format_of, slide_suffixes
+from tasks.data.formats.known_formats import format_of, is_slide_file
 from tasks.data.formats.star_counts import ENDINGS, SHEETS
 from tasks.data.identifiers import Identifiers
-from tasks.data.manifest import MANIFEST, ClinicalFormat
+from tasks.data.manifest import MANIFEST, ClinicalFormat, Scale
 from tasks.errors import InputError
 
 _TABLES = (".csv", ".tsv", ".txt", ".parquet", ".xlsx", ".json", ".gz")
@@ -93,7 +94,7 @@ def survey(folder: Path, looking_at: Callable[[Path], None]) -> Survey:
         files = [file for file in every if _has_text_name(file)]
         if strange := len(every) - len(files):
             found.append(unused(current, f"{strange} files whose names are not UTF-8: rename them"))
-        slides = [file for file in files if file.suffix.lower() in slide_suffixes()]
+        slides = [file for file in files if is_slide_file(file)]
         if slides:
             looking_at(current)
             found.append(survey_slides(current, slides, ids))
@@ -159,7 +160,8 @@ def _chosen(folder: Path, found: list[Candidate], proposal: Proposal) -> Survey:
     wsi += sorted((t for t in tables if t.side == "wsi"), key=_size)
     of_slides = wsi[0].patients if wsi else frozenset[str]()
     rna = sorted((t for t in tables if t.side == "rna"), key=_size)
-    rna.sort(key=lambda t: -len(t.patients & of_slides))
+    # what somebody standardised over all patients gives way to what they measured
+    rna.sort(key=lambda t: (-len(t.patients & of_slides), t.scale is Scale.ZSCORE))
     members = of_slides | (rna[0].patients if rna else frozenset())
     clinical = sorted(
         (f for f in found if isinstance(f, Clinical)),
@@ -174,6 +176,9 @@ def _chosen(folder: Path, found: list[Candidate], proposal: Proposal) -> Survey:
             side[:1] = [without_unfit(taken, (*clinical[:1], *classes), proposal.ids)]
     whose = str(proposal.table[0]) if proposal.table else ""
     others = tuple(f for f in found if isinstance(f, Finding) and f.where != whose)
+    listed = {*map(_path, (*wsi, *rna, *clinical, *classes, *others)), Path(whose)}
+    passed_over = sorted({_path(f) for f in found} - listed)
+    others += tuple(unused(path, nothing_in(path)) for path in passed_over)
     if not members:
         seen = "; ".join(f"{_relative(_path(f), folder)}: {_what(f)}" for f in found[:6])
         raise InputError(
@@ -202,7 +207,7 @@ def _proposal(below: Sequence[tuple[Path, tuple[Path, ...]]]) -> Proposal:
         file for _, every in below for file in every
         if _has_text_name(file) and not file.name.endswith(ENDINGS)
     ]  # fmt: skip
-    slides = [file.name for file in files if file.suffix.lower() in slide_suffixes()]
+    slides = [file.name for file in files if is_slide_file(file)]
     tables = (file for file in files if file.name != MANIFEST and _is_table(file))
     return propose(slides, islice(tables, _MOST_TABLES))
 

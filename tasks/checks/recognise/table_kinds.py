@@ -10,9 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from tasks.checks.data.gene_facts import gene_names, looks_like_genes, plural
 from tasks.checks.data.scale import ScaleFacts, SeenScale, detect_scale
+from tasks.checks.finding import Finding
 from tasks.checks.leaks.circular_labels import called_from_expression
 from tasks.checks.leaks.outcome_columns import EVENT_COLUMNS, TIME_COLUMNS
 from tasks.checks.leaks.table_leaks import identifier
@@ -27,6 +29,7 @@ from tasks.checks.recognise.candidates import (
     mixture_of,
     unused,
 )
+from tasks.data.barcode import is_of
 from tasks.data.formats.cells import number, shown
 from tasks.data.formats.clinical import named_endpoint, one_spelling, read_endpoints, recognise
 from tasks.data.formats.files import unpacked
@@ -43,11 +46,12 @@ from tasks.data.formats.tables import (
 )
 from tasks.data.identifiers import Identifiers, Scheme
 from tasks.data.manifest import ClinicalFormat, ClinicalSource, Orientation
-from tasks.data.split_files import find_barcode, is_clinical_too, is_split_file
+from tasks.data.split_files import is_clinical_too, is_split_file
 from tasks.errors import InputError
 
 _ROWS = 200  # looked at before a table is known
 _WIDE = 50  # more columns of numbers than these are a feature vector
+_SLIDE_COLUMNS = ("slide_id", "slide", "image_id", "filename")
 _MOST_CLASSES = 12
 _FEWEST = 10  # patients of a class
 _FIRST_FILES = 8  # of thousands
@@ -59,6 +63,38 @@ _NO_CLASS = re.compile(
     re.I,
 )
 _EXPRESSION_WORD = re.compile(r"rna|expr|fpkm|rsem|tpm|hiseq|gene|mrna|counts|transcript", re.I)
+
+
+_OTHER_MEASURES = re.compile(
+    r"cna|copy.?number|gistic|methyl|hm(27|450)|rppa|protein(?!.?coding)|mirna|mutation", re.I
+)
+_PROBE = re.compile(r"cg\d{6,}|ch\.\d+\..*|hsa-.*", re.I)
+_STEPS = (-2, -1.5, -1, 0, 1, 2)  # of copy numbers, as GISTIC calls them
+_DATE = re.compile(r"\d{4}-\d\d?-\d\d?|\d\d?([./])\d\d?\1\d{2,4}")
+
+
+def _no_expression(path: Path, names: Sequence[str], values: NDArray[np.float64]) -> str:
+    """What a table of genes or probes holds, where that is not their expression; else empty."""
+    probes = sum(_PROBE.fullmatch(name) is not None for name in names) > len(names) / 2
+    if not probes and not _OTHER_MEASURES.search(path.name) and not np.isin(values, _STEPS).all():
+        return ""
+    return (
+        "copy numbers, methylation, proteins, microRNA or mutations by its name, its rows' or its "
+        "values: not taken for expression"
+    )
+
+
+def nothing_in(path: Path) -> str:
+    """Why a table that could be read is of no use."""
+    why = "no times and events, and no classes, of the cohort's patients"
+    try:
+        head = read_text_table(path, rows=_ROWS)
+    except InputError:
+        return why
+    dates = [str(name) for name, cells in head.items() if any(map(_DATE.fullmatch, cells))]
+    if dates:
+        why += f"; {', '.join(dates[:3])} hold dates, where a time is in days or months"
+    return why
 
 
 def survey_table(path: Path, ids: Identifiers) -> list[Candidate]:
@@ -160,34 +196,38 @@ def _gdc(path: Path, ids: Identifiers) -> Candidate:
     return Clinical(path, source.format, patients, ("os",), None, problem)
 
 
-def _genes(path: Path, head: pd.DataFrame, ids: Identifiers) -> Vectors:
+def _genes(path: Path, head: pd.DataFrame, ids: Identifiers) -> Vectors | Finding:
     """A row a gene, as Xena writes expression."""
     id_column, *samples = map(str, head.columns)
     genes = read_column(path, id_column)
-    quantity = _quantity(samples) if ids.scheme is Scheme.TCGA else ""
+    quantity = _quantity(samples, ids)
     if quantity:
-        samples = [name for name in samples if name.startswith(f"{quantity}_")]
+        samples = [name for name in samples if is_of(name, quantity)]
     barcodes = [ids.find(sample) for sample in samples]
     patients = frozenset(found.patient for found in barcodes if found)
     own = [name for name, found in zip(samples, barcodes, strict=True) if found]
     values = head[own].apply(pd.to_numeric, errors="coerce").to_numpy(np.float64).T
     seen = detect_scale(values)
     what = f"a row a gene, as Xena writes it: {_named(genes)}; {_looks(seen)}"
+    if why := _no_expression(path, genes, values):
+        return unused(path, why)
     side = "rna" if looks_like_genes(genes) or _EXPRESSION_WORD.search(path.name) else "wsi"
     scale = seen.scale.declared if side == "rna" else None
     found = Vectors(path, what, id_column, Orientation.GENES, side, patients, len(genes), scale)
     return replace(found, quantity=quantity)
 
 
-def _quantity(samples: Sequence[str]) -> str:
+def _quantity(samples: Sequence[str], ids: Identifiers) -> str:
     """The quantity to take, where samples stand there once for each of several."""
     of: dict[str, set[str]] = defaultdict(set)
-    for barcode in map(find_barcode, samples):
+    for barcode in map(ids.find, samples):
         if barcode is not None:
             of[barcode.name].add(barcode.prefix)
     prefixes = {prefix.rstrip("_") for found in of.values() if len(found) > 1 for prefix in found}
     known = [quantity for quantity in QUANTITIES if quantity in prefixes]
-    return next(iter([*known, *sorted(prefixes)]), "")
+    return next(
+        iter([*known, *sorted(prefixes, key=lambda name: ("tpm" not in name.lower(), name))]), ""
+    )
 
 
 def _rows(path: Path, head: pd.DataFrame, ids: Identifiers) -> list[Candidate]:
@@ -202,6 +242,8 @@ def _rows(path: Path, head: pd.DataFrame, ids: Identifiers) -> list[Candidate]:
     # a table may hold patients whose slides are not here
     if len(strange) > (len(first) / 2 if ids.scheme is Scheme.PLAIN else 0) or not first:
         why = f"{id_column} {shown(strange[0])} is no {ids.what}" if strange else "no row"
+        zeros = [one for one in ids.known or () if strange and one.lstrip("0") == strange[0]]
+        why += f", {zeros[0]} is: leading zeros were lost" if zeros else ""
         return [unused(path, why)]
     numeric = _numeric(head, id_column)
     others = [name for name in map(str, head.columns) if name != id_column and name not in numeric]
@@ -266,15 +308,18 @@ def _vectors(
             f"{len(numeric)} columns of numbers, but {len(others)} of text beside them ({listed}): "
             "leave the identifier and the features in the table, and nothing else",
         )
-    genes, scale = looks_like_genes(numeric), None
+    barcodes = [found for found in map(ids.find, read_column(path, id_column)) if found]
+    slides = id_column.casefold() in _SLIDE_COLUMNS or any(one.preparation for one in barcodes)
+    genes, scale = looks_like_genes(numeric) and not slides, None
     if genes:
         values = head[list(numeric)].apply(pd.to_numeric, errors="coerce").to_numpy(np.float64)
+        if why := _no_expression(path, numeric, values):
+            return unused(path, why)
         seen = detect_scale(values)
         scale = seen.scale.declared
         what = f"a row a sample: {_named(numeric)}; {_looks(seen)}"
     else:
         what = f"a row a slide: {len(numeric)} features that are not named like genes"
-    barcodes = [found for found in map(ids.find, read_column(path, id_column)) if found]
     patients = frozenset(found.patient for found in barcodes)
     side = "rna" if genes else "wsi"
     return Vectors(

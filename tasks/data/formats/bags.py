@@ -10,9 +10,8 @@ from tasks.cache_dir import cache_dir
 from tasks.data.cohort import BagModality, Slide
 from tasks.data.formats.files import Stamp, stamp_of
 from tasks.data.formats.folders import (
-    common_width,
+    alike,
     folder_encoder,
-    one_encoder,
     slide_files,
     slide_name,
 )
@@ -27,7 +26,7 @@ from tasks.data.store.reading import stored_slides
 from tasks.errors import InputError
 from tasks.sealed import seal, unseal
 
-_VERSION = "scan 2"
+_VERSION = "scan 3"
 
 
 class Scans:
@@ -161,11 +160,7 @@ def _of_folder(folder: Path, ids: Identifiers) -> tuple[list[Path], list[Slide],
         scans = [known.scan(file) for file in files.values()]
     finally:
         known.save()
-    filled = [(file, scan) for file, (scan, _) in zip(files.values(), scans, strict=True)]
-    filled = [(file, scan) for file, scan in filled if scan.width]
-    width = common_width([file for file, _ in filled], [scan.width for _, scan in filled])
-    named = folder_encoder(folder)
-    one_encoder([file for file, _ in filled], [scan.encoder or named for _, scan in filled])
+    width, _ = alike(list(files.values()), [scan for scan, _ in scans], folder_encoder(folder))
     slides = []
     for (slide, file), (scan, stamp) in zip(files.items(), scans, strict=True):
         read = SlideFile(file, scan.n_instances, scan.width, stamp)

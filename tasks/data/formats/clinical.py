@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from tasks.data.cohort import DAYS_PER_MONTH, Endpoint
+from tasks.data.cohort import DAYS_PER_MONTH, ENDPOINTS, Endpoint
 from tasks.data.formats import gdc
 from tasks.data.formats.cells import near, number, shown
 from tasks.data.formats.endpoints import FollowUp, build_endpoint
@@ -218,12 +218,24 @@ _ENDPOINT_WORDS = {
 }
 
 
+_OTHER_ENDPOINTS = re.compile(
+    r"(?<![a-z])(efs|[dl]?mfs|[dl]rfs|ttp|ttr|bcr|event[ ._-]?free|metasta\w*)(?![a-z])",
+    re.IGNORECASE,
+)
+
+
 def named_endpoint(path: Path, time: str, event: str) -> str:
     """The endpoint that the names of two columns say; overall survival if neither says one.
 
     Raises:
-        InputError: They say different ones.
+        InputError: They say different ones, or one that no task knows.
     """
+    other = next((name for name in (time, event) if _OTHER_ENDPOINTS.search(name)), None)
+    if other is not None:
+        raise InputError(
+            f"{path}: expected a time of {', '.join(ENDPOINTS)}, found {other!r}, which is none of "
+            'them; endpoint = "..." in [clinical] says as which of them it is to count'
+        )
     said = {
         column: name
         for column in (time, event)

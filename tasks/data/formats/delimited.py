@@ -3,6 +3,7 @@
 import csv
 import io
 import itertools
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -22,6 +23,10 @@ _LONGEST_HEADER = 32 << 20
 # Text shrinks to a third, a matrix of zeros to a hundredth of its size.
 _UNCHECKED = 1 << 30
 _MOST_PACKED = 300
+_COMMA = re.compile(r"(?<![^;\t])-?\d+,\d+(?![^;\t\r\n])")
+_POINT = re.compile(r"(?<![^;\t])-?\d+\.\d+(?![^;\t\r\n])")
+_DECIMAL = re.compile(r"^(-?\d+),(\d+)$")
+_AMOUNTS = frozenset({"normalized_count", "raw_count", "RPKM", "signal"})
 
 
 @dataclass(frozen=True)
@@ -29,12 +34,16 @@ class _Layout:
     """How a text table is written: what pandas needs to read it, and its header as written.
 
     R's write.table gives the names of rows no header: `unnamed`, their column has a blank one here.
+    Spreadsheets of much of Europe write 1,5 for one and a half: `comma`. Firehose repeats below the
+    header what the numbers are: `twofold`.
     """
 
     header: tuple[str, ...]
     separator: str
     skip: int
     unnamed: bool = False
+    comma: bool = False
+    twofold: bool = False
 
 
 def _layout(path: Path) -> _Layout:
@@ -49,11 +58,7 @@ def _layout(path: Path) -> _Layout:
         raise InputError(f"{path}: expected a header line, found {line[:40]!r}... without an end")
     if not line.strip():
         raise InputError(f"{path}: expected a header line, found an empty file")
-    separator = "\t" if "\t" in line else ","
-    if separator not in line and ";" in line:
-        raise InputError(
-            f"{path}: expected cells separated by tabs or commas, found semicolons: {line[:40]!r}"
-        )
+    separator = separator_of(line)
     with unpacked(path) as file:
         first = pd.read_csv(
             file,
@@ -72,7 +77,16 @@ def _layout(path: Path) -> _Layout:
         second = lines.readline(_LONGEST_HEADER)
     cells = second.split(separator) if '"' not in second else _quoted(second, separator)
     unnamed = len(cells) == len(header) + 1 and bool(cells[0].strip() and cells[-1].strip())
-    return _Layout(("", *header) if unnamed else header, separator, skip, unnamed)
+    comma = separator != "," and bool(_COMMA.search(second)) and not _POINT.search(second)
+    rest = {cell.strip() for cell in cells[1:]}
+    twofold = len(cells) == len(header) > 2 and rest <= _AMOUNTS and len(rest) == 1
+    header = ("", *header) if unnamed else header
+    return _Layout(header, separator, skip, unnamed, comma, twofold)
+
+
+def separator_of(line: str) -> str:
+    """What stands between the cells of a header."""
+    return "\t" if "\t" in line else ";" if ";" in line and "," not in line else ","
 
 
 def _quoted(line: str, separator: str) -> list[str]:
@@ -91,7 +105,8 @@ def _parse(path: Path, layout: _Layout, **options: Any) -> pd.DataFrame:
         frame: pd.DataFrame = pd.read_csv(
             io.BufferedReader(_Watched(path, file), 1 << 20),
             sep=layout.separator,
-            skiprows=layout.skip + layout.unnamed,
+            skiprows=[*range(layout.skip + layout.unnamed), *([layout.skip + 1] * layout.twofold)],
+            decimal="," if layout.comma else ".",
             header=None if layout.unnamed else "infer",
             encoding="utf-8-sig",
             **options,
@@ -199,6 +214,8 @@ def _table(path: Path, wanted: Wanted) -> pd.DataFrame:
             f"{path}: expected rows of {len(layout.header)} cells as in the header, found more"
         )
     frame.columns = pd.Index(layout.header)
+    if layout.comma:
+        frame = frame.replace(_DECIMAL, r"\1.\2", regex=True)
     _refuse_swallowed_rows(path, layout, frame)
     last = frame.iloc[:, -1]
     if not wanted.ragged and (last.isna() | (last == "")).any():

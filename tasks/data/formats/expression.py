@@ -89,20 +89,21 @@ def _logarithms(
     below = values < 0
     if scale is not Scale.TPM or not slightly_negative(values):
         _refuse(modality, below, "no negative value", scale, source)
-    amounts = np.where(below, 0.0, values.astype(np.float64))
-    if scale is Scale.TPM:
-        adjusted = f", {below.sum():,} cells below zero taken for zero" if below.any() else ""
-        logarithms = np.log2(amounts + 1.0).astype(np.float32)
-        return logarithms, f"log2(x + 1) of what the table has{adjusted}"
-    total = np.nansum(amounts, axis=1, keepdims=True)
-    empty = total[:, 0] <= 0
-    if empty.any():
-        patient = modality.patients[int(np.argmax(empty))]
-        raise InputError(f"{source.path}: patient {patient}: expected counts, found only zeros")
-    return (
-        np.log2(MILLION * amounts / total + 1.0).astype(np.float32),
-        "log2(counts per million + 1), the million being of the genes in the table",
-    )
+    logarithms = np.empty(values.shape, np.float32)
+    for row, patient in enumerate(modality.patients):  # one by one, in double precision
+        amounts = np.where(below[row], 0.0, values[row].astype(np.float64))
+        if scale is Scale.COUNTS:
+            total = np.nansum(amounts)
+            if total <= 0:
+                place = f"{source.path}: patient {patient}"
+                raise InputError(f"{place}: expected counts, found only zeros")
+            amounts = MILLION * amounts / total
+        logarithms[row] = np.log2(amounts + 1.0)
+    if scale is Scale.COUNTS:
+        text = "log2(counts per million + 1), the million being of the genes in the table"
+        return logarithms, text
+    adjusted = f", {below.sum():,} cells below zero taken for zero" if below.any() else ""
+    return logarithms, f"log2(x + 1) of what the table has{adjusted}"
 
 
 def slightly_negative(values: NDArray[np.floating]) -> bool:

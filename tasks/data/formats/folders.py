@@ -4,8 +4,9 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
-from tasks.data.formats.known_formats import slide_suffixes
+from tasks.data.formats.known_formats import is_slide_file, slide_suffixes
 from tasks.errors import InputError
 
 # feature files are often named after the image with its extension: X.svs.h5
@@ -29,7 +30,7 @@ def slide_files(folder: Path) -> dict[str, Path]:
         raise InputError(f"{folder}: expected a folder, found: {error.strerror}") from None
     files: dict[str, Path] = {}
     for file in entries:
-        if file.suffix.lower() not in slide_suffixes() or file.name.startswith("."):
+        if not is_slide_file(file):
             continue
         other = files.setdefault(slide_name(file), file)
         if other != file:
@@ -43,38 +44,54 @@ def slide_files(folder: Path) -> dict[str, Path]:
     return dict(sorted(files.items()))
 
 
-def common_width(files: Sequence[Path], widths: Sequence[int]) -> int:
-    """The width that all slides share; zero if there are none.
+class _Seen(Protocol):
+    """What is known of a slide's file."""
+
+    @property
+    def n_instances(self) -> int: ...
+    @property
+    def width(self) -> int: ...
+    @property
+    def encoder(self) -> str: ...
+    @property
+    def patches(self) -> str: ...
+
+
+def alike(files: Sequence[Path], seen: Sequence[_Seen], named: str = "") -> tuple[int, str]:
+    """The width and the encoder that all slides with instances share; none if there are none.
+
+    Args:
+        files: The slides'.
+        seen: What each says.
+        named: The encoder of those that name none.
 
     Raises:
-        InputError: One has another.
+        InputError: One has another, or patches of another magnification or size.
     """
-    if not files:
-        return 0
-    counts = Counter(widths)
+    filled = [(file, one) for file, one in zip(files, seen, strict=True) if one.n_instances]
+    if not filled:
+        return 0, ""
+    counts = Counter(one.width for _, one in filled)
     common = min(counts, key=lambda width: (-counts[width], width))
-    for file, width in zip(files, widths, strict=True):
-        if width != common:
+    first, encoder = filled[0][0], filled[0][1].encoder or named
+    patches = next((one.patches for _, one in filled if one.patches), "")
+    for file, one in filled:
+        if one.width != common:
             raise InputError(
                 f"{file}: expected {common} features an instance as in the other slides, "
-                f"found {width}"
+                f"found {one.width}"
             )
-    return common
-
-
-def one_encoder(files: Sequence[Path], encoders: Sequence[str]) -> str:
-    """The encoder that all slides name; nothing if none does.
-
-    Raises:
-        InputError: One names another.
-    """
-    for file, encoder in zip(files, encoders, strict=True):
-        if encoder != encoders[0]:
+        if (one.encoder or named) != encoder:
             raise InputError(
-                f"{file}: expected features of encoder {encoders[0]!r} as in {files[0].name}, "
-                f"found {encoder!r}"
+                f"{file}: expected features of encoder {encoder!r} as in {first.name}, "
+                f"found {one.encoder or named!r}"
             )
-    return encoders[0] if encoders else ""
+        if one.patches and one.patches != patches:
+            raise InputError(
+                f"{file}: expected patches of {patches} as in the other slides, found those of "
+                f"{one.patches}"
+            )
+    return common, encoder
 
 
 def folder_encoder(folder: Path) -> str:

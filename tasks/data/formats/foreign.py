@@ -38,6 +38,11 @@ FORMATS = (
         "download it again, signed in where that is asked",
     ),
     Format(
+        "JSON",
+        lambda path, head: path.suffix.lower() != ".json" and _begins(b"{", b"[{")(path, head),
+        why_not="an answer of a server, or another format under this name; download the table",
+    ),
+    Format(
         "XML",
         _begins(b"<?xml"),
         why_not="an answer of a server, or another format under this name; download the table",

@@ -44,13 +44,14 @@ class NumericTable:
     Attributes:
         ids: The identifier of each row, as written.
         columns: Names of the columns, the identifier's apart.
-        values: float64 [n rows, n columns]; NaN is a missing cell, infinities are refused.
+        values: float64, of many samples float32 [n rows, n columns]; NaN is a missing cell,
+            infinities are refused.
         unnamed: How many features had no name, and were left out.
     """
 
     ids: tuple[str, ...]
     columns: tuple[str, ...]
-    values: NDArray[np.float64]
+    values: NDArray[np.float64] | NDArray[np.float32]
     unnamed: int = 0
 
 
@@ -63,12 +64,14 @@ class Peek:
         width: Features per instance; zero if it has none.
         encoder: The encoder that the file names, or nothing.
         placed: Whether it has coordinates.
+        patches: Magnification and size of its patches, as far as the file says.
     """
 
     n_instances: int
     width: int
-    encoder: str
-    placed: bool
+    encoder: str = ""
+    placed: bool = False
+    patches: str = ""
 
 
 def _nowhere(_path: Path) -> None:
@@ -140,8 +143,9 @@ def bag_layout(path: Path, shape: tuple[int, ...], kind: str) -> tuple[int, int,
     if body and body[0] == 0 and len(body) <= 2:
         return 0, 0, leading
     if len(body) != 2 or body[1] == 0:
+        vector = ': a vector a slide is of a modality of kind = "vector"' if len(body) == 1 else ""
         raise InputError(
-            f"{path}: expected features of shape [N, D] or [1, N, D], found {list(shape)}"
+            f"{path}: expected features of shape [N, D] or [1, N, D], found {list(shape)}{vector}"
         )
     if kind not in "fiu":
         raise InputError(f"{path}: expected features that are numbers, found another type")

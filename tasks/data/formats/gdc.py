@@ -113,10 +113,22 @@ def id_column(columns: Collection[str]) -> str:
 
 
 def _rows_of_cases(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Cases of a table, whose rows are diagnoses, treatments or follow-ups of theirs."""
+    """Cases of a table, whose rows are diagnoses, treatments or follow-ups of theirs.
+
+    Follow-ups that the portal writes into a file beside are read with it.
+    """
+    later = path.with_name("follow_up.tsv")
+    cases: dict[str, dict[str, Any]] = {}
+    _add_rows(path, cases)
+    if path.name.startswith("clinical") and later.is_file():
+        _add_rows(later, cases, needed=False)
+    yield from cases.items()
+
+
+def _add_rows(path: Path, cases: dict[str, dict[str, Any]], *, needed: bool = True) -> None:
     table = read_text_table(path)
     columns = list(map(str, table.columns))
-    who = id_column(columns)
+    who = id_column(columns) if needed else next((name for name in _IDS if name in columns), "")
     if not who:
         raise InputError(
             f"{path}: expected a list of cases (JSON) or columns such as {_IDS[1]}, vital_status "
@@ -127,7 +139,6 @@ def _rows_of_cases(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     require_columns(path, table, (who, *known.values()))
     # biotab has three lines of header, and ages in years
     biotab = who == "bcr_patient_barcode"
-    cases: dict[str, dict[str, Any]] = {}
     for _, row in table.iterrows():
         name = row[who].strip()
         if biotab and (name == who or name.startswith("CDE_ID")):
@@ -142,7 +153,6 @@ def _rows_of_cases(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             if biotab and key == "age_at_diagnosis" and isinstance(value, float):
                 value *= _DAYS_PER_YEAR
             (case[part] if part == "demographic" else case[part][-1]).setdefault(key, value)
-    yield from cases.items()
 
 
 def _cell(text: str) -> float | str:

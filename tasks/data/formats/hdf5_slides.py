@@ -39,15 +39,30 @@ def open_features(path: Path) -> Iterator[h5py.Dataset]:
 def _encoder(features: h5py.Dataset) -> str:
     """TRIDENT writes `encoder` beside the features, STAMP `extractor` beside the file."""
     places = ((features, "encoder"), (features.file, "extractor"), (features.file, "encoder"))
-    named = next((place.attrs[key] for place, key in places if key in place.attrs), "")
-    return named.decode() if isinstance(named, bytes) else str(named)
+    return next((said for place, key in places if (said := _said(place, key))), "")
+
+
+def _patches(features: h5py.Dataset, coords: h5py.Dataset | None) -> str:
+    """TRIDENT writes both beside the coordinates, STAMP micrometres beside the file."""
+    sizes: tuple[tuple[h5py.Dataset | h5py.File, str, str], ...] = (
+        (features.file, "tile_size_um", " um"),
+    )
+    if coords is not None:
+        sizes = ((coords, "target_magnification", "x"), (coords, "patch_size", " px"), *sizes)
+    return " ".join(f"{said}{unit}" for place, key, unit in sizes if (said := _said(place, key)))
+
+
+def _said(place: h5py.Dataset | h5py.File, key: str) -> str:
+    said = place.attrs.get(key, "")
+    text = said.decode() if isinstance(said, bytes) else str(said)
+    return "" if text == "None" else text
 
 
 def _peek(path: Path) -> Peek:
     with open_features(path) as features:
         n, width, _ = bag_layout(path, features.shape or (), features.dtype.kind)
-        placed = own_dataset(path, features.file, "coords") is not None
-        return Peek(n, width, _encoder(features), placed)
+        coords = own_dataset(path, features.file, "coords")
+        return Peek(n, width, _encoder(features), coords is not None, _patches(features, coords))
 
 
 def _chunks(path: Path) -> Iterator[NDArray[np.float32]]:

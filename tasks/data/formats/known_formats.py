@@ -18,6 +18,7 @@ MODULES = (
     "tasks.data.formats.torch_slides",
     "tasks.data.formats.h5ad",
     "tasks.data.formats.hdf5_slides",
+    "tasks.data.formats.parquet_slides",
     "tasks.data.formats.parquet",
     "tasks.data.formats.excel",
     "tasks.data.formats.slide_embeddings",
@@ -25,6 +26,7 @@ MODULES = (
     "tasks.data.formats.delimited",
 )
 _HEAD = 512
+_OF_TABLES_TOO = (".parquet",)
 
 
 @cache
@@ -77,6 +79,17 @@ def _head(path: Path) -> bytes:
 def slide_suffixes() -> tuple[str, ...]:
     """Of the names of slides' files."""
     return tuple(suffix for each in formats() if each.slide for suffix in each.slide.suffixes)
+
+
+def is_slide_file(path: Path) -> bool:
+    """Whether a file is named as slides' are, and is no table where those have the ending too."""
+    suffix = path.suffix.lower()
+    if suffix not in slide_suffixes() or path.name.startswith("."):
+        return False
+    if suffix not in _OF_TABLES_TOO:
+        return True
+    found = format_of(path)
+    return found is None or found.table is None
 
 
 def slide_reader(path: Path) -> SlideReader:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Collection
 
 from tasks.data.cohort import Label
+from tasks.data.formats.layouts import is_redacted
 from tasks.data.formats.tables import is_missing, read_text_table
 from tasks.data.formats.vectors import barcodes_of
 from tasks.data.manifest import LabelSource
@@ -28,6 +29,8 @@ def read_label(
         InputError: If a column is not there or a patient has two classes.
     """
     table = read_text_table(source.path, (source.id, source.column))
+    dropped = is_redacted(source.path, table)
+    table = table[~dropped]
     barcodes = barcodes_of(source, [cell.strip() for cell in table[source.id]], "row")
     found: dict[str, str] = {}
     for barcode, cell in zip(barcodes, table[source.column], strict=True):
@@ -44,6 +47,9 @@ def read_label(
     count = Counter(values.values())
     classes = ", ".join(f"{c} {count[c]}" for c in source.classes)
     notes = [Note(name, f"{len(values)} patients of {len(patients)}: {classes}")]
+    if dropped.any():
+        text = f"{dropped.sum()} rows left out: redacted"
+        notes.append(Note(name, text, About.LEFT_OUT))
     if source.called_from:
         notes.append(Note(name, f"called from {source.called_from}"))
     others = Counter(value for value in found.values() if value not in source.classes)

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from tasks.data.formats.gdc import read_gdc_diagnoses
 from tasks.data.formats.tables import read_text_table, require_columns
@@ -49,7 +51,6 @@ def open_clinical(source: ClinicalSource, columns: Sequence[str] = ()) -> Clinic
             barcode.
     """
     path = source.path
-    redacted: frozenset[str] = frozenset()
     if source.format is ClinicalFormat.GDC:
         rows = read_gdc_diagnoses(path)
     else:
@@ -66,12 +67,16 @@ def open_clinical(source: ClinicalSource, columns: Sequence[str] = ()) -> Clinic
         source.ids.read(cell, f"{path}: row {i}, column {id_column!r}").patient
         for i, cell in enumerate(rows[id_column], start=1)
     )
-    # of the TCGA-CDR, and of whoever copied it into another layout
+    dropped = is_redacted(path, rows)
+    redacted = frozenset(p for p, gone in zip(owners, dropped, strict=True) if gone)
+    owners = tuple(p for p, gone in zip(owners, dropped, strict=True) if not gone)
+    return ClinicalTable(path, rows[~dropped], owners, redacted)
+
+
+def is_redacted(path: Path, rows: pd.DataFrame) -> NDArray[np.bool_]:
+    """Which rows are redacted, in the TCGA-CDR and whatever table has its column `Redaction`."""
     column = next((name for name in map(str, rows) if name.casefold() == "redaction"), None)
-    if column is not None:
-        require_columns(path, rows, [column])
-        dropped = (rows[column].str.strip().str.casefold() == "redacted").to_numpy()
-        redacted = frozenset(p for p, gone in zip(owners, dropped, strict=True) if gone)
-        owners = tuple(p for p, gone in zip(owners, dropped, strict=True) if not gone)
-        rows = rows[~dropped]
-    return ClinicalTable(path, rows, owners, redacted)
+    if column is None:
+        return np.zeros(len(rows), np.bool_)
+    require_columns(path, rows, [column])
+    return (rows[column].str.strip().str.casefold() == "redacted").to_numpy()

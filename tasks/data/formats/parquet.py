@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow.parquet
 
@@ -23,6 +24,12 @@ def _table(path: Path, wanted: Wanted) -> pd.DataFrame:
         frame = frame.rename_axis(index=str(frame.index.name or "")).reset_index()
     frame.columns = pd.Index([str(name) for name in frame.columns])
     frame = frame[: wanted.rows]
+    lists = [name for name in frame if len(frame) and isinstance(frame[name].iloc[0], np.ndarray)]
+    if lists:
+        raise InputError(
+            f"{path}: expected cells, found lists in {lists[0]!r}; features of patches are read as "
+            'a folder of a file a slide, named after it (kind = "bag")'
+        )
     if wanted.text is None:
         return frame.astype(object).where(frame.notna(), "").astype(str)
     return frame

@@ -1,35 +1,49 @@
-"""A folder of slide embeddings as TRIDENT writes them: a vector a slide, a file each."""
+"""A folder of slide embeddings as TRIDENT and TITAN write them: a vector a slide, a file each."""
 
+from contextlib import suppress
 from pathlib import Path
 
-import h5py
 import numpy as np
+from numpy.typing import NDArray
 
-from tasks.data.formats.files import reading
+from tasks.data.formats import torch_slides
 from tasks.data.formats.format import Format, NumericTable
-from tasks.data.formats.hdf5 import own_dataset
-from tasks.data.formats.hdf5_slides import KEYS
+from tasks.data.formats.hdf5_slides import open_features
 from tasks.errors import InputError
 
-_SUFFIX = ".h5"
+_SUFFIXES = (".h5", *torch_slides.SUFFIXES)
+_FIRST = 8  # files; a slide of one patch has a vector as well
 
 
 def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.glob(f"*{_SUFFIX}") if not path.name.startswith("."))
+    files = (path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES)
+    return sorted(path for path in files if not path.name.startswith("."))
 
 
-def _vector(path: Path) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    with reading(path, "a whole HDF5 file"), h5py.File(path, "r", locking=False) as file:
-        found = [own_dataset(path, file, key) for key in KEYS]
-        values = next((np.asarray(one[()]) for one in found if one is not None), None)
-    if values is None:
-        raise InputError(f"{path}: expected a dataset `features`, found none")
-    vector = values.reshape(-1) if values.ndim == 2 and len(values) == 1 else values
-    if vector.ndim != 1 or not len(vector) or vector.dtype.kind not in "fiu":
-        raise InputError(f"{path}: expected one vector [D] of numbers, found {list(values.shape)}")
-    if not np.isfinite(vector).all():
+def _shape(path: Path) -> tuple[int, ...]:
+    """Of a file's features, which are not read."""
+    if path.suffix.lower() in torch_slides.SUFFIXES:
+        return tuple(torch_slides.features_of(path).shape)
+    with open_features(path) as features:
+        return tuple(features.shape or ())
+
+
+def _is_vector(shape: tuple[int, ...]) -> bool:
+    return len(shape) == 1 or (len(shape) == 2 and shape[0] == 1)
+
+
+def _vector(path: Path) -> NDArray[np.float64]:
+    shape = _shape(path)
+    if not _is_vector(shape) or not shape[-1]:
+        raise InputError(f"{path}: expected one vector [D] of numbers, found {list(shape)}")
+    if path.suffix.lower() in torch_slides.SUFFIXES:
+        values = torch_slides.features_of(path).double().numpy()
+    else:
+        with open_features(path) as features:
+            values = np.asarray(features[()])
+    if values.dtype.kind not in "fiu" or not np.isfinite(values).all():
         raise InputError(f"{path}: expected finite numbers, found another")
-    return vector.astype(np.float64)
+    return values.reshape(-1).astype(np.float64)
 
 
 def _vectors(folder: Path, _id: str, _quantity: str) -> NumericTable:
@@ -47,14 +61,16 @@ def _vectors(folder: Path, _id: str, _quantity: str) -> NumericTable:
 
 
 def is_embeddings(path: Path, _head: bytes = b"") -> bool:
-    """Whether the files of a folder, by the first one, have a vector each."""
-    if not path.is_dir() or not (files := _files(path)):
+    """Whether the files of a folder, by the first ones that can be read, have a vector each."""
+    if not path.is_dir():
         return False
-    try:
-        _vector(files[0])
-    except InputError:
-        return False
-    return True
+    shapes = []
+    for file in _files(path)[:_FIRST]:
+        with suppress(InputError):
+            shapes.append(_shape(file))
+            if not _is_vector(shapes[-1]):
+                return False
+    return bool(shapes)
 
 
 FORMAT = Format(

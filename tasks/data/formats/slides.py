@@ -24,12 +24,14 @@ class Scan:
         width: Features per instance; zero if it has none.
         content: SHA-256 of the features as little-endian float32, row by row.
         encoder: The encoder that the file names, or nothing.
+        patches: Magnification and size of its patches, as far as the file says.
     """
 
     n_instances: int
     width: int
     content: str
     encoder: str = ""
+    patches: str = ""
 
 
 def finite_chunks(path: Path) -> Iterator[NDArray[np.float32]]:
@@ -65,7 +67,8 @@ def scan_slide(path: Path) -> Scan:
     for chunk in finite_chunks(path):
         digest.update(chunk.tobytes())
         n, width = n + len(chunk), chunk.shape[1]
-    return Scan(n, width, digest.hexdigest(), peek_slide(path).encoder)
+    seen = peek_slide(path)
+    return Scan(n, width, digest.hexdigest(), seen.encoder, seen.patches)
 
 
 def peek_slide(path: Path) -> Peek:

@@ -79,12 +79,12 @@ def _vectors(folder: Path, _id: str, quantity: str) -> NumericTable:
         )
     samples = samples_of(folder, files)
     genes: tuple[str, ...] = ()
-    values: NDArray[np.float64] | None = None
+    values: NDArray[np.float32] | None = None
     for row, path in enumerate(files.values()):
         names, column = _counts(path, quantity)
         if values is None:
             genes = names
-            values = np.empty((len(files), len(genes)))
+            values = np.empty((len(files), len(genes)), np.float32)
         elif names != genes:
             raise InputError(f"{path}: expected the genes of {next(iter(files))}, found others")
         values[row] = column

@@ -111,6 +111,12 @@ def _numbers(path: Path, ids: Sequence[str], name: str, cells: pd.Series) -> NDA
     return cells.to_numpy(dtype=np.float64, na_value=np.nan)
 
 
+def _counts_rows(cells: pd.Series) -> bool:
+    """Whether a column is an index that pandas or R wrote without a name."""
+    whole = pd.api.types.is_integer_dtype(cells)
+    return bool(whole and len(cells) > 1 and (np.diff(cells.to_numpy()) > 0).all())
+
+
 def read_numeric_table(
     path: Path, id_column: str, quantity: str = "", notes: Collection[str] = ()
 ) -> NumericTable:
@@ -150,6 +156,8 @@ def read_numeric_table(
             f"{path}: expected rows and columns of numbers, found {len(ids)} rows and {len(kept)}"
             f" columns beside {id_column!r}"
         )
+    counting = [i for i in kept if not names[i].strip() and _counts_rows(frame.iloc[:, i])]
+    kept, unnamed = [i for i in kept if i not in counting], unnamed + len(counting)
     for i in kept:
         if not names[i].strip():
             raise InputError(f"{path}: expected a name for column {i + 1}, found a blank header")

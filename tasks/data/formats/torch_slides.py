@@ -18,7 +18,7 @@ from tasks.errors import InputError
 if TYPE_CHECKING:
     from torch import Tensor
 
-_SUFFIXES = (".pt", ".pth")
+SUFFIXES = (".pt", ".pth")
 _KEYS = ("features", "feats", "embeddings")
 
 
@@ -31,14 +31,7 @@ def _values(path: Path, *, mapped: bool = False) -> "Tensor":
     """
     import torch  # noqa: PLC0415 - seconds to import, and only `.pt` needs it
 
-    found = _loaded(path, mapped=mapped)
-    if isinstance(found, dict):
-        named = next((key for key in _KEYS if key in found), None)
-        if named is None:
-            keys = ", ".join(map(str, list(found)[:8])) or "nothing"
-            raise InputError(f"{path}: expected a tensor or a dict of `features`, found {keys}")
-        found = found[named]
-    tensor = _tensor(path, found)
+    tensor = features_of(path, mapped=mapped)
     with reading(path, "a dense tensor"):
         # strides of zero make a tensor of any size out of one number
         if (
@@ -53,6 +46,18 @@ def _values(path: Path, *, mapped: bool = False) -> "Tensor":
         n, width, leading = bag_layout(path, tuple(tensor.shape), kind)
         values = tensor.detach()[0] if leading else tensor.detach()
         return values if n else torch.empty(0, width)
+
+
+def features_of(path: Path, *, mapped: bool = True) -> "Tensor":
+    """What a file holds, of whatever shape; left on the disk until used, where it allows that."""
+    found = _loaded(path, mapped=mapped)
+    if isinstance(found, dict):
+        named = next((key for key in _KEYS if key in found), None)
+        if named is None:
+            keys = ", ".join(map(str, list(found)[:8])) or "nothing"
+            raise InputError(f"{path}: expected a tensor or a dict of `features`, found {keys}")
+        found = found[named]
+    return _tensor(path, found)
 
 
 def _loaded(path: Path, *, mapped: bool) -> object:
@@ -147,8 +152,8 @@ def _coordinates(path: Path) -> NDArray[np.float64] | None:
 FORMAT = Format(
     "a file of torch.save",
     lambda path, head: (
-        path.suffix.lower() in _SUFFIXES and head.startswith((b"PK\x03\x04", b"\x80"))
+        path.suffix.lower() in SUFFIXES and head.startswith((b"PK\x03\x04", b"\x80"))
     ),
-    slide=SlideReader(_SUFFIXES, _peek, _chunks, _coordinates, _pick),
+    slide=SlideReader(SUFFIXES, _peek, _chunks, _coordinates, _pick),
     why_not='a folder of slides\' files goes into a modality of kind = "bag"',
 )

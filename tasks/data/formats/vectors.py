@@ -1,13 +1,13 @@
 """A table of vectors on disk -> one vector per patient."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.data.barcode import FROM_ELSEWHERE, Barcode
+from tasks.data.barcode import FROM_ELSEWHERE, Barcode, is_of
 from tasks.data.cohort import VectorModality
 from tasks.data.formats.cells import near
 from tasks.data.formats.format import NumericTable
@@ -57,17 +57,12 @@ def _mean(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
-def _average(
-    values: NDArray[np.float64], names: Sequence[str]
-) -> tuple[tuple[str, ...], NDArray[np.float64]]:
-    """Average the rows of one name; names in the order of their first row."""
-    rows: dict[str, list[int]] = {}
-    for row, name in enumerate(names):
-        rows.setdefault(name, []).append(row)
-    if len(rows) == len(names):
-        return tuple(names), values
-    means = [values[r[0]] if len(r) == 1 else _mean(values[r]) for r in rows.values()]
-    return tuple(rows), np.stack(means)
+def _by_name(names: Iterable[tuple[int, str]]) -> dict[str, list[int]]:
+    """Positions by name, in the order of the first of each."""
+    found: dict[str, list[int]] = {}
+    for position, name in names:
+        found.setdefault(name, []).append(position)
+    return found
 
 
 def barcodes_of(
@@ -120,11 +115,11 @@ def _of_quantity(source: VectorSource, table: NumericTable) -> NumericTable:
     of = format_of(source.path)
     if of is not None and of.vectors is not None:
         return table
-    rows = [row for row, name in enumerate(table.ids) if name.startswith(f"{source.quantity}_")]
+    rows = [row for row, name in enumerate(table.ids) if is_of(name, source.quantity)]
     if not rows:
         raise InputError(
-            f"{source.path}: quantity: expected samples named {source.quantity}_..., found "
-            f"{table.ids[0][:60]!r}"
+            f"{source.path}: quantity: expected samples named {source.quantity}_... or "
+            f"..._{source.quantity}, found {table.ids[0][:60]!r}"
         )
     return replace(table, ids=tuple(table.ids[row] for row in rows), values=table.values[rows])
 
@@ -187,13 +182,19 @@ def vectors_of(
     rows, selection = found.rows, found.selection
     kept = [rows[i] for i in selection.kept]
     owners = [selection.barcodes[i].patient for i in selection.kept]
-    patients, values = _average(table.values[kept], owners)
-    features, columns = _average(values.T, table.columns)
-    values = columns.T
-    order = sorted(range(len(patients)), key=patients.__getitem__)
-    modality = VectorModality(
-        tuple(patients[i] for i in order), values[order].astype(np.float32), features
-    )
+    by_patient = _by_name(sorted(zip(kept, owners, strict=True), key=lambda pair: pair[1]))
+    by_feature = _by_name(enumerate(table.columns))
+    patients, features = tuple(by_patient), tuple(by_feature)
+    firsts = [columns[0] for columns in by_feature.values()]
+    repeated = [(j, c) for j, c in enumerate(by_feature.values()) if len(c) > 1]
+    values = np.empty((len(patients), len(features)), np.float32)
+    # a patient at a time: a genome of thousands is not held again in double precision
+    for i, own in enumerate(by_patient.values()):
+        mean = _mean(table.values[own].astype(np.float64))
+        values[i] = mean[firsts]
+        for j, columns in repeated:
+            values[i, j] = _mean(mean[columns][:, None])[0]
+    modality = VectorModality(patients, values, features)
     notes = [
         f"{name}: {len(table.ids)} samples in, {len(kept)} kept, {len(patients)} patients, "
         f"{modality.width} features"
@@ -231,4 +232,5 @@ def read_truth(source: TruthSource, patients: Sequence[str]) -> dict[str, NDArra
     if absent:
         raise InputError(f"{source.path}: patient {absent[0]}: expected a row, found none")
     values = table.values[[rows[patient] for patient in patients]]
-    return {name: values[:, j].copy() for j, name in enumerate(table.columns)}
+    columns = values.astype(np.float64).T
+    return {name: columns[j].copy() for j, name in enumerate(table.columns)}

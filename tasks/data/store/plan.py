@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.data.formats.folders import common_width, folder_encoder, one_encoder, slide_files
+from tasks.data.formats.folders import alike, folder_encoder, slide_files
 from tasks.data.formats.slides import peek_slide
 from tasks.data.identifiers import TCGA, Identifiers
 from tasks.data.store.layout import FORMAT, PlannedSlide
@@ -95,7 +95,7 @@ def plan_slides(
         InputError: A file is not readable, holds no identifier, is not like its neighbours, or
             comes from another encoder; or all are empty.
     """
-    slides, widths, stamps = [], [], []
+    slides, peeks, stamps = [], [], []
     for n, file in enumerate(files):
         progress("looking at slides", n, len(files))
         ids.read(file.name, str(file), slide=True)
@@ -105,12 +105,10 @@ def plan_slides(
                 file.name, seen.n_instances, seen.encoder or encoder, seen.placed, status.st_size
             )
         )
-        widths.append(seen.width)
+        peeks.append(seen)
         stamps.append(status.st_mtime_ns)
-    filled = [i for i, slide in enumerate(slides) if slide.n_instances]
-    if not filled:
+    if not any(slide.n_instances for slide in slides):
         where = files[0].parent
         raise InputError(f"{where}: expected slides with instances, found {len(files)} empty ones")
-    width = common_width([files[i] for i in filled], [widths[i] for i in filled])
-    one_encoder([files[i] for i in filled], [slides[i].encoder for i in filled])
+    width, _ = alike(files, peeks, encoder)
     return Plan(files, tuple(stamps), tuple(slides), width, precision, cohort)
