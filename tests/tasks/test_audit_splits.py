@@ -84,7 +84,7 @@ def test_identifiers_without_barcodes_say_what_is_not_seen() -> None:
     (reason,) = why_not(split, Check.SHARED_PATIENTS)
     assert "several slides of one cannot be seen" in reason
     (reason,) = why_not(split, Check.SHARED_SITES)
-    assert "so no site" in reason
+    assert "names a site" in reason
 
 
 def test_entries_twice_in_a_part() -> None:

@@ -223,7 +223,7 @@ def test_a_layout_that_needs_barcodes_says_so(tmp_path: Path) -> None:
     table["bcr_patient_barcode"] = [f"patient_{i}" for i in range(len(table))]
     checks = audit_table(write(tmp_path / "t.csv", table))
     assert [c.summary for c in checks if c.check is Check.EVENT_POLARITY] == [
-        "not every bcr_patient_barcode is a TCGA barcode"
+        "not every bcr_patient_barcode is a barcode"
     ]
 
 

@@ -75,7 +75,6 @@ TEXT: list[tuple[str, bytes | str, str]] = [
     ("a blank name", GOOD.replace("G1", ""), "expected a name for column 2"),
     ("another id", GOOD.replace("id,", "ids,"), r"expected a column 'id'.*did you mean ids"),
     ("no id in a row", GOOD + ",1,2\n", "row 3, column 'id': expected an id, found nothing"),
-    ("semicolons", GOOD.replace(",", ";"), "separated by tabs or commas, found semicolons"),
     ("decimal commas", GOOD.replace("1.5", '"1,5"'), "expected a number, found '1,5'"),
     ("mixed separators", GOOD.replace(f"{B},3", f"{B}\t3"), "expected 3 cells|found"),
     ("an underscore", GOOD.replace("1.5", "1_5"), "expected a number, found '1_5'"),
@@ -183,7 +182,7 @@ def test_parquet_runs_no_code(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("frame", "message"),
     [
-        (pd.DataFrame({"id": [A], "G1": [[1.0, 2.0]]}), "expected a number, found"),
+        (pd.DataFrame({"id": [A], "G1": [[1.0, 2.0]]}), "expected cells, found lists in"),
         (pd.DataFrame({"id": [A], "G1": [True]}), "expected a number, found 'True'"),
         (pd.DataFrame({"id": [A], "G1": [pd.Timestamp("2020-01-01")]}), "expected a number"),
         (pd.DataFrame({"id": [None], "G1": [1.0]}), "expected an id, found nothing"),
