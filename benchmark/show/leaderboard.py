@@ -41,15 +41,15 @@ _READING = f"""\
 <details><summary>How to read the numbers</summary>
 
 - **best**: of the self-supervised methods, with the 95 % interval of its mean over folds and
-  repeats. **tied on it**: how many of them this task alone cannot tell from it, itself counted: do
+  repeats. **tied on it**: how many of them this task alone cannot tell from it: do
   not rank those. **floor**: the best of what learns nothing, plain features and age, sex and stage
-  among it. **supervised**: the best of those that were told outcomes. Neither competes.
+  among it. **supervised**: the best of those that were told outcomes.
 - ↑: higher is better. **⚠**: a circular label, called from what the methods see.
 - Over cohorts one primary task a kind counts (`tasks/suites.toml`), as tasks of one cohort share
   its patients; no consequence: within ±{ROPE:g}. Mean ranks group methods from
   {FEWEST_FOR_GROUPS} cohorts on.
-- Pages have every method, its **Δ** to `{REFERENCE}` and what that **could show**, for all methods
-  of a table at once. **∅** found nothing: one prediction for everybody. Files in csv have the rest.
+- Pages have every method, its **Δ** to `{REFERENCE}` and what that **could show**, for all
+  methods at once. **∅** found nothing: one prediction for everybody.
 - `strict` fits everything, genes and penalties included, on training patients alone; `paper`
   re-enacts a published protocol, leaks included. They never share a table.
 
