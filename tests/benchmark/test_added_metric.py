@@ -33,7 +33,9 @@ def shown(*words: str | Path) -> str:
     return run.stdout
 
 
-@pytest.mark.parametrize("protocol", Protocol)
+@pytest.mark.parametrize(
+    "protocol", [Protocol.STRICT, pytest.param(Protocol.PAPER, marks=pytest.mark.slow)]
+)
 def test_an_added_metric_is_in_records_results_leaderboard_and_page(
     protocol: Protocol, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -101,7 +101,8 @@ def is_loopback(address: str) -> bool:
     return (mapped or parsed).is_loopback
 
 
-@pytest.mark.parametrize("victim", ["gcs_server", pytest.param("raylet", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("victim", ["gcs_server", "raylet"])
 def test_a_dead_ray_is_one_line(victim: str, tmp_path: Path) -> None:
     run = start(command(tmp_path))
     wait_until(partial(has_recorded, run, tmp_path, 1))

@@ -1,7 +1,5 @@
 """The figures: the right numbers in them, nothing cut or on top of another, the same bytes."""
 
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
@@ -593,10 +591,7 @@ def test_saved_twice_the_bytes_are_the_same(make: Callable[[], Figure], tmp_path
     assert caption_of(make()).split(".")[0] in text
 
 
-def test_figures_need_neither_torch_nor_a_display() -> None:
-    heavy = {"torch", "ray", "mlflow", "methods", "scikit_posthocs"}
-    program = f"import sys, benchmark.show.figures; sys.exit(bool({heavy} & set(sys.modules)))"
-    assert subprocess.run([sys.executable, "-c", program], check=False, env={}).returncode == 0
+def test_figures_are_drawn_beside_pyplot() -> None:
     forest(tables(2)[0])
     critical_difference_diagram(kind(tables(2, 6)))
     assert not Gcf.figs

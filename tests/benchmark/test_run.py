@@ -71,7 +71,7 @@ def test_workers_and_order_change_nothing(reference: Path, tmp_path: Path) -> No
 
 def test_a_second_run_computes_nothing(reference: Path) -> None:
     before = tables(reference)
-    done = bench(*command(reference))
+    done = inside(*command(reference))
     assert done.returncode == 0
     assert "10 results recorded before, 0 trials to run" in " ".join(done.stdout.split())
     assert tables(reference) == before

@@ -110,7 +110,7 @@ def poisoned(cohort: Cohort) -> Cohort:
     )
 
 
-@pytest.mark.parametrize("method", ["pca", "snn"])
+@pytest.mark.parametrize("method", ["pca", pytest.param("snn", marks=pytest.mark.slow)])
 def test_a_test_patient_changes_nothing_that_is_searched(method: str) -> None:
     spec = all_methods()[method]
     poison = poisoned(COHORT)
@@ -169,7 +169,9 @@ def test_a_configuration_that_breaks_is_not_chosen() -> None:
     assert best(candidates, higher_is_better=True).config["breaks"] is False
 
 
-@pytest.mark.parametrize("pruner", Pruner)
+@pytest.mark.parametrize(
+    "pruner", [Pruner.MEDIAN, pytest.param(Pruner.ASHA, marks=pytest.mark.slow)]
+)
 def test_a_pruner_ends_the_hopeless_early_and_leaves_the_best(pruner: Pruner) -> None:
     whole, pruned = found(BLURRED, 8), found(BLURRED, 8, pruner=pruner)
     assert pruned[0].config == whole[0].config

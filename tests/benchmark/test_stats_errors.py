@@ -130,7 +130,9 @@ def test_corrected_t_is_careful_where_folds_do_not_correlate() -> None:
     assert held == pytest.approx(1 - 2 * scipy_stats.t.sf(critical, 4), abs=0.006)
 
 
-@pytest.mark.parametrize(("n", "family"), [(5, 3), (15, 13), (50, 24)])
+@pytest.mark.parametrize(
+    ("n", "family"), [(5, 3), (15, 13), pytest.param(50, 24, marks=pytest.mark.slow)]
+)
 def test_a_family_is_wrong_in_a_twentieth_of_cases(n: int, family: int) -> None:
     """Independent folds and methods that are alike, each against one of them."""
     rng, wrong = generator("family", n, family), 0

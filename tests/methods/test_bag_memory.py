@@ -46,6 +46,7 @@ def test_runs_cover_every_piece_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert runs.runs(5, 1) == [slice(0, 5)]
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_patches_at_the_default_width() -> None:
     found = embed_elsewhere(100_000, 48)
     # Two matrices of all tokens are 2 x 19 MB; the rest is what a few heads need.
