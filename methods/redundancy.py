@@ -19,15 +19,12 @@ from tasks.errors import InputError
 
 
 def projector(width: int, hidden: int) -> nn.Module:
-    """Three linear layers, the first two with batch norm and ReLU (both papers' projector).
-
-    Without running statistics: it is never evaluated.
-    """
+    """Three linear layers, the first two with batch norm and ReLU (both papers' projector)."""
     layers: list[nn.Module] = []
     for features in (width, hidden):
         layers += [
             nn.Linear(features, hidden, bias=False),
-            nn.BatchNorm1d(hidden, track_running_stats=False),
+            nn.BatchNorm1d(hidden),
             nn.ReLU(),
         ]
     return nn.Sequential(*layers, nn.Linear(hidden, hidden, bias=False))

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from methods.base import Budget, Choice, LogUniform
+from methods.encoders.architecture import SHORT
 from methods.optimisation import Optimiser, Schedule
 
 # The published sizes (configs/pretrain/mirror.template.yaml), and sizes for a quick look.
@@ -38,6 +39,9 @@ DECAYED: Mapping[str, Any] = {
 }
 """What most papers have in its place, and so do their methods under budget `paper`."""
 
-SHORT_BAGS = "softmax attention where patches are fewer than landmarks; published: Nystrom's alone"
+SHORT_BAGS = (
+    f"softmax attention among up to {SHORT - 1} patches, or as many as there are landmarks; "
+    "published: Nystrom's alone"
+)
 
 INPUTS = "features and genes are standardised by the training patients"

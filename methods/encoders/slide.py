@@ -8,6 +8,7 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from methods.encoders.architecture import EncoderArchitecture
+from methods.encoders.attention import toeplitz
 from methods.encoders.attention.nystrom import NystromAttention, TokenAttention
 from methods.encoders.attention.runs import runs
 from methods.encoders.linear_map import Linear
@@ -75,6 +76,9 @@ class PositionConvolution(nn.Module):
 
     def _convolve(self, x: Tensor, kernel: Tensor, bias: Tensor) -> Tensor:
         side = math.isqrt(x.shape[1])
+        if x.shape[1] <= toeplitz.LONGEST:
+            among = toeplitz.over_square(kernel[:, 0], side).to(x.dtype)
+            return (among @ x.permute(2, 1, 0)).permute(2, 1, 0) + bias
         # The tokens' own layout is channels-last; three kernels and the identity make one kernel.
         square = x.unflatten(1, (side, side)).permute(0, 3, 1, 2)
         kernel = kernel.to(memory_format=torch.channels_last)

@@ -271,16 +271,18 @@ def test_wrong_sizes_are_said_in_one_line() -> None:
         model.losses(*pair((2, 8, 10)))
 
 
-def test_attention_is_exact_where_every_token_would_be_a_landmark() -> None:
-    """Of 64 patches and the class token, at widths with 72 and with 60 landmarks."""
+def test_attention_is_exact_where_that_costs_less() -> None:
+    """Of up to 64 patches, and where every token would be one of 72 landmarks."""
 
     def is_exact(asked: bool | None, width: int, tokens: int) -> bool:
         towers = encoder_of(10, tokens, replace(SMALL, width=width, exact_attention=asked))
         assert isinstance(towers, SlideEncoder)
         return not isinstance(towers.first.attention, NystromAttention)
 
-    assert is_exact(None, 144, 64)
-    assert not is_exact(None, 120, 64)
+    assert is_exact(None, 24, 64)
+    assert not is_exact(None, 24, 65)
+    assert is_exact(None, 144, 71)
+    assert not is_exact(None, 144, 72)
     assert is_exact(True, 24, 2048)
     assert not is_exact(False, 192, 4)
     for budget, exact in ((Budget.DEFAULT, True), (Budget.PAPER, False)):
@@ -288,5 +290,5 @@ def test_attention_is_exact_where_every_token_would_be_a_landmark() -> None:
         assert isinstance(config, MirrorConfig)
         assert is_exact(config.exact_attention, config.width, config.tokens) == exact
     asked = MirrorMethod(replace(MirrorConfig(), exact_attention=True))
-    with pytest.raises(UnableError, match="exact unasked"):
+    with pytest.raises(UnableError, match="this one unasked"):
         asked.fit(planted(bags=True), Context(seed=0))

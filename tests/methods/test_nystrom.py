@@ -9,6 +9,7 @@ from nystrom_attention.nystrom_attention import moore_penrose_iter_pinv
 from torch import Tensor, nn
 from torch.nn import functional
 
+from methods.encoders.attention import toeplitz
 from methods.encoders.attention.landmarks import group_means
 from methods.encoders.attention.nystrom import NystromAttention, TokenAttention
 from methods.encoders.attention.pseudo_inverse import (
@@ -16,6 +17,7 @@ from methods.encoders.attention.pseudo_inverse import (
     pseudo_inverse_times,
     row_times_pseudo_inverse,
 )
+from methods.encoders.slide import PositionConvolution
 
 WIDTH, HEADS, LANDMARKS = 32, 4, 8
 
@@ -188,12 +190,59 @@ def test_rows_in_float32_are_as_near_to_float64_as_the_package_is(spread: float)
     assert torch.cat(found).abs().max() <= 3 * torch.cat(errors).abs().max()
 
 
-def test_exact_attention_is_softmax_attention_plus_the_convolution() -> None:
+@pytest.mark.parametrize("n", [1, 11, toeplitz.LONGEST, toeplitz.LONGEST + 1])
+def test_exact_attention_is_softmax_attention_plus_the_convolution(n: int) -> None:
     torch.manual_seed(0)
     attention = TokenAttention(WIDTH, HEADS).double().eval()
-    x = torch.randn(2, 11, WIDTH, dtype=torch.float64)
+    x = torch.randn(2, n, WIDTH, dtype=torch.float64)
     q, k, v = (t.unflatten(-1, (HEADS, -1)).transpose(1, 2) for t in attention.qkv(x).chunk(3, -1))
     weights = torch.softmax(q @ k.mT / (WIDTH // HEADS) ** 0.5, dim=-1)
     mixed = weights @ v + attention.convolution(v)
     expected = attention.output(mixed.transpose(1, 2).flatten(2))
     torch.testing.assert_close(attention(x), expected)
+
+
+@settings(max_examples=40)
+@given(n=st.integers(1, 60), half=st.integers(0, 20), seed=st.integers(0, 9))
+def test_a_matrix_of_a_sequence_is_its_convolution(n: int, half: int, seed: int) -> None:
+    torch.manual_seed(seed)
+    kernels, x = torch.randn(3, 2 * half + 1).double(), torch.randn(3, n).double()
+    found = (toeplitz.over_sequence(kernels, n) @ x[..., None])[..., 0]
+    expected = functional.conv1d(x[None], kernels[:, None], padding=half, groups=3)[0]
+    torch.testing.assert_close(found, expected)
+
+
+@settings(max_examples=40)
+@given(side=st.integers(1, 9), half=st.integers(0, 4), seed=st.integers(0, 9))
+def test_a_matrix_of_a_square_is_its_convolution(side: int, half: int, seed: int) -> None:
+    torch.manual_seed(seed)
+    size = 2 * half + 1
+    kernels = torch.randn(3, size, size).double()
+    x = torch.randn(3, side, side).double()
+    found = (toeplitz.over_square(kernels, side) @ x.flatten(1)[..., None]).view_as(x)
+    expected = functional.conv2d(x[None], kernels[:, None], padding=half, groups=3)[0]
+    torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("side", [1, 2, 6, 7])
+def test_positions_of_few_tokens_are_those_of_the_convolutions(side: int) -> None:
+    torch.manual_seed(side)
+    positions = PositionConvolution(8).double()
+    x = torch.randn(2, side * side, 8, dtype=torch.float64, requires_grad=True)
+    square = x.mT.unflatten(2, (side, side))
+    expected = square
+    for part in (positions.wide, positions.middle, positions.narrow):
+        padding = part.kernel_size[0] // 2
+        expected = expected + functional.conv2d(
+            square, part.weight, part.bias, padding=padding, groups=8
+        )
+    expected = expected.flatten(2).mT
+    direction = torch.randn_like(expected)
+    wanted = [x, *positions.parameters()]
+    torch.testing.assert_close(positions(x), expected)
+    for ours, theirs in zip(
+        torch.autograd.grad((positions(x) * direction).sum(), wanted),
+        torch.autograd.grad((expected * direction).sum(), wanted),
+        strict=True,
+    ):
+        torch.testing.assert_close(ours, theirs)

@@ -6,11 +6,13 @@ MIRROR use (zero padding in front, six pseudo-inverse steps, a convolution over 
 
 import math
 from collections.abc import Callable, Iterator
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from methods.encoders.attention import toeplitz
 from methods.encoders.attention.landmarks import Landmarks, attention, group_means
 from methods.encoders.attention.pseudo_inverse import pseudo_inverse_times, row_times_pseudo_inverse
 from methods.encoders.attention.runs import VALUES_AT_ONCE, runs
@@ -24,12 +26,17 @@ Attend = Callable[[Tensor, Tensor, slice], Tensor]
 class TokenAttention(nn.Module):
     """Exact softmax attention among tokens, plus a depthwise convolution over the values.
 
+    Of short sequences all is computed at once: the convolution is a matrix among tokens as the
+    attention is, and is added to it.
+
     Args:
         width: Width of a token; `heads` divides it.
         heads: Number of heads.
         dropout: Dropout of the output projection.
         kernel: Tokens that the convolution spans, odd.
     """
+
+    longest_at_once: ClassVar[int] = toeplitz.LONGEST
 
     def __init__(self, width: int, heads: int = 8, dropout: float = 0.1, kernel: int = 33) -> None:
         super().__init__()
@@ -45,9 +52,22 @@ class TokenAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, n, width] -> [B, n, width]."""
-        (mixed,) = self._mixed(x.shape[1], x, [slice(0, self.heads)])
+        if x.shape[1] <= self.longest_at_once:
+            mixed = self._at_once(x)
+        else:
+            (mixed,) = self._mixed(x.shape[1], x, [slice(0, self.heads)])
         output: Tensor = self.dropout(self.output(mixed))
         return output
+
+    def _at_once(self, x: Tensor) -> Tensor:
+        """Every token before the output projection, [B, n, width]."""
+        n = x.shape[1]
+        parts = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        q, k, v = parts.contiguous().unbind(0)
+        among = torch.softmax(q @ k.mT / math.sqrt(self.head_width), dim=-1)
+        among = among + toeplitz.over_sequence(self.convolution.weight[:, 0, :, 0], n)
+        mixed: Tensor = among.to(v.dtype) @ v
+        return mixed.transpose(1, 2).flatten(2)
 
     def first(self, x: Tensor) -> Tensor:
         """The first token of `forward`, [B, 1, width], without the others' queries."""
@@ -135,6 +155,8 @@ class NystromAttention(TokenAttention):
         kernel: Tokens that the convolution spans, odd.
         steps: Steps of the iterative pseudo-inverse.
     """
+
+    longest_at_once: ClassVar[int] = 0
 
     def __init__(
         self,
