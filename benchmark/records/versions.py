@@ -18,6 +18,8 @@ class Version:
         attempt: How often the trial had been tried.
         finished: When, as the store stamped it.
         table: What the pairs of one table share: task, protocol, budget, number of folds.
+        fold: Its number.
+        split: Fingerprint of the patients on both sides of it.
         method: Its name.
         data: Fingerprint of the cohort, and the task's version.
         code: The method's source and configuration.
@@ -26,6 +28,8 @@ class Version:
     attempt: int
     finished: str
     table: tuple[str, str, str, int]
+    fold: int
+    split: str
     method: str
     data: str
     code: str
@@ -45,6 +49,8 @@ def version_of(
         trial.attempt,
         trial.finished,
         once((task.task, str(trial.protocol), trial.budget, trial.n_folds)),
+        trial.fold,
+        once(trial.split),
         once(trial.method),
         once(f"{trial.data}-{task.version}"),
         once(trial.made_by),
@@ -52,25 +58,27 @@ def version_of(
 
 
 def standing(pairs: Mapping[Key, Version]) -> set[Key]:
-    """The pairs that stand: results of older data, tasks or methods are superseded.
+    """The pairs that stand: results of older data, tasks, folds or methods are superseded.
 
     Of a task (with its protocol, budget and number of folds) the data and the version that were
-    scored last stand, and of a method its configuration and source that ran last: numbers of two
-    versions are never mixed in one table.
+    scored last stand, of a fold the patients that were dealt into it last, and of a method its
+    configuration and source that ran last: numbers of two versions are never mixed in one table.
     """
-    of_data = _newest(pairs, {key: (v.table, v.data) for key, v in pairs.items()})
-    left = {key: pairs[key] for key in of_data}
-    return _newest(left, {key: ((v.table, v.method), v.code) for key, v in left.items()})
+    left = _newest(pairs, lambda v: (v.table, v.data))
+    left = _newest(left, lambda v: ((v.table, v.fold), v.split))
+    return set(_newest(left, lambda v: ((v.table, v.method), v.code)))
 
 
 def _newest(
-    pairs: Mapping[Key, Version], described: Mapping[Key, tuple[Hashable, str]]
-) -> set[Key]:
+    pairs: Mapping[Key, Version], described: Callable[[Version], tuple[Hashable, str]]
+) -> Mapping[Key, Version]:
     """Within each group, the pairs of the version that finished last."""
     last: dict[Hashable, tuple[str, str]] = {}
-    for key, (group, version) in described.items():
-        last[group] = max(last.get(group, ("", "")), (pairs[key].finished, version))
-    return {key for key, (group, version) in described.items() if last[group][1] == version}
+    for pair in pairs.values():
+        group, version = described(pair)
+        last[group] = max(last.get(group, ("", "")), (pair.finished, version))
+    stands = {group: version for group, (_, version) in last.items()}
+    return {key: pair for key, pair in pairs.items() if stands[(of := described(pair))[0]] == of[1]}
 
 
 def last_attempts(

@@ -138,6 +138,21 @@ def test_a_task_of_a_later_version_supersedes_what_it_was_for_every_method(tmp_p
     assert store.records()["value"].tolist() == [0.7]
 
 
+def test_a_fold_of_other_patients_supersedes_what_it_was_for_every_method(tmp_path: Path) -> None:
+    store = opened(tmp_path)
+    later = "2026-01-02T00:00:00.000+00:00"
+    lines = [
+        record("a" * 16, value=0.6, split="old"),
+        record("b" * 16, value=0.5, split="old", method="cca"),
+        record("c" * 16, value=0.7, split="new", finished=later),
+        record("d" * 16, value=0.4, split="old", fold=1),
+    ]
+    for line in lines:
+        store.writer().append(line, [])
+    assert sorted(store.records()["value"]) == [0.4, 0.7]
+    assert {trial.trial[0] for trial, _ in store.results()} == {"c", "d"}
+
+
 def test_a_clock_that_was_set_back_lets_no_older_version_win(tmp_path: Path) -> None:
     future = "2200-01-01T00:00:00.000+00:00"
     store = opened(tmp_path)
