@@ -50,7 +50,8 @@ def test_the_tables_have_their_columns_and_every_trial(reference: Path) -> None:
     assert set(frame["status"]) <= {"ok", "skipped"}
     assert (frame["value"].notna() == ok).all()
     assert (frame["reason"].isna() == ok).all()
-    assert predictions.startswith("task,cohort,method,protocol,fold,seed,patient,risk,time_months")
+    of_all = "task,cohort,method,protocol,fold,seed,patient,"
+    assert predictions.startswith(f"{of_all}risk,expected,time_months")
 
 
 def test_harrells_c_is_what_the_predictions_give(reference: Path) -> None:

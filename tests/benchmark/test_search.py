@@ -45,11 +45,11 @@ class Blurred(Constant):
             raise RuntimeError("broken on purpose")
 
     def embed(self, cohort: Cohort) -> Embeddings:
-        """Eight genes and noise."""
+        """Genes and noise."""
         rna = cohort.modalities["rna"]
         assert isinstance(rna, VectorModality)
-        noise = np.random.default_rng(0).normal(size=(len(cohort.patients), 8))
-        signal = rna.rows(cohort.patients)[:, :8]
+        noise = np.random.default_rng(0).normal(size=(len(cohort.patients), 100))
+        signal = rna.rows(cohort.patients)[:, :100]
         return Embeddings(cohort.patients, (signal + self.config.blur * noise).astype(np.float32))
 
 

@@ -115,15 +115,16 @@ def test_contrastive_is_info_nce_of_linear_heads() -> None:
     assert found["total"] is found["alignment"]
 
 
-def test_projectors_standardise_a_batch_and_keep_no_statistics() -> None:
+def test_projectors_standardise_a_batch_and_a_patient_by_batches_before_it() -> None:
     head = projector(6, 24)
-    assert not list(head.buffers())
     assert [type(layer).__name__ for layer in head.children()] == [
         *("Linear", "BatchNorm1d", "ReLU") * 2,
         "Linear",
     ]
     x = torch.randn(50, 6)
     torch.testing.assert_close(head(x), head(1000 * x), rtol=1e-3, atol=1e-3)
+    head.eval()
+    torch.testing.assert_close(head(x)[:1], head(x[:1]))
 
 
 @pytest.mark.parametrize("config", [VICRegConfig, BarlowTwinsConfig])
