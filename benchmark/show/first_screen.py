@@ -155,7 +155,7 @@ def _reference(found: KindFindings) -> Sequence[str]:
 
 
 def _explained(found: KindFindings) -> Sequence[str]:
-    what = " (plain features of both sides, nothing learned before the final ridge model)"
+    what = " (plain features of both sides, nothing learned but the last, linear step)"
     return (Name(found.reference), what if found.reference == SIMPLE else "")
 
 
@@ -213,13 +213,12 @@ def _training(found: KindFindings) -> Text:
             Strong("Training"),
             ": ",
             Name(claim.method),
-            " against its own untrained encoders ",
+            f" is {_gap(claim.found)} itself before training, {_VERDICTS[claim.verdict]}. ",
         ]
-        text += [f"{_judged(claim)}. "]
     if found.sides:
-        text += [Strong("Both sides"), ": ", Name(SIMPLE)]
+        text += [Strong("Both sides"), ": ", Name(SIMPLE), " is"]
         for i, claim in enumerate(found.sides):
-            text += ["; " if i else " ", "against ", Name(claim.reference), f" {_judged(claim)}"]
+            text += [";" if i else "", *_beside_reference(claim)]
         text.append(".")
     return text
 
@@ -227,8 +226,8 @@ def _training(found: KindFindings) -> Text:
 def _beside(found: KindFindings) -> Text:
     text: list[str] = []
     if found.clinical is not None:
-        text += [Strong("Age, sex and stage"), f" alone:{_reaches(found, CLINICAL)}, "]
-        text += ["against ", Name(found.reference), f" {_judged(found.clinical)}. "]
+        text += [Strong("Age, sex and stage"), f" alone:{_reaches(found, CLINICAL)},"]
+        text += [*_beside_reference(found.clinical), ". "]
     if found.supervised:
         best = found.supervised[0]
         text += [
@@ -236,8 +235,7 @@ def _beside(found: KindFindings) -> Text:
             " of training patients, the best: ",
             Name(best.method),
         ]
-        text += [_reaches(found, best.method), ", against ", Name(found.reference)]
-        text.append(f" {_judged(best)}.")
+        text += [f"{_reaches(found, best.method)},", *_beside_reference(best), "."]
     return text
 
 
@@ -251,8 +249,15 @@ def _difference(found: Pooled) -> str:
     return f"{number(found.delta, 2, sign=True)} ({ends})"
 
 
-def _judged(claim: Claim) -> str:
-    return f"{_difference(claim.found)}, {_VERDICTS[claim.verdict]}"
+def _gap(found: Pooled) -> str:
+    """How far above or below, in figures as they are shown."""
+    ends = interval(found.low, found.high, sign=True, digits=2)
+    far = number(abs(found.delta), 2)
+    return f"{far} {'below' if found.delta < 0 else 'above'} ({ends})"
+
+
+def _beside_reference(claim: Claim) -> Text:
+    return (f" {_gap(claim.found)} ", Name(claim.reference), f", {_VERDICTS[claim.verdict]}")
 
 
 def _conditions(of: Comparison, found: Findings, control: ControlCheck | None) -> Section:
@@ -261,9 +266,9 @@ def _conditions(of: Comparison, found: Findings, control: ControlCheck | None) -
     if claims:
         lines.append(
             "In brackets: intervals of the mean difference over cohorts, by a hierarchical model of"
-            f" one primary task each. The {claims} of this comparison hold together with 95 %"
-            " probability, so each is wide; a method is called better or worse where its own leaves"
-            " out zero, and nowhere else."
+            f" one primary task each. They are {claims}, wide enough that all of them hold at once"
+            " with 95 % probability; a method is called better or worse where its own leaves out"
+            " zero, and nowhere else."
         )
     lines.append(f"Data: {'; '.join(_data(of.tables))}.")
     layouts = sorted({table.layout for kind in of.kinds for table in kind.tables}) or sorted(
@@ -298,6 +303,6 @@ def _checked(control: ControlCheck | None) -> str:
         return " Whether anything leaks was not checked with outcomes dealt at random."
     held = sum(row.at_chance for row in control.judged)
     return (
-        f" With outcomes dealt at random {held} of {count(len(control.judged), 'method')}, floors"
-        " and supervised ones among them, stay at chance."
+        f" With outcomes dealt at random {held} of {count(len(control.judged), 'method')} predict"
+        " no better than chance, as all should."
     )
