@@ -210,7 +210,6 @@ SPECS = (
         citation="Pearson 1901; scikit-learn PCA",
         build=PCAMethod,
         config=LinearConfig(),
-        budgets={Budget.SMOKE: {"components": 16}},
         space={"components": Choice((8, 16, 32, 64, 128))},
     ),
     MethodSpec(
@@ -239,7 +238,6 @@ SPECS = (
         citation="Tucker 1958; Wold 1975; scikit-learn PLSSVD",
         build=PLSMethod,
         config=LinearConfig(components=16),
-        budgets={Budget.SMOKE: {"components": 8}},
         space={"components": Choice((4, 8, 16, 32, 64))},
     ),
 )

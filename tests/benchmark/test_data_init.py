@@ -323,8 +323,8 @@ def test_clinical_files(folder: Path, make: Callable[[Path], None], said: str) -
 
 def test_polarity_is_asked_for(folder: Path) -> None:
     values("1").to_csv(folder / "rna.csv")
-    lines = ["patient_id,follow_up,vital,relapse_event"]
-    lines += [f"{p},{m},{1 + e},{e}" for p, m, e in ROWS]
+    lines = ["patient_id,follow_up,vital,relapse_event,Sex,age"]
+    lines += [f"{p},{m},{1 + e},{e},{'fm'[e]},60" for p, m, e in ROWS]
     (folder / "outcomes.csv").write_text("\n".join(lines) + "\n")
     said = write_init(folder)
     assert "clinical.event_value: which value means that the event happened" in said
@@ -339,7 +339,10 @@ def test_polarity_is_asked_for(folder: Path) -> None:
     with pytest.raises(InputError, match=r"event_value: expected the value that means"):
         load_cohort(folder)
     (folder / "cohort.toml").write_text(text.replace('event_value = ""', 'event_value = "1"'))
-    assert load_cohort(folder).endpoints["dfi"].event.sum() == sum(EVENTS)
+    cohort = load_cohort(folder)
+    assert cohort.endpoints["dfi"].event.sum() == sum(EVENTS)
+    assert cohort.clinical is not None
+    assert cohort.clinical.rows(cohort.patients)[:, 1].sum() == sum(EVENTS)  # men
 
 
 def test_a_status_that_is_unknown_or_spelt_twice_is_still_one_of_two(folder: Path) -> None:

@@ -71,6 +71,6 @@ def test_slide_vectors_take_no_published_weights(tmp_path: Path) -> None:
 def test_a_method_is_fitted_to_all_and_embeds_all(tmp_path: Path) -> None:
     out = tmp_path / "pca.h5"
     shape = embed_to_file("pca", planted_folder(False), out, None, (), Budget.SMOKE, "cpu")
-    assert shape == (len(planted(False).patients), 32)
+    assert shape == (len(planted(False).patients), 64)
     with pytest.raises(InputError, match="mirror"):
         embed_to_file("pca", planted_folder(False), out, out, (), Budget.SMOKE, "cpu")

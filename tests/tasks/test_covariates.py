@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.data.cohort import VectorModality
-from tasks.data.formats.covariates import FEATURES, read_covariates
+from tasks.data.formats.covariates import FEATURES, read_covariates, recognise_covariates
 from tasks.data.load import load_cohort
 from tasks.data.manifest import ClinicalFormat, ClinicalSource, TableSource, TimeUnit
 from tasks.errors import InputError
@@ -265,3 +265,22 @@ def test_two_sources_agree_on_brca(tmp_path: Path) -> None:
     # years are rounded differently
     agree = np.abs(ours - theirs.values[:, :2])[both.all(axis=1)] <= [1, 0]
     assert (agree.mean(axis=0) > 0.99).all()
+
+
+@pytest.mark.parametrize(
+    ("columns", "recognised"),
+    [
+        ({"age": ["61", ""], "Gender": ["M", "F"]}, {"age": "age", "sex": "Gender"}),
+        ({"AJCC stage": ["IIA", "not reported"]}, {"stage": "AJCC stage"}),
+        ({"age_at_diagnosis": ["61", "58.5"]}, {"age": "age_at_diagnosis"}),
+        ({"age_at_diagnosis": ["22280", "21000"]}, {}),  # days
+        ({"sex": ["1", "2"]}, {}),  # who is who is not said
+        ({"stage": ["X", "unknown"]}, {}),
+        ({"language": ["61"], "average": ["58"], "old_stage_notes": ["II"]}, {}),
+        ({"age": ["old"], "age_years": ["61"]}, {"age": "age_years"}),
+    ],
+)
+def test_columns_are_recognised_by_name_if_every_cell_is_one(
+    columns: dict[str, list[str]], recognised: dict[str, str]
+) -> None:
+    assert recognise_covariates(columns) == recognised

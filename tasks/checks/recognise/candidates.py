@@ -1,7 +1,7 @@
 """What the files of a folder may be used for."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tasks.checks.finding import Check, Finding, Severity
@@ -115,12 +115,14 @@ class TableColumns:
         times: Columns of numbers that are named like times.
         statuses: Columns of two values that are named like events.
         event_value: Of a known source, whose times are days; None where the user must say it.
+        covariates: Its columns that may be `age`, `sex` and `stage`, by these names.
     """
 
     id: str
     times: tuple[str, ...]
     statuses: tuple[Statuses, ...]
     event_value: str | None = None
+    covariates: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -245,6 +245,10 @@ def _clinical(found: Clinical, survey: Survey) -> Iterator[str]:
         time = "unknown" if math.isnan(median) else f"{median:g}"
         yield from _comment(f"  {value!r}: {n} patients, median {columns.times[0]} {time}")
     yield f"event_value = {_text(columns.event_value or '')}"
+    if columns.covariates:
+        yield "# GUESSED by their names: what the floor `clinical` sees."
+    for name, column in columns.covariates.items():
+        yield f"{name} = {_text(column)}"
 
 
 def _others(key: str, names: "list[str] | tuple[str, ...]") -> Iterator[str]:

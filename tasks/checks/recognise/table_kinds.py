@@ -32,6 +32,7 @@ from tasks.checks.recognise.candidates import (
 from tasks.data.barcode import is_of
 from tasks.data.formats.cells import number, shown
 from tasks.data.formats.clinical import named_endpoint, one_spelling, read_endpoints, recognise
+from tasks.data.formats.covariates import recognise_covariates
 from tasks.data.formats.files import unpacked
 from tasks.data.formats.format import Format, NumericTable
 from tasks.data.formats.gdc import case_names
@@ -387,10 +388,9 @@ def _columns(
         require_columns(path, table, ("OS", "OS.time"))
         status = Statuses("OS", _by_value(table["OS"], table["OS.time"], owners))
         return TableColumns(id_column, ("OS.time",), (status,), "1")
+    once = [name for name in names if list(table.columns).count(name) == 1]
     times, events = [], []
-    for name in names:
-        if list(table.columns).count(name) > 1:
-            continue
+    for name in once:
         cells = [cell for cell in table[name] if not is_missing(cell)]
         different = {cell.strip() for cell in cells}
         words = {one_spelling(cell) for cell in cells if not is_unknown(cell)}
@@ -409,7 +409,8 @@ def _columns(
     statuses = tuple(
         Statuses(name, _by_value(table[name], table[times[0]], owners)) for name in events
     )
-    return TableColumns(id_column, tuple(times), statuses)
+    covariates = recognise_covariates({name: table[name] for name in once})
+    return TableColumns(id_column, tuple(times), statuses, None, covariates)
 
 
 def _known(name: str, words: Sequence[str]) -> bool:

@@ -200,6 +200,37 @@ def _notes(columns: Mapping[str, _Column], n_patients: int) -> Iterable[Note]:
             yield Note("clinical", f"{name} of {n} patients not used: {words}", About.LEFT_OUT)
 
 
+_NAMED = {
+    "age": re.compile(r"(?:diagnosis[ _.])?age(?:[ _.].*)?"),
+    "sex": re.compile(r"sex|gender|(?:sex|gender)[ _.]at[ _.]birth"),
+    "stage": re.compile(r"(?:(?:ajcc|figo|tumou?r|clinical|pathologic(?:al)?)[ _.])*stage"),
+}
+
+
+def recognise_covariates(columns: Mapping[str, Iterable[str]]) -> dict[str, str]:
+    """Which columns of a table may be age, sex and stage: by their names, if every cell is one.
+
+    Args:
+        columns: Their cells by name.
+
+    Returns:
+        Name of the column, by `age`, `sex` and `stage`; those that no column may be are left out.
+    """
+    found: dict[str, str] = {}
+    for name, cells in columns.items():
+        for what, covariate in (("age", _age_in()), ("sex", _sex_in()), ("stage", _stage_in())):
+            if what not in found and _NAMED[what].fullmatch(name.casefold()):
+                words = [cell.strip() for cell in cells if not is_missing(cell)]
+                words = [word for word in words if not is_unknown(word)]
+                try:
+                    values = [covariate.read(word) for word in words]
+                except ValueError:
+                    continue
+                if any(value is not None for value in values):
+                    found[what] = name
+    return found
+
+
 def read_covariates(
     source: ClinicalSource, patients: Collection[str]
 ) -> tuple[VectorModality | None, tuple[Note, ...]]:
