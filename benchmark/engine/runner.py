@@ -32,7 +32,7 @@ from tasks.base import Protocol, Status, Task
 from tasks.cache_dir import cache_dir
 from tasks.checks.leaks.unfit_columns import refuse_unfit
 from tasks.data.cohort import SIDES, Cohort
-from tasks.data.load import find_cohorts, load
+from tasks.data.load import NotAsDeclaredError, find_cohorts, load
 from tasks.data.manifest import MANIFEST, read_manifest
 from tasks.data.splits import Dealing
 from tasks.data.synthetic import embedded_cohorts
@@ -359,7 +359,11 @@ def _load(options: RunOptions, listener: Listener) -> list[tuple[Path, Cohort]]:
     for name, folder in named:
         if name in wanted:
             listener.reading(folder)
-            read = load(folder)
+            try:
+                read = load(folder)
+            except NotAsDeclaredError as error:
+                refuse_unfit(error.as_read)  # such a column may be what contradicts
+                raise
             refuse_unfit(read.as_read)
             loaded.append((folder.resolve(), read.cohort))
     return loaded

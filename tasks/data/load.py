@@ -54,6 +54,18 @@ class Loaded:
     as_read: Mapping[Path, Cohort]
 
 
+class NotAsDeclaredError(InputError):
+    """Expression is not what cohort.toml says of it.
+
+    Attributes:
+        as_read: As that of `Loaded`; one of its columns may be why.
+    """
+
+    def __init__(self, message: str, as_read: Mapping[Path, Cohort]) -> None:
+        super().__init__(message)
+        self.as_read = as_read
+
+
 def load_cohort(folder: Path) -> Cohort:
     """Load a cohort; bags stay on disk, and are scanned once while their files are unchanged.
 
@@ -67,7 +79,12 @@ def load_cohort(folder: Path) -> Cohort:
 
 
 def load(folder: Path) -> Loaded:
-    """As `load_cohort`, with the tables as they were read."""
+    """As `load_cohort`, with the tables as they were read.
+
+    Raises:
+        NotAsDeclaredError: If everything can be read, and expression contradicts the manifest.
+        InputError: If anything else is not as it should be.
+    """
     manifest = read_manifest(folder)
     if manifest.union:
         for member in manifest.union:
@@ -80,6 +97,7 @@ def load(folder: Path) -> Loaded:
         return Loaded(whole, {path: one for part in parts for path, one in part.as_read.items()})
     modalities: dict[str, Modality] = {}
     as_read: dict[str, Modality] = {}
+    contradiction: InputError | None = None
     notes = [f"note: {manifest.provenance.note}"] if manifest.provenance.note else []
     for name, source in manifest.modalities.items():
         if isinstance(source, BagSource):
@@ -90,8 +108,11 @@ def load(folder: Path) -> Loaded:
         notes += facts
         as_read[name] = vectors
         if isinstance(source, GeneSource):
-            vectors, facts = as_declared(name, vectors, source)
-            notes += facts
+            try:
+                vectors, facts = as_declared(name, vectors, source)
+                notes += facts
+            except InputError as error:
+                contradiction = contradiction or error
         modalities[name] = vectors
     having = {name: set(modality.patients) for name, modality in modalities.items()}
     patients = tuple(sorted(set.union(*having.values())))
@@ -135,4 +156,7 @@ def load(folder: Path) -> Loaded:
         pretrained_on=of_slides.pretrained_on if of_slides else (),
         sites={p: site for p, site in manifest.ids.reader().sites.items() if p in members},
     )
-    return Loaded(cohort, {folder: replace(cohort, modalities=modalities | as_read)})
+    tables = {folder: replace(cohort, modalities=modalities | as_read)}
+    if contradiction:
+        raise NotAsDeclaredError(str(contradiction), tables) from contradiction
+    return Loaded(cohort, tables)

@@ -49,8 +49,9 @@ def test_keys_do_not_depend_on_order_folder_or_company() -> None:
 
 
 def test_keys_change_with_data_budget_and_folds() -> None:
+    base = keys(request("mirror"))
+    assert not base & keys(replace(request("mirror"), budget=Budget.DEFAULT))
     base = keys(request("pca"))
-    assert not base & keys(replace(request("pca"), budget=Budget.DEFAULT))
     assert not base & keys(replace(request("pca"), folds=outer_folds("patient", 4, [COHORT])))
     endpoint = COHORT.endpoints["os"]
     other = replace(COHORT, endpoints={"os": replace(endpoint, time=endpoint.time + 1)})

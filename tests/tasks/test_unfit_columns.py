@@ -171,8 +171,10 @@ def write(folder: Path, keys: str = "") -> Path:
     return folder
 
 
-def test_every_door_names_both(tmp_path: Path) -> None:
-    folder = write(tmp_path)
+# Times in days are above what is a logarithm, and cells of chance below what is an amount.
+@pytest.mark.parametrize("scale", ["", 'scale = "log2"', 'scale = "tpm"'])
+def test_every_door_names_both(tmp_path: Path, scale: str) -> None:
+    folder = write(tmp_path, scale)
     features = [f for f in audit_path(folder).findings if f.check is Check.FEATURES and f.is_there]
     verified = verify_cohort(folder, lambda *_: None).findings
     features += [f for f in verified if f.check is Check.FEATURES]

@@ -23,7 +23,7 @@ from tasks.data.cohort import BagModality, Cohort, VectorModality
 from tasks.data.formats.bags import find_slides
 from tasks.data.formats.tables import read_text_table
 from tasks.data.formats.vectors import find_samples
-from tasks.data.load import load
+from tasks.data.load import NotAsDeclaredError, load
 from tasks.data.manifest import (
     BagSource,
     ClinicalFormat,
@@ -44,7 +44,7 @@ def audit_cohorts(folders: Sequence[Path]) -> tuple[Finding, ...]:
 
     Raises:
         InputError: A manifest is wrong, or a cohort cannot be loaded for another reason than rows
-            that contradict each other.
+            that contradict each other or columns that are no features.
     """
     checks: list[Finding] = []
     cohorts = []
@@ -53,10 +53,13 @@ def audit_cohorts(folders: Sequence[Path]) -> tuple[Finding, ...]:
         try:
             read = load(folder)
         except InputError as error:
-            rows = _contradictions(manifest, None)
-            if not any(finding.is_there for finding in rows):
+            why = _contradictions(manifest, None)
+            if isinstance(error, NotAsDeclaredError):
+                for path, tables in error.as_read.items():
+                    why += audit_features(tables.name, tables, read_manifest(path))
+            if not any(finding.is_there for finding in why):
                 raise
-            checks += (*rows, skipped(manifest.name, Check.LOADING, str(error)))
+            checks += (*why, skipped(manifest.name, Check.LOADING, str(error)))
             continue
         cohort = read.cohort
         if cohort.members:
