@@ -191,9 +191,9 @@ class TorchMethod(Method):
         draws = generator("draws", context.seed)
         watched = self._watched(train, patients)
         totals: list[float] = []
-        network.train()
         self._watch(network, watched, context)
         for epoch in range(config.epochs):
+            network.train()  # whoever is told of an epoch may embed with what it left
             sums: dict[str, float] = {}
             batches = list(_batches(patients, config.batch_size, draws))
             for start in range(0, len(batches), config.accumulate):
@@ -246,7 +246,6 @@ class TorchMethod(Method):
             sides[side] = torch.cat(parts).float().cpu().numpy()
             if not np.isfinite(sides[side]).all():
                 raise TrainingError(f"embeddings of {side} are not finite")
-        network.train()
         context.watch(geometry(sides))
 
     def _inputs(

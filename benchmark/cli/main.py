@@ -10,6 +10,7 @@ import json
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -40,8 +41,8 @@ class Form(StrEnum):
 app = typer.Typer(
     help="Compare multi-modal self-supervised learning methods in computational pathology.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 DATA_HELP = "A folder of cohorts, each with a cohort.toml; without it, the embedded cohorts."
 RESULTS_HELP = "The results folder: records and predictions."
@@ -85,6 +86,24 @@ OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Do all again
 RetryOption = Annotated[bool, typer.Option("--retry-failed", help="Do failed again.")]
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Stable JSON instead of a table.")]
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"mirror-bench {version('mirror-bench')}")
+        raise typer.Exit
+
+
+@app.callback()
+def everywhere(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", is_eager=True, callback=_show_version, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Options beside a command; what the program is, its help says already."""
 
 
 @app.command()
@@ -141,8 +160,12 @@ def run(
     overwrite: OverwriteOption = False,
     retry_failed: RetryOption = False,
     device: DeviceOption = "cpu",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Compute nothing; show what would run, and how long.")
+    ] = False,
 ) -> None:
     """Run what is missing of methods x tasks, record it, and show the leaderboard."""
+    from benchmark.cli.forecast import forecast
     from benchmark.cli.run import run as run_benchmark
     from benchmark.engine.runner import RunOptions
 
@@ -171,7 +194,7 @@ def run(
         retry_failed=retry_failed,
         device=device,
     )
-    raise typer.Exit(run_benchmark(options, _console()))
+    raise typer.Exit((forecast if dry_run else run_benchmark)(options, _console()))
 
 
 @app.command()

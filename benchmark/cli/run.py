@@ -8,7 +8,14 @@ from pathlib import Path
 
 import pandas as pd
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from benchmark.analysis.board import Board
 from benchmark.analysis.tuning import searched
@@ -122,6 +129,7 @@ class _OnConsole(Listener):
                 BarColumn(),
                 MofNCompleteColumn(),
                 TimeElapsedColumn(),
+                TimeRemainingColumn(elapsed_when_finished=False, compact=True),
             )
             self._bar = self._moving.enter_context(Progress(*columns, console=self._console))
             self._bar.add_task("starting workers", total=len(plan.trials))
