@@ -1,6 +1,7 @@
 """Protocol paper: its probe is the published one, and its switches do what they are named for."""
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -354,16 +355,20 @@ def test_inner_folds_choose_an_epoch_that_no_test_patient_moves(kind: type[Task]
     assert values(task.evaluate(embeddings, cohort, split))["inner_epoch"] == expected
 
 
+@cache
+def of_permuted(kind: type[Task], seed: int) -> list[dict[str, float]]:
+    """What is found in each of three folds of a cohort whose outcomes were dealt anew."""
+    cohort, embeddings = cohort_of(seed=seed)
+    broken = permuted(cohort, seed)
+    splits = make_splits(cohort, 5)[:3]
+    return [values(only(kind, broken).evaluate(embeddings, broken, s)) for s in splits]
+
+
 @pytest.mark.parametrize("kind", KINDS[:2])
 def test_patients_on_both_sides_are_told_their_outcome(kind: type[Task]) -> None:
     """Random labels cannot be learned, but those of the patients who are trained on can."""
-    gained = []
-    for seed in range(4):
-        cohort, embeddings = cohort_of(seed=seed)
-        broken = permuted(cohort, seed)
-        for split in make_splits(cohort, 5)[:3]:
-            found = values(only(kind, broken).evaluate(embeddings, broken, split))
-            gained.append(found["shared_patients"] - found["honest"])
+    of_four = [found for seed in range(4) for found in of_permuted(kind, seed)]
+    gained = [found["shared_patients"] - found["honest"] for found in of_four]
     assert np.mean(gained) > 2 * np.std(gained) / np.sqrt(len(gained))
 
 
@@ -425,14 +430,9 @@ def test_test_patients_touch_nothing_that_the_honest_setting_fits(kind: type[Tas
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_permuted_outcomes_are_found_by_the_switches_alone(kind: type[Task]) -> None:
-    honest, paper = [], []
-    for seed in range(3 if kind is PaperFewShot else 8):
-        cohort, embeddings = cohort_of(seed=seed)
-        broken = permuted(cohort, seed)
-        for split in make_splits(cohort, 5)[:3]:
-            found = values(only(kind, broken).evaluate(embeddings, broken, split))
-            honest.append(found["honest"])
-            paper.append(found[""])
+    n_cohorts = 3 if kind is PaperFewShot else 8
+    every = [found for seed in range(n_cohorts) for found in of_permuted(kind, seed)]
+    honest, paper = ([found[name] for found in every] for name in ("honest", ""))
     error = float(np.std(honest) / np.sqrt(len(honest)))
     assert abs(np.mean(honest) - 0.5) < 3 * error
     gap = np.array(paper) - honest
