@@ -1,14 +1,8 @@
 """What MLflow is told of a real trial: curves of every epoch, of its search, and artefacts."""
 
-import json
-import os
-import signal
-from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import mlflow
-import pytest
 
 from benchmark.engine.folds import outer_folds
 from benchmark.engine.plan import Request, make_plan
@@ -20,19 +14,6 @@ from methods.base import Budget
 from methods.registry import all_methods
 from tasks.registry import select_tasks
 from tests.helpers.planted import planted, planted_folder
-from tests.helpers.sweeps import (
-    bench,
-    command,
-    ended,
-    has_recorded,
-    mlflow_server,
-    start,
-    tables,
-)
-from tests.helpers.time_limits import wait_until
-
-METHODS = "pca,random-init"
-SEED = ("--seeds", "0")
 
 
 def test_a_trial_is_told_with_its_curves_its_search_and_its_record(tmp_path: Path) -> None:
@@ -90,64 +71,6 @@ def _renamed(
         record.model_copy(update={"tasks": tasks}),
         [part.model_copy(update={"task": task}) for part in predictions],
     )
-
-
-@pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
-    """A run that told a server of its trials: its results, and the server's address."""
-    folder = tmp_path_factory.mktemp("told")
-    with mlflow_server(folder) as (uri, _):
-        done = bench(*command(folder / "results", *SEED, "--tracking-uri", uri, methods=METHODS))
-        assert done.returncode == 0, done.stdout + done.stderr
-        yield folder / "results", uri
-
-
-def test_an_mlflow_server_sees_a_parent_and_its_children(told: tuple[Path, str]) -> None:
-    results, uri = told
-    client = mlflow.MlflowClient(tracking_uri=uri)
-    experiment = client.get_experiment_by_name("mirror-bench")
-    assert experiment is not None
-    runs = client.search_runs([experiment.experiment_id])
-    parents = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
-    children = [run for run in runs if "mlflow.parentRunId" in run.data.tags]
-    assert len(parents) == 1
-    assert len(children) == 2 * 5
-    child = children[0]
-    assert child.data.tags["mlflow.parentRunId"] == parents[0].info.run_id
-    assert child.data.params["method"] in {"pca", "random-init"}
-    assert any(name.endswith("harrell_c") for name in child.data.metrics)
-    names = [file.path for file in client.list_artifacts(child.info.run_id, "predictions")]
-    assert len(names) == 1
-    top = {file.path for file in client.list_artifacts(child.info.run_id)}
-    assert top == {"predictions", "record.json"}
-    files = (results / "records").glob("*.jsonl")
-    found = [json.loads(line) for path in files for line in path.read_bytes().splitlines()]
-    lines = {line["trial"]: line for line in found}
-    for run in children:
-        line, tags = lines[run.data.tags["trial"]], run.data.tags
-        assert (tags["data"], tags["code"], tags["split"]) == (
-            line["data"],
-            line["code"],
-            line["split"],
-        )
-        assert tags["version.torch"] == line["versions"]["torch"]
-        assert run.data.metrics["system/peak_memory_megabytes"] == line["peak_memory_mb"]
-    load = client.get_metric_history(parents[0].info.run_id, "system/cpu_utilization_percentage")
-    assert load
-    assert all(0 <= point.value <= 100 for point in load)
-
-
-@pytest.mark.slow
-def test_a_server_that_is_stopped_loses_no_record(told: tuple[Path, str], tmp_path: Path) -> None:
-    results = tmp_path / "results"
-    with mlflow_server(tmp_path) as (uri, server):
-        run = start(command(results, *SEED, "--tracking-uri", uri, methods=METHODS))
-        wait_until(partial(has_recorded, run, results, 1))
-        os.killpg(server.pid, signal.SIGKILL)
-        code, out, err = ended(run)
-    assert code == 0, out + err
-    assert "no record is lost" in out
-    assert tables(results) == tables(told[0])
 
 
 def test_a_moved_folder_takes_its_artefacts_along(tmp_path: Path) -> None:
