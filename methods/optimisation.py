@@ -41,7 +41,7 @@ class Optimisation:
     """
 
     epochs: int = 60
-    min_gain: float = 0.02
+    min_gain: float = 0.005
     learning_rate: float = 3e-4
     optimiser: Optimiser = Optimiser.ADAM
     weight_decay: float = 0.0
