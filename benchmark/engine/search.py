@@ -29,6 +29,9 @@ INNER_FOLDS = 3
 WARM_UP = 2
 """Candidates that are judged in full before the median of them prunes others."""
 
+RUNGS = (1, 3, 9)
+"""Ninths of its epochs after which hyperband judges a configuration, each time trained anew."""
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -39,7 +42,8 @@ class Candidate:
         value: Mean of the criterion over the inner folds; None if one of them gave none.
         reason: Why not, else empty.
         seconds: Wall time of judging it.
-        means: The mean after each inner fold, of one that was judged in full or pruned.
+        means: The mean so far after each inner fold, under hyperband that of all folds after each
+            rung; of one that was judged in full or pruned.
     """
 
     config: Mapping[str, Any]
@@ -92,10 +96,11 @@ def search(
         direction="maximize" if higher else "minimize",
         sampler=optuna.samplers.TPESampler(seed=derive_seed("search", *axes) % 2**32),
         pruner=_pruner(tuning.pruner),
+        study_name="-".join(map(str, axes)),  # by which hyperband deals its brackets
     )
 
     def judged(proposed: Mapping[str, Any], trial: optuna.trial.Trial | None) -> Candidate:
-        return _judged(spec, proposed, train, criterion, axes, device, trial)
+        return _judged(spec, proposed, tuning.pruner, train, criterion, axes, device, trial)
 
     first = judged(config, None)
     if not space:
@@ -106,7 +111,10 @@ def search(
                 params={name: config[name] for name in space},
                 distributions=space,
                 value=first.value,
-                intermediate_values=dict(enumerate(first.means)),
+                intermediate_values={
+                    stage.step: mean
+                    for stage, mean in zip(_stages(config, tuning.pruner), first.means, strict=True)
+                },
             )
         )
     tried = [first]
@@ -141,12 +149,49 @@ def _pruner(pruner: Pruner | None) -> optuna.pruners.BasePruner:
         return optuna.pruners.MedianPruner(n_startup_trials=WARM_UP)
     if pruner is Pruner.ASHA:
         return optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=2)
+    if pruner is Pruner.HYPERBAND:
+        return optuna.pruners.HyperbandPruner(RUNGS[0], RUNGS[-1], RUNGS[1] // RUNGS[0])
     return optuna.pruners.NopPruner()
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """A part of judging a configuration, after which a pruner may end it.
+
+    Attributes:
+        step: As the pruner counts.
+        config: What is trained: the configuration itself, or with fewer epochs.
+        folds: On which inner folds.
+        name: How far the judging has come with it.
+    """
+
+    step: int
+    config: Mapping[str, Any]
+    folds: tuple[int, ...]
+    name: str
+
+
+def _stages(config: Mapping[str, Any], pruner: Pruner | None) -> tuple[_Stage, ...]:
+    """Fold by fold, or under hyperband rung by rung where there are epochs to have less of."""
+    everyone = tuple(range(INNER_FOLDS))
+    if pruner is not Pruner.HYPERBAND or config.get("epochs", 0) < RUNGS[-1]:
+        return tuple(
+            _Stage(fold, config, (fold,), f"{fold + 1} of {INNER_FOLDS} inner folds")
+            for fold in everyone
+        )
+    return tuple(
+        _Stage(
+            rung, {**config, "epochs": epochs}, everyone, f"{epochs} of {config['epochs']} epochs"
+        )
+        for rung in RUNGS
+        for epochs in (config["epochs"] * rung // RUNGS[-1],)
+    )
 
 
 def _judged(
     spec: MethodSpec,
     config: Mapping[str, Any],
+    pruner: Pruner | None,
     train: Cohort,
     criterion: Task,
     axes: tuple[str | int, ...],
@@ -155,28 +200,31 @@ def _judged(
 ) -> Candidate:
     """Mean of the criterion over the inner folds; `trial` may end it early, by its pruner."""
     start = time.perf_counter()
-    values: list[float] = []
     means: list[float] = []
 
     def without(reason: str, *, pruned: bool = False) -> Candidate:
         seconds = time.perf_counter() - start
         return Candidate(config, None, reason, seconds, tuple(means) if pruned else ())
 
-    for step, inner in enumerate(make_splits(train, INNER_FOLDS)):
-        target = criterion.target(train, inner) if spec.role is Role.SUPERVISED else None
-        seed = derive_seed("search-init", *axes, inner.fold)
-        try:
-            fit = fit_and_embed(spec, config, train, inner, target, seed, device)
-            score = criterion.evaluate(fit.embeddings, train, inner).scores[0]
-        except Exception as error:  # noqa: BLE001  a configuration that fails is not chosen
-            return without(" ".join(f"{type(error).__name__}: {error}".split()))
-        if score.value is None:
-            return without(score.reason)
-        values.append(score.value)
-        means.append(fmean(values))
-        if trial is not None and len(values) < INNER_FOLDS:
-            trial.report(means[-1], step)
+    splits = make_splits(train, INNER_FOLDS)
+    stages = _stages(config, pruner)
+    values: dict[int, float] = {}
+    for stage in stages:
+        for fold in stage.folds:
+            inner = splits[fold]
+            target = criterion.target(train, inner) if spec.role is Role.SUPERVISED else None
+            seed = derive_seed("search-init", *axes, fold)
+            try:
+                fit = fit_and_embed(spec, stage.config, train, inner, target, seed, device)
+                score = criterion.evaluate(fit.embeddings, train, inner).scores[0]
+            except Exception as error:  # noqa: BLE001  a configuration that fails is not chosen
+                return without(" ".join(f"{type(error).__name__}: {error}".split()))
+            if score.value is None:
+                return without(score.reason)
+            values[fold] = score.value
+        means.append(fmean(values.values()))
+        if trial is not None and stage is not stages[-1]:
+            trial.report(means[-1], stage.step)
             if trial.should_prune():
-                reason = f"pruned after {len(values)} of {INNER_FOLDS} inner folds"
-                return without(reason, pruned=True)
+                return without(f"pruned after {stage.name}", pruned=True)
     return Candidate(config, means[-1], "", time.perf_counter() - start, tuple(means))

@@ -22,10 +22,17 @@ class Control(StrEnum):
 
 
 class Pruner(StrEnum):
-    """What ends the judging of a configuration early, inner fold by inner fold."""
+    """What ends the judging of a configuration early.
+
+    Attributes:
+        MEDIAN: Below the median of the others, inner fold by inner fold.
+        ASHA: Successive halving, inner fold by inner fold.
+        HYPERBAND: Brackets of successive halving over growing shares of a configuration's epochs.
+    """
 
     MEDIAN = "median"
     ASHA = "asha"
+    HYPERBAND = "hyperband"
 
 
 @dataclass(frozen=True)

@@ -299,15 +299,15 @@ def test_plain_names_stay() -> None:
     assert slug("MIRROR") != slug("mirror") != slug("mirror ")
 
 
-@given(st.integers(1, 400))
-def test_curve_keeps_its_ends_and_its_order(n: int) -> None:
-    found = curve([1.0 / (epoch + 1) for epoch in range(n)])
+@given(st.integers(1, 400), st.integers(0, 1))
+def test_curve_keeps_its_ends_and_its_order(n: int, first: int) -> None:
+    found = curve([1.0 / (epoch + 1) for epoch in range(n)], first)
     epochs = found["epochs"]
-    assert epochs[0] == 1
-    assert epochs[-1] == n
+    assert epochs[0] == first
+    assert epochs[-1] == n - 1 + first
     assert len(epochs) == min(n, EPOCHS)
     assert epochs == sorted(set(epochs))
-    assert found["values"] == pytest.approx([1.0 / epoch for epoch in epochs], rel=1e-4)
+    assert found["values"] == pytest.approx([1.0 / (e + 1 - first) for e in epochs], rel=1e-4)
 
 
 def test_trial_has_its_scores_losses_and_predictions(report: Path, store: Store) -> None:
@@ -320,6 +320,12 @@ def test_trial_has_its_scores_losses_and_predictions(report: Path, store: Store)
     trial = next(one for one in found if one["key"] == record.trial)
     assert trial["config"] == CONFIG
     assert trial["versions"] == record.versions
+    curves = trial["curves"]
+    assert [*curves] == ["loss: total", "loss: alignment", "effective rank"]
+    assert curves["loss: total"]["values"][0] == pytest.approx(record.losses["total"][0], rel=1e-4)
+    assert curves["loss: total"]["epochs"][0] == 1
+    assert curves["effective rank"]["epochs"][0] == 0  # before training
+    assert curves["effective rank"]["values"][0] == 9.0
     (scored,) = trial["tasks"]
     assert [s[0] for s in scored["scores"]] == [s.metric for s in task.scores]
     assert [s[2] for s in scored["scores"]] == pytest.approx(

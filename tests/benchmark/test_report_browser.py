@@ -142,7 +142,7 @@ def test_from_the_overview_to_a_trial_and_back(page: Browser) -> None:
     ):
         assert words in text
     assert "2, chosen\t0.01\t0.63" in text
-    assert page.run("return document.querySelectorAll('#trial svg').length") == 2
+    assert page.run("return document.querySelectorAll('#trial svg').length") == 3
     page.run("document.querySelectorAll('#trial details').forEach(d => d.open = true)")
     assert page.run("return document.querySelectorAll('#trial details tbody tr').length") == 25
     assert "P1-000" in page.run("return document.querySelector('main').innerText")

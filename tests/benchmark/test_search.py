@@ -32,6 +32,7 @@ class BlurConfig(Config):
 
     blur: float = 100.0
     breaks: bool = False
+    epochs: int = 18
 
 
 class Blurred(Constant):
@@ -135,7 +136,7 @@ def test_the_search_is_handed_training_patients_alone() -> None:
 def test_the_default_is_first_and_what_is_better_is_found() -> None:
     candidates = found(BLURRED, 6)
     assert len(candidates) == 6
-    assert candidates[0].config == {"blur": 100.0, "breaks": False}
+    assert candidates[0].config == {"blur": 100.0, "breaks": False, "epochs": 18}
     assert len({candidate.config["blur"] for candidate in candidates}) == 6
     chosen = best(candidates, higher_is_better=True)
     assert candidates[0].value is not None
@@ -170,9 +171,14 @@ def test_a_configuration_that_breaks_is_not_chosen() -> None:
 
 
 @pytest.mark.parametrize(
-    "pruner", [Pruner.MEDIAN, pytest.param(Pruner.ASHA, marks=pytest.mark.slow)]
+    ("pruner", "stages"),
+    [
+        (Pruner.MEDIAN, "{} of 3 inner folds"),
+        pytest.param(Pruner.ASHA, "{} of 3 inner folds", marks=pytest.mark.slow),
+        (Pruner.HYPERBAND, "{} of 18 epochs"),
+    ],
 )
-def test_a_pruner_ends_the_hopeless_early_and_leaves_the_best(pruner: Pruner) -> None:
+def test_a_pruner_ends_the_hopeless_early_and_leaves_the_best(pruner: Pruner, stages: str) -> None:
     whole, pruned = found(BLURRED, 8), found(BLURRED, 8, pruner=pruner)
     assert pruned[0].config == whole[0].config
     assert pruned[0].value == whole[0].value
@@ -181,7 +187,8 @@ def test_a_pruner_ends_the_hopeless_early_and_leaves_the_best(pruner: Pruner) ->
     for candidate in ended:
         n = len(candidate.means)
         assert 0 < n < 3
-        assert candidate.reason == f"pruned after {n} of 3 inner folds"
+        so_far = 2 * 3 ** (n - 1) if pruner is Pruner.HYPERBAND else n
+        assert candidate.reason == "pruned after " + stages.format(so_far)
     kept = best(pruned, higher_is_better=True)
     assert kept.value is not None
     assert whole[0].value is not None

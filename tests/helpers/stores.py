@@ -86,6 +86,7 @@ def _trial(trial: object, rows: pd.DataFrame, epochs: int) -> dict[str, Any]:
         name: (generator("losses", str(trial), name).random(epochs) + 1.0).tolist()
         for name in (("total", "alignment") if first["method"] == "mirror" else ())
     }
+    watched = {"effective_rank": [9.0 - i / epochs for i in range(epochs + 1)]} if losses else {}
     return {
         "trial": key(str(trial)),
         **{name: _plain(first[name]) for name in _OF_TRIAL},
@@ -93,6 +94,7 @@ def _trial(trial: object, rows: pd.DataFrame, epochs: int) -> dict[str, Any]:
         "pretrained_on": [line for line in first["pretrained_on"].split("\n") if line],
         "notes": [note for note in first["notes"].split("\n") if note],
         "losses": losses,
+        "geometry": watched,
         "tasks": [_task(str(task), its) for task, its in rows.groupby("task")],
     }
 

@@ -109,16 +109,17 @@ def short(value: object) -> object:
     return value if isinstance(value, (int, bool)) or value is None else str(value)
 
 
-def curve(values: Sequence[float]) -> Json:
-    """A loss over epochs, of `EPOCHS` points at most, the first and the last among them.
+def curve(values: Sequence[float], first: int) -> Json:
+    """What was told over epochs, of `EPOCHS` points at most, the first and the last among them.
 
     Args:
-        values: One per epoch; the first epoch is called 1.
+        values: One per epoch.
+        first: The epoch of the first; 0 is before training.
     """
     n = len(values)
     points = min(n, EPOCHS)
     at = [round(i * (n - 1) / max(points - 1, 1)) for i in range(points)]
-    return {"epochs": [i + 1 for i in at], "values": [short(float(values[i])) for i in at]}
+    return {"epochs": [i + first for i in at], "values": [short(float(values[i])) for i in at]}
 
 
 def data(
@@ -145,7 +146,13 @@ def data(
                 "config": line.config,
                 "search": line.search.model_dump() if line.search else None,
                 "versions": line.versions,
-                "losses": {name: curve(values) for name, values in line.losses.items()},
+                "curves": {
+                    **{f"loss: {name}": curve(values, 1) for name, values in line.losses.items()},
+                    **{
+                        name.replace("_", " "): curve(values, 0)
+                        for name, values in line.geometry.items()
+                    },
+                },
                 "command": command(trial),
                 "tasks": [
                     {

@@ -1,4 +1,4 @@
-// Losses over epochs, drawn as small panels.
+// Losses, and how embeddings lie, over epochs, drawn as small panels.
 "use strict";
 
 mirrorBench.curves = (() => {
@@ -18,14 +18,17 @@ mirrorBench.curves = (() => {
 
   const short = (value) => Number(value.toPrecision(3)).toString();
 
+  const named = (epoch) => (epoch ? `at epoch ${epoch}` : "before training");
+
   // One panel: `lines` are curves of {epochs, values}.
   const panel = (title, lines) => {
     const values = lines.flatMap((line) => line.values).filter((value) => value !== null);
     if (values.length === 0) return null;
+    const first = Math.min(...lines.flatMap((line) => line.epochs));
     const last = Math.max(...lines.flatMap((line) => line.epochs));
     const low = Math.min(...values);
     const span = Math.max(...values) - low || 1;
-    const x = (epoch) => LEFT + ((epoch - 1) / Math.max(last - 1, 1)) * (WIDTH - LEFT - MARGIN);
+    const x = (epoch) => LEFT + ((epoch - first) / Math.max(last - first, 1)) * (WIDTH - LEFT - MARGIN);
     const y = (value) => HEIGHT - BOTTOM - ((value - low) / span) * (HEIGHT - BOTTOM - MARGIN);
 
     const mean = (pick) => {
@@ -34,7 +37,7 @@ mirrorBench.curves = (() => {
     };
     const label =
       `${title}: ${lines.length === 1 ? "" : `mean of ${lines.length} trials, `}` +
-      `${mean((v) => v[0])} at epoch 1, ${mean((v) => v[v.length - 1])} at epoch ${last}`;
+      `${mean((v) => v[0])} ${named(first)}, ${mean((v) => v[v.length - 1])} ${named(last)}`;
     const svg = drawn("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": label });
     for (const value of [low, low + span / 2, low + span]) {
       svg.append(
@@ -42,9 +45,9 @@ mirrorBench.curves = (() => {
         drawn("text", { x: LEFT - 6, y: y(value) + 4, "text-anchor": "end" }, short(value)),
       );
     }
-    for (const epoch of new Set([1, last])) {
-      const anchor = epoch === 1 ? "start" : "end";
-      svg.append(drawn("text", { x: x(epoch), y: HEIGHT - 8, "text-anchor": anchor }, `epoch ${epoch}`));
+    for (const epoch of new Set([first, last])) {
+      const anchor = epoch === first ? "start" : "end";
+      svg.append(drawn("text", { x: x(epoch), y: HEIGHT - 8, "text-anchor": anchor }, epoch ? `epoch ${epoch}` : "untrained"));
     }
     for (const { epochs, values: its } of lines) {
       const points = epochs
@@ -60,11 +63,11 @@ mirrorBench.curves = (() => {
     return element("figure", { className: "curves" }, element("figcaption", {}, title), svg);
   };
 
-  // A panel for each loss of some trials, the total first.
+  // A panel for each loss of some trials, the total first, then for each measure of embeddings.
   const panels = (trials) => {
-    const names = [...new Set(trials.flatMap((trial) => Object.keys(trial.losses)))];
+    const names = [...new Set(trials.flatMap((trial) => Object.keys(trial.curves)))];
     return names
-      .map((name) => panel(name, trials.map((trial) => trial.losses[name]).filter(Boolean)))
+      .map((name) => panel(name, trials.map((trial) => trial.curves[name]).filter(Boolean)))
       .filter(Boolean);
   };
 

@@ -97,15 +97,15 @@
   const render = (trial) => {
     const heading = element("h1", { tabIndex: -1 }, `Trial ${trial.key}`);
     const back = element("p", {}, element("a", { href: "#trials" }, `← All of ${method.dataset.method}`));
-    const losses = mirrorBench.curves.panels([trial]);
+    const curves = mirrorBench.curves.panels([trial]);
     const { fold, seed } = trial.facts;
     article.replaceChildren(
       back, heading,
       element("p", { className: "verdict" }, `${method.dataset.method} on ${trial.facts.cohort}, fold ${fold} (from 0), seed ${seed}`),
       list(trial.facts, "facts"),
       element("section", {}, element("h2", {}, "Scores and predictions"), ...trial.tasks.map(ofTask)),
-      ...(losses.length
-        ? [element("section", {}, element("h2", {}, "Losses"), element("div", { className: "panels" }, ...losses))]
+      ...(curves.length
+        ? [element("section", {}, element("h2", {}, "Training"), element("div", { className: "panels" }, ...curves))]
         : []),
       element("section", {}, element("h2", {}, "Do it again"),
         element("p", {}, "RESULTS is the folder of the results. It compares every score with the recorded one, to the last bit."),
@@ -148,7 +148,7 @@
   const overview = () => {
     const section = document.getElementById("curves");
     const groups = new Map();
-    for (const trial of trials.filter((one) => Object.keys(one.losses).length)) {
+    for (const trial of trials.filter((one) => Object.keys(one.curves).length)) {
       const { cohort, protocol, budget } = trial.facts;
       const name = `${cohort}, protocol ${protocol}, budget ${budget}`;
       groups.set(name, [...(groups.get(name) ?? []), trial]);
