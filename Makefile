@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 # One thread a process: trials and tests run side by side, and sums keep their order.
 export OMP_NUM_THREADS := 1
 
-.PHONY: demo test check
+.PHONY: demo test check lint types board
 
 # Every method on the embedded cohorts, and the leaderboard on the screen.
 demo: $(INSTALLED)
@@ -17,10 +17,18 @@ demo: $(INSTALLED)
 test: check
 	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
+# Two at a time: types and the leaderboard take a minute each.
 check: $(INSTALLED)
+	$(MAKE) --jobs 2 --output-sync types board lint
+
+lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+
+types: $(INSTALLED)
 	$(BIN)/mypy
+
+board: $(INSTALLED)
 	$(BIN)/mirror-bench leaderboard --check
 
 # Not compiled: most of what is installed is never imported.
