@@ -1,7 +1,9 @@
 """What every test starts from. A busy machine must not fail one."""
 
 import os
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
@@ -17,6 +19,11 @@ __all__ = ["pytest_timeout_set_timer"]
 settings.register_profile("explore", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("same", settings.get_profile("explore"), derandomize=True)
 settings.load_profile("same")
+
+# Files that are gone in a moment need no disk: databases and records wait for it at every commit.
+_MEMORY = Path("/dev/shm")
+if "TMPDIR" not in os.environ and os.access(_MEMORY, os.W_OK):
+    os.environ["TMPDIR"] = tempfile.tempdir = str(_MEMORY)
 
 os.environ |= {
     # Ray's workers give way to every other program, and what tests wait for is them.

@@ -4,7 +4,6 @@ import io
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -22,6 +21,7 @@ from tasks.checks.data.scale import SeenScale, detect_scale
 from tasks.checks.leaks.published_endpoints import PUBLISHED
 from tasks.errors import InputError
 from tasks.seeds import generator
+from tests.helpers.planted import session_folder
 from tests.helpers.real import SHARED
 
 PATIENTS = tuple(f"TCGA-{('A1', 'A2')[i % 2]}-{i:04d}" for i in range(60))
@@ -74,7 +74,7 @@ def folder(tmp_path: Path) -> Path:
 @cache
 def _whole() -> Path:
     rng = generator("verify")
-    made = Path(tempfile.mkdtemp(prefix="mirror-bench-tests-")) / "brca"
+    made = session_folder() / "brca"
     (made / "bags").mkdir(parents=True)
     for i in range(len(PATIENTS)):
         write_slide(slide(made, i), rng.normal(size=(20, 6)).astype("f4"), np.zeros((20, 2)))

@@ -1,6 +1,8 @@
 """A small planted cohort for tests."""
 
+import atexit
 import functools
+import shutil
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -12,10 +14,17 @@ from tasks.data.load import load_cohort
 from tasks.data.synthetic import EMBEDDED, write_planted
 
 
+def session_folder() -> Path:
+    """An empty folder that lasts as long as this process."""
+    folder = Path(tempfile.mkdtemp(prefix="mirror-bench-tests-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
 @functools.cache
 def planted_folder(bags: bool) -> Path:
     """The folder of an embedded cohort, written once a session."""
-    folder = Path(tempfile.mkdtemp(prefix="mirror-bench-tests-")) / "cohort"
+    folder = session_folder() / "cohort"
     write_planted(EMBEDDED[0 if bags else 1], folder)
     return folder
 

@@ -5,6 +5,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -118,19 +119,26 @@ def _sha256sum(path: Path) -> str:
     return run.stdout.split()[0]
 
 
+@pytest.fixture
+def on_disk() -> Iterator[Path]:
+    """A folder that is no part of the memory, as those of other tests may be."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
+        yield Path(folder)
+
+
 def test_the_disk_is_asked_for_what_is_not_in_memory(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    on_disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[int] = []
     monkeypatch.setattr(reading, "_ask_for", lambda *_: asked.append(1))
-    folder = tmp_path / "features_x"
+    folder = on_disk / "features_x"
     folder.mkdir()
     clam(folder, "TCGA-AA-0001-01Z-00-DX1", bag(0, 4000, WIDTH))
-    modality, rows = bags_at(packed(folder, tmp_path / "s.h5")), np.arange(0, 4000, 8)
+    modality, rows = bags_at(packed(folder, on_disk / "s.h5")), np.arange(0, 4000, 8)
     whole = modality.read("TCGA-AA-0001")
     np.testing.assert_array_equal(modality.read_rows("TCGA-AA-0001", rows), whole[rows])
     assert not asked
-    with (tmp_path / "s.h5").open("r+b") as file:
+    with (on_disk / "s.h5").open("r+b") as file:
         os.fsync(file.fileno())
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
         try:
