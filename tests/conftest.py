@@ -1,6 +1,7 @@
 """What every test starts from. A busy machine must not fail one."""
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,8 +22,9 @@ settings.register_profile("same", settings.get_profile("explore"), derandomize=T
 settings.load_profile("same")
 
 # Files that are gone in a moment need no disk: databases and records wait for it at every commit.
-_MEMORY = Path("/dev/shm")
-if "TMPDIR" not in os.environ and os.access(_MEMORY, os.W_OK):
+_MEMORY, _ENOUGH = Path("/dev/shm"), 4 * 2**30
+_roomy = os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > _ENOUGH
+if _roomy and "TMPDIR" not in os.environ:
     os.environ["TMPDIR"] = tempfile.tempdir = str(_MEMORY)
 
 os.environ |= {
