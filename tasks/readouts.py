@@ -20,6 +20,8 @@ class Part(StrEnum):
         MEAN: The mean of both sides, as wide as one.
         WSI: The slide side alone.
         RNA: The expression side alone.
+        UNTRAINED: As the method hands them over before its first epoch: the rest is what training
+            adds.
     """
 
     OWN = "own"
@@ -27,6 +29,7 @@ class Part(StrEnum):
     MEAN = "mean"
     WSI = "wsi"
     RNA = "rna"
+    UNTRAINED = "untrained"
 
 
 class NoReadoutError(Exception):
@@ -83,7 +86,7 @@ class Readout:
         return replace(embeddings, joint=joint)
 
     def _part(self, embeddings: Embeddings) -> NDArray[np.float32]:
-        if self.part is Part.OWN:
+        if self.part in (Part.OWN, Part.UNTRAINED):
             return embeddings.joint
         if self.part is Part.MEAN:
             wsi, rna = (self._side(embeddings, side) for side in (Part.WSI, Part.RNA))

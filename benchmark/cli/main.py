@@ -149,8 +149,8 @@ def run(
     readout: Annotated[
         str | None,
         typer.Option(
-            help="Judge another part of what methods give: head, mean, wsi or rna; with -64 "
-            "behind, or own-64, that many principal components of it.",
+            help="Judge another part of what methods give: head, mean, wsi, rna, or what they "
+            "give untrained; with -64 behind, or own-64, that many principal components of it.",
         ),
     ] = None,
     workers: WorkersOption = None,

@@ -20,7 +20,7 @@ from tasks.data.cohort import Cohort
 from tasks.data.fold_expression import selecting_label
 from tasks.data.sources import POOL, Pool, Source
 from tasks.data.splits import Split, split_fingerprint
-from tasks.readouts import Readout
+from tasks.readouts import Part, Readout
 from tasks.registry import all_tasks
 
 
@@ -187,7 +187,7 @@ def make_plan(
         splits = request.folds.splits[cohort.name]
         own = {split.fold: _patients(cohort.name, own_data, split) for split in splits}
         for spec in request.methods:
-            config = asdict(spec.config_for(request.budget))
+            config = _config(spec, request)
             identity = {name: _identity(value) for name, value in config.items()}
             code = code_fingerprint(spec)
             groups = _by_target(tasks) if spec.role is Role.SUPERVISED else [tasks]
@@ -245,6 +245,16 @@ def make_plan(
                         )
                     )
     return Plan(tuple(trials), n_done, frozenset(done))
+
+
+def _config(spec: MethodSpec, request: Request) -> dict[str, Any]:
+    """What is fitted, field by field: nothing where it is judged before its first epoch."""
+    config = asdict(spec.config_for(request.budget))
+    untrained = request.readout is not None and request.readout.part is Part.UNTRAINED
+    # What is told the outcomes learns in its head; a trial says so of it.
+    if untrained and spec.role is not Role.SUPERVISED and "epochs" in config:
+        config["epochs"] = 0
+    return config
 
 
 def data_fingerprint(cohort: str, pretraining: Mapping[int, Pretraining]) -> str:

@@ -38,7 +38,7 @@ from tasks.data.splits import Dealing
 from tasks.data.synthetic import embedded_cohorts
 from tasks.errors import InputError, MachineError
 from tasks.names import transfer_parts
-from tasks.readouts import Readout
+from tasks.readouts import Part, Readout
 from tasks.registry import PUBLISHED, select_tasks, under
 
 SLOW_BFLOAT16 = 2.0
@@ -276,6 +276,12 @@ def _check_together(options: RunOptions) -> None:
         raise InputError(
             f"{option}: expected --protocol strict, found {options.protocol}, which asks what was "
             "published as it was published"
+        )
+    untrained = options.readout is not None and options.readout.part is Part.UNTRAINED
+    if untrained and options.tuning is not None:
+        raise InputError(
+            f"--readout {options.readout}: expected no --tune beside what is judged before its "
+            f"training, found {options.tuning}"
         )
     if options.pretrain_on is not None:
         for option, value in (("--test-cohort", options.test_cohort), ("--tune", options.tuning)):

@@ -35,7 +35,7 @@ from tasks.data.fold_expression import selecting_label
 from tasks.data.sources import POOL, Pool, Source, load_pool, load_source
 from tasks.data.splits import split_fingerprint
 from tasks.kinds.published.departures import Departures, Published
-from tasks.readouts import NoReadoutError
+from tasks.readouts import NoReadoutError, Part
 from tasks.registry import all_tasks, under
 from tasks.seeds import derive_seed
 
@@ -63,6 +63,7 @@ def run_trial(trial: Trial, cache: Path, device: str) -> tuple[TrialRecord, list
         try:
             if trial.search is not None:
                 config, searched = _searched(trial.search, trial, spec, cohort, device)
+            _check_untrained(trial)
             target = None
             if spec.role is Role.SUPERVISED:
                 if trial.pretraining is not None:
@@ -96,6 +97,13 @@ def run_trial(trial: Trial, cache: Path, device: str) -> tuple[TrialRecord, list
                 scored = _without(task, cohort, Status.FAILED, _reason(error))
             results.append(scored)
         return _record(trial, spec, cohort, device, results, fit, searched), predictions
+
+
+def _check_untrained(trial: Trial) -> None:
+    """Refuse to judge what is fitted all the same before it is trained."""
+    readout = trial.protocol.readout
+    if readout is not None and readout.part is Part.UNTRAINED and trial.config.get("epochs") != 0:
+        raise NoReadoutError("the method has no epochs before which it could be judged")
 
 
 def lost_record(trial: Trial, cohort: Cohort) -> TrialRecord:

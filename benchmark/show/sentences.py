@@ -24,7 +24,8 @@ embeddings of training patients had an effective rank below {LINE:g}, or were ne
 VARIANTS_EXPLAINED = """\
 What a search before each fit, or another readout of the same fits, adds to the method as it is, on
 the same folds and seeds. With -64 a readout is that many principal components: width does not win
-by itself. Intervals are those of one comparison (Nadeau and Bengio, 2003); more than zero is
+by itself. Of `untrained`, the same encoders before training, less than zero is what training adds.
+Intervals are those of one comparison (Nadeau and Bengio, 2003); more than zero is
 better."""
 
 OPTIMISM_EXPLAINED = marked(

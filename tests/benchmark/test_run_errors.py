@@ -22,6 +22,7 @@ from tests.helpers.sweeps import command, inside
         (["--results", "/dev/null/results"], "/dev/null"),
         (["--seeds", "0,x"], "--seeds"),
         (["--cohorts", "NOBODY"], "NOBODY"),
+        (["--readout", "untrained", "--tune", "2"], "--readout untrained"),
     ],
 )
 def test_bad_words_are_one_clear_line_and_exit_2(

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from benchmark.engine.cache import EmbeddingCache
 from benchmark.engine.folds import outer_folds
 from benchmark.engine.plan import Request, Trial, make_plan
@@ -63,3 +65,24 @@ def test_a_method_without_the_readout_is_skipped_with_its_reason(tmp_path: Path)
     record, _ = run_trial(trials("pca", Readout(Part.HEAD))[0], tmp_path, "cpu")
     assert {task.status for task in record.tasks} == {Status.SKIPPED}
     assert record.tasks[0].reason == "the method has no embedding head"
+
+
+def test_untrained_is_the_same_method_before_its_first_epoch(tmp_path: Path) -> None:
+    before = trials("contrastive", Readout(Part.UNTRAINED))[0]
+    assert before.config["epochs"] == 0
+    record, _ = run_trial(before, tmp_path, "cpu")
+    assert str(record.protocol) == "strict+readout-untrained"
+    plain = trials("contrastive")[0]
+    zero, _ = run_trial(replace(plain, config={**plain.config, "epochs": 0}), tmp_path, "cpu")
+    assert record.tasks[0].scores == zero.tasks[0].scores
+    trained, _ = run_trial(replace(plain, attempt=2), tmp_path, "cpu")
+    assert record.tasks[0].scores != trained.tasks[0].scores
+
+
+@pytest.mark.parametrize("method", ["pca", "snn"])
+def test_what_has_no_epochs_or_is_told_outcomes_is_not_judged_untrained(
+    tmp_path: Path, method: str
+) -> None:
+    record, _ = run_trial(trials(method, Readout(Part.UNTRAINED))[0], tmp_path, "cpu")
+    assert {task.status for task in record.tasks} == {Status.SKIPPED}
+    assert record.tasks[0].reason == "the method has no epochs before which it could be judged"

@@ -23,7 +23,7 @@ def embeddings(width: int = 6) -> Embeddings:
 def test_its_text_is_read_back(part: Part, dimensions: int) -> None:
     readout = Readout(part, dimensions)
     if readout == Readout():
-        with pytest.raises(ValueError, match="expected head, mean, wsi, rna"):
+        with pytest.raises(ValueError, match="expected head, mean, wsi, rna, untrained"):
             Readout.parse(str(readout))
     else:
         assert Readout.parse(str(readout)) == readout
@@ -31,7 +31,7 @@ def test_its_text_is_read_back(part: Part, dimensions: int) -> None:
 
 @pytest.mark.parametrize("text", ["", "own", "both", "mean-", "mean-0", "mean-08", "mean-x", "-64"])
 def test_what_is_none_is_told(text: str) -> None:
-    with pytest.raises(ValueError, match="expected head, mean, wsi, rna"):
+    with pytest.raises(ValueError, match="expected head, mean, wsi, rna, untrained"):
         Readout.parse(text)
 
 
