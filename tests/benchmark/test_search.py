@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from benchmark.analysis.intervals import over_folds
+from benchmark.engine.fitting import fit_and_embed
 from benchmark.engine.folds import outer_folds
 from benchmark.engine.plan import Request, Trial, make_plan
 from benchmark.engine.search import Candidate, best, search, training_cohort
@@ -240,3 +243,38 @@ def test_what_is_chosen_is_fitted_once_and_recorded_beside_the_default(tmp_path:
     assert again.tasks == line.tasks
     assert again.search is not None
     assert [c.value for c in again.search.candidates] == [c.value for c in candidates]
+
+
+@pytest.mark.slow
+def test_a_bad_default_is_mended_and_a_good_one_costs_nothing() -> None:
+    """At a learning rate of 1e-6 nothing is learned; sixteen candidates find back."""
+    spec = all_methods()["snn"]
+    (task,) = select_tasks("subtyping", [COHORT])
+    good = asdict(spec.config_for(Budget.DEFAULT))
+    bad = good | {"learning_rate": 1e-6}
+    splits = outer_folds("patient", 5, (COHORT,)).splits[COHORT.name]
+    scores: dict[str, list[float]] = {"good": [], "bad": [], "from good": [], "from bad": []}
+    for split in splits:
+        train = training_cohort(COHORT, split.train)
+
+        def searched(
+            start: Mapping[str, Any], train: Cohort = train, fold: int = split.fold
+        ) -> Mapping[str, Any]:
+            candidates = search(spec, start, Tuning(16), train, task, (spec.name, fold), "cpu")
+            return best(candidates, higher_is_better=True).config
+
+        for name, config in (
+            ("good", good), ("bad", bad), ("from good", searched(good)), ("from bad", searched(bad)),
+        ):  # fmt: skip
+            target = task.target(COHORT, split)
+            fit = fit_and_embed(spec, config, COHORT, split, target, split.fold, "cpu")
+            value = task.evaluate(fit.embeddings, COHORT, split).scores[0].value
+            assert value is not None
+            scores[name].append(value)
+    mean = {name: float(np.mean(values)) for name, values in scores.items()}
+    gap = mean["good"] - mean["bad"]
+    assert gap > 0.2
+    assert mean["from bad"] - mean["bad"] >= 0.9 * gap
+    cost = np.subtract(scores["from good"], scores["good"])
+    estimate = over_folds(pd.Series(cost, pd.RangeIndex(5, name="fold")), 5)
+    assert estimate.low <= 0.0 <= estimate.high
