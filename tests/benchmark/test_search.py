@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from benchmark.analysis.intervals import over_folds
+from benchmark.analysis.intervals import share_tested
+from benchmark.analysis.stats import nadeau_bengio
 from benchmark.engine.fitting import fit_and_embed
 from benchmark.engine.folds import outer_folds
 from benchmark.engine.plan import Request, Trial, make_plan
@@ -256,16 +256,12 @@ def test_a_bad_default_is_mended_and_a_good_one_costs_nothing() -> None:
     scores: dict[str, list[float]] = {"good": [], "bad": [], "from good": [], "from bad": []}
     for split in splits:
         train = training_cohort(COHORT, split.train)
-
-        def searched(
-            start: Mapping[str, Any], train: Cohort = train, fold: int = split.fold
-        ) -> Mapping[str, Any]:
-            candidates = search(spec, start, Tuning(16), train, task, (spec.name, fold), "cpu")
-            return best(candidates, higher_is_better=True).config
-
-        for name, config in (
-            ("good", good), ("bad", bad), ("from good", searched(good)), ("from bad", searched(bad)),
-        ):  # fmt: skip
+        configs: dict[str, Mapping[str, Any]] = {"good": good, "bad": bad}
+        for name in ("good", "bad"):
+            axes = (spec.name, split.fold)
+            candidates = search(spec, configs[name], Tuning(16), train, task, axes, "cpu")
+            configs[f"from {name}"] = best(candidates, higher_is_better=True).config
+        for name, config in configs.items():
             target = task.target(COHORT, split)
             fit = fit_and_embed(spec, config, COHORT, split, target, split.fold, "cpu")
             value = task.evaluate(fit.embeddings, COHORT, split).scores[0].value
@@ -276,5 +272,5 @@ def test_a_bad_default_is_mended_and_a_good_one_costs_nothing() -> None:
     assert gap > 0.2
     assert mean["from bad"] - mean["bad"] >= 0.9 * gap
     cost = np.subtract(scores["from good"], scores["good"])
-    estimate = over_folds(pd.Series(cost, pd.RangeIndex(5, name="fold")), 5)
+    estimate = nadeau_bengio(cost, share_tested(5))
     assert estimate.low <= 0.0 <= estimate.high
