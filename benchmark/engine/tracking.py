@@ -52,6 +52,25 @@ def follow_moved_folder(database: Path, artifacts: str) -> None:
                 )
 
 
+def make_database(database: Path) -> None:
+    """MLflow's tables in a file that is there whole or not at all.
+
+    MLflow makes them one by one, and takes no file in which a killed run has left some.
+
+    Args:
+        database: The file; nothing is done if it is there. The caller alone writes to its folder.
+    """
+    if database.exists():
+        return
+    import mlflow  # noqa: PLC0415  as below
+
+    half = database.with_suffix(".half")
+    for left in half.parent.glob(f"{half.name}*"):  # of a killed run, with its journal
+        left.unlink()
+    mlflow.MlflowClient(tracking_uri=f"sqlite:///{half}").search_experiments()
+    half.rename(database)
+
+
 class Tracker:
     """Logs finished trials from a thread of its own, so that no trial waits for a server.
 
@@ -113,6 +132,8 @@ class _Sweep:
 
         for name in ("mlflow", "alembic"):
             logging.getLogger(name).setLevel(logging.WARNING)
+        if artifacts is not None:
+            make_database(Path(uri.removeprefix("sqlite:///")))
         self._client = mlflow.MlflowClient(tracking_uri=uri)
         experiment = self._client.get_experiment_by_name(EXPERIMENT)
         self._experiment = (

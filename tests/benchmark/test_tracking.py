@@ -1,12 +1,14 @@
 """What MLflow is told of a real trial: curves of every epoch, of its search, and artefacts."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import mlflow
 
 from benchmark.engine.folds import outer_folds
 from benchmark.engine.plan import Request, make_plan
-from benchmark.engine.tracking import EXPERIMENT, Tracker, follow_moved_folder
+from benchmark.engine.tracking import EXPERIMENT, Tracker, follow_moved_folder, make_database
 from benchmark.engine.trial import run_trial
 from benchmark.records.protocol import Tuning
 from benchmark.records.schema import Predictions, TrialRecord
@@ -14,6 +16,7 @@ from methods.base import Budget
 from methods.registry import all_methods
 from tasks.registry import select_tasks
 from tests.helpers.planted import planted, planted_folder
+from tests.helpers.time_limits import wait_until
 
 
 def test_a_trial_is_told_with_its_curves_its_search_and_its_record(tmp_path: Path) -> None:
@@ -91,3 +94,17 @@ def test_a_moved_folder_takes_its_artefacts_along(tmp_path: Path) -> None:
         assert run.info.artifact_uri == f"{artifacts}/{run.info.run_id}/artifacts"
     for run in client.search_runs([of]):
         assert run.info.artifact_uri.startswith(artifacts)
+
+
+def test_a_run_killed_while_tables_are_made_leaves_no_database(tmp_path: Path) -> None:
+    database, half = tmp_path / "mlflow.db", tmp_path / "mlflow.half"
+    words = "import sys, pathlib; from benchmark.engine.tracking import make_database as make;"
+    command = [sys.executable, "-c", f"{words} make(pathlib.Path(sys.argv[1]))", str(database)]
+    with subprocess.Popen(command) as making:
+        wait_until(lambda: half.is_file() and half.stat().st_size > 0)
+        making.kill()
+    assert not database.exists()
+    make_database(database)
+    assert [path.name for path in tmp_path.iterdir()] == ["mlflow.db"]
+    (default,) = mlflow.MlflowClient(tracking_uri=f"sqlite:///{database}").search_experiments()
+    assert default.name == "Default"
