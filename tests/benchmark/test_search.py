@@ -246,6 +246,7 @@ def test_what_is_chosen_is_fitted_once_and_recorded_beside_the_default(tmp_path:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_a_bad_default_is_mended_and_a_good_one_costs_nothing() -> None:
     """At a learning rate of 1e-6 nothing is learned; sixteen candidates find back."""
     spec = all_methods()["snn"]

@@ -1,4 +1,4 @@
-"""docs/training_curves.py: who looks in the middle of training changes nothing of it."""
+"""docs/training_curves.py, whose looking changes no training, and the page that shows it."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +11,8 @@ from tasks.registry import select_tasks
 from tasks.seeds import derive_seed
 from tests.helpers.planted import planted
 
-SCRIPT = run_path(str(Path(__file__).parents[2] / "docs" / "training_curves.py"))
+DOCS = Path(__file__).parents[2] / "docs"
+SCRIPT = run_path(str(DOCS / "training_curves.py"))
 
 
 def test_scores_along_the_way_are_those_of_shorter_fits() -> None:
@@ -33,3 +34,12 @@ def test_scores_along_the_way_are_those_of_shorter_fits() -> None:
         embeddings = method.embed(cohort.subset(cohort.complete()))
         score = task.evaluate(embeddings, cohort, split).scores[0].value
         assert score == scores[epochs, "own"]
+
+
+def test_the_page_has_the_table_of_what_was_measured() -> None:
+    drawing = run_path(str(DOCS / "draw_training_curves.py"))
+    rows = drawing["read"](DOCS / "training-curves.csv.gz")
+    page = (DOCS / "findings.md").read_text()
+    lines = [*drawing["table"](rows)]
+    assert len(lines) > 20
+    assert "\n".join(lines) in page
