@@ -40,7 +40,7 @@ class Optimisation:
         clip: Longest gradient of all weights together; 0 takes it as it is.
     """
 
-    epochs: int = 60
+    epochs: int = 120
     min_gain: float = 0.005
     learning_rate: float = 3e-4
     optimiser: Optimiser = Optimiser.ADAM
