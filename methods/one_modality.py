@@ -13,7 +13,7 @@ from methods.encoders.pooled import PooledArchitecture
 from methods.objectives.pairs import InfoNCE, PairObjective
 from methods.objectives.retention import choose_masked, masked_error
 from methods.sizes import BUDGETS, CONSTANT_ADAM, DECAYED, INPUTS, PAPER, SPACE
-from methods.trainer import Network, Shape, TorchConfig, TorchMethod
+from methods.trainer import FEWEST_TOKENS, Network, Shape, TorchConfig, TorchMethod
 from methods.two_tower import Tower
 from tasks.errors import InputError
 
@@ -80,10 +80,10 @@ class IntraConfig(TorchConfig, PooledArchitecture):
         Raises:
             InputError: `mask_ratio` hides every patch.
         """
-        if int(self.tokens * (1 - self.mask_ratio)) < 1:
+        fewest = self.tokens if self.oversample else min(self.tokens, FEWEST_TOKENS)
+        if int(fewest * (1 - self.mask_ratio)) < 1:
             raise InputError(
-                f"mask_ratio: one that leaves a patch of {self.tokens} expected, "
-                f"{self.mask_ratio} found"
+                f"mask_ratio: one that leaves a patch of {fewest} expected, {self.mask_ratio} found"
             )
 
 

@@ -206,6 +206,10 @@ def test_views_of_a_vector_have_zeros() -> None:
 def test_views_that_hide_every_patch_are_refused() -> None:
     with pytest.raises(InputError, match="mask_ratio: one that leaves a patch of 3 expected"):
         IntraConfig(tokens=3, mask_ratio=0.75)
+    # Of short bags sixteen patches are drawn, however many are asked for.
+    with pytest.raises(InputError, match="mask_ratio: one that leaves a patch of 16 expected"):
+        IntraConfig(tokens=64, mask_ratio=0.95)
+    assert IntraConfig(tokens=64, mask_ratio=0.95, oversample=True).tokens == 64
 
 
 @pytest.mark.parametrize("kind", Kind)
