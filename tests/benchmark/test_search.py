@@ -264,14 +264,17 @@ def test_a_bad_default_is_mended_and_a_good_one_costs_nothing() -> None:
             configs[f"from {name}"] = best(candidates, higher_is_better=True).config
         for name, config in configs.items():
             target = task.target(COHORT, split)
-            fit = fit_and_embed(spec, config, COHORT, split, target, split.fold, "cpu")
-            value = task.evaluate(fit.embeddings, COHORT, split).scores[0].value
-            assert value is not None
-            scores[name].append(value)
+            of_seeds: list[float] = []
+            for seed in range(4):  # one alone moves a score by more than a tenth of the gap
+                fit = fit_and_embed(spec, config, COHORT, split, target, seed, "cpu")
+                value = task.evaluate(fit.embeddings, COHORT, split).scores[0].value
+                assert value is not None
+                of_seeds.append(value)
+            scores[name].append(float(np.mean(of_seeds)))
     mean = {name: float(np.mean(values)) for name, values in scores.items()}
     gap = mean["good"] - mean["bad"]
-    assert gap > 0.2
-    assert mean["from bad"] - mean["bad"] >= 0.9 * gap
+    assert gap > 0.2, mean
+    assert mean["from bad"] - mean["bad"] >= 0.9 * gap, mean
     cost = np.subtract(scores["from good"], scores["good"])
     estimate = nadeau_bengio(cost, share_tested(5))
     assert estimate.low <= 0.0 <= estimate.high
