@@ -1,4 +1,4 @@
-"""Discrimination, agreement and calibration of class probabilities; scikit-learn does most sums.
+"""Discrimination, agreement and calibration of class probabilities; scikit-learn does the sums.
 
 Everywhere `y` holds class numbers [n] and `probability` is [n, n_classes], rows summing to one.
 The predicted class is the most probable one, the first of equals.
@@ -14,8 +14,8 @@ from sklearn.metrics import (
     cohen_kappa_score,
     f1_score,
     recall_score,
+    roc_auc_score,
 )
-from sklearn.utils import assert_all_finite
 
 from tasks.metrics.undefined import Undefined
 
@@ -34,21 +34,7 @@ def auroc_macro(y: Classes, probability: Matrix) -> float:
         Undefined: Only one class occurs.
     """
     present = _present(y)
-    assert_all_finite(probability)
-    return float(np.mean([_area(y == c, probability[:, c]) for c in present]))
-
-
-def _area(inside: NDArray[np.bool_], score: NDArray[np.floating]) -> float:
-    """scikit-learn's `roc_auc_score` to the bit; its checks of each call take 3 ms, this 30 µs."""
-    order = np.argsort(-score, kind="stable")
-    ends = np.append(np.flatnonzero(np.diff(score[order])), len(score) - 1)
-    true = np.cumsum(inside[order], dtype=np.float64)[ends]
-    false = 1.0 + ends - true
-    # Without what lies on a line between its neighbours.
-    corner = (np.diff(false, 2) != 0) | (np.diff(true, 2) != 0)
-    kept = np.concatenate([[True], corner, [True]]) if len(ends) > 1 else slice(None)
-    x, y = (np.append(0.0, part[kept]) / part[-1] for part in (false, true))
-    return float(np.trapezoid(y, x))
+    return float(np.mean([roc_auc_score(y == c, probability[:, c]) for c in present]))
 
 
 def auroc_macro_each(y: Classes, probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
