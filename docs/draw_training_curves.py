@@ -14,11 +14,9 @@ import seaborn as sns
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
-from tasks.metrics.convergence import last_gain
+from methods.optimisation import Optimisation
 
 SETTINGS = ("mirror.width=48", "", "mirror.width=768", "mirror.learning_rate=1e-3")
-MIN_GAIN = 0.005
-"""Of budget default: training would have ended where the last epochs gained no more."""
 
 
 def read(path: Path) -> pd.DataFrame:
@@ -102,8 +100,8 @@ def _end(rows: pd.DataFrame) -> float:
     ends = []
     for _, losses in rows[rows["what"] == "loss"].groupby("fold"):
         values = losses.sort_values("epoch")["value"].tolist()
-        gains = {n: last_gain(values[:n]) for n in range(1, len(values) + 1)}
-        done = [n for n, gain in gains.items() if gain is not None and gain <= MIN_GAIN]
+        epochs = range(1, len(values) + 1)
+        done = [n for n in epochs if Optimisation().has_converged(values[:n])]
         ends.append(min(done, default=len(values)))
     return sum(ends) / len(ends)
 
