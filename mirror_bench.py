@@ -230,8 +230,8 @@ def load_results(results: str | Path = "results") -> "pd.DataFrame":
     Raises:
         InputError: The folder holds no records, or they cannot be read.
     """
-    from benchmark.cli.main import existing_store
     from benchmark.records.frames import TIDY
+    from benchmark.records.store import existing_store
 
     return existing_store(Path(results)).records()[list(TIDY)]
 

@@ -19,7 +19,7 @@ from benchmark.analysis.standings import REFERENCE, Row, Standing, standings
 from benchmark.analysis.training import Unsettled, unsettled
 from benchmark.analysis.variants import Gain, gains
 from benchmark.records.protocol import TrialProtocol
-from benchmark.records.store import Store
+from benchmark.records.store import Store, existing_store
 from tasks.errors import InputError
 
 
@@ -54,9 +54,7 @@ class Board:
         Raises:
             InputError: There are no records, or they cannot be read.
         """
-        if not (folder / "records").is_dir():
-            raise InputError(f"{folder}: expected a results folder with records/, found none")
-        return cls.of(Store(folder), over_patients=over_patients)
+        return cls.of(existing_store(folder), over_patients=over_patients)
 
     @cached_property
     def scores(self) -> pd.DataFrame:

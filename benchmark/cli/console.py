@@ -1,9 +1,46 @@
-"""Where commands print to."""
+"""Where commands print to, and how rows are printed."""
+
+import json
+from collections.abc import Sequence
 
 from rich.console import Console
+from rich.table import Table
 
 
 def open_console() -> Console:
     """The terminal; 100 columns where the output is a file or a pipe."""
     console = Console()
     return console if console.is_terminal else Console(width=100)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def print_rows(
+    rows: list[dict[str, object]], as_json: bool, columns: Sequence[str] | None = None
+) -> None:
+    """Print rows as a table, or as JSON.
+
+    Args:
+        rows: All of the same keys.
+        as_json: Whether as JSON, with all keys.
+        columns: The keys that the table has; all without it.
+    """
+    if as_json:
+        print(json.dumps(rows, indent=2))
+        return
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    columns = columns or tuple(rows[0] if rows else ())
+    # The first column is a name to be typed: whole, whatever gives way.
+    for place, name in enumerate(columns):
+        widest = max((len(str(row[name])) for row in rows), default=0) if place == 0 else None
+        justify = "right" if name == "parameters" else "left"
+        table.add_column(name, justify=justify, min_width=widest)  # type: ignore[arg-type]
+    for row in rows:
+        table.add_row(*(_cell(row[name]) for name in columns))
+    open_console().print(table)

@@ -6,37 +6,50 @@ Commands import what they need when they are called: `--help` must not wait for 
 
 import errno
 import gc
-import json
 import sys
-from collections.abc import Sequence
-from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from benchmark.cli.console import open_console as _console
+from benchmark.cli.console import open_console
 from benchmark.cli.data import data_app
+from benchmark.cli.lists import list_app
+from benchmark.cli.options import (
+    AddressOption,
+    BudgetOption,
+    CohortsOption,
+    DataOption,
+    DeviceOption,
+    FoldsOption,
+    FormatOption,
+    JsonOption,
+    MethodsOption,
+    OverwriteOption,
+    RepeatsOption,
+    ResultsOption,
+    RetryOption,
+    SeedsOption,
+    SetOption,
+    SplitOption,
+    TasksOption,
+    TrackingOption,
+    WorkersOption,
+    check_format,
+    names_in,
+    readout_of,
+    seeds_of,
+    tuning_of,
+)
+from benchmark.cli.regenerate import leaderboard
+from benchmark.cli.results import results_app
 from benchmark.engine.interrupt import Interrupted
-from benchmark.records.protocol import Control, Pruner, Tuning
+from benchmark.records.protocol import Control, Pruner
 from methods.base import Budget
 from tasks.base import Protocol
 from tasks.data.splits import Dealing
 from tasks.errors import InputError, MachineError
-from tasks.readouts import Readout
-
-if TYPE_CHECKING:
-    from benchmark.records.store import Store
-
-
-class Form(StrEnum):
-    """What `leaderboard` writes."""
-
-    MARKDOWN = "md"
-    CSV = "csv"
-    LATEX = "latex"
-
 
 app = typer.Typer(
     help="Compare multi-modal self-supervised learning methods in computational pathology.",
@@ -44,48 +57,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-DATA_HELP = "A folder of cohorts, each with a cohort.toml; without it, the embedded cohorts."
-RESULTS_HELP = "The results folder: records and predictions."
-ResultsOption = Annotated[Path, typer.Option(help=RESULTS_HELP)]
-DataOption = Annotated[Path | None, typer.Option(help=DATA_HELP)]
-
-
-MethodsOption = Annotated[str, typer.Option(help="all, or names and globs between commas.")]
-TasksOption = Annotated[str, typer.Option(help="all, KIND or KIND/COHORT/LABEL, globs allowed.")]
-CohortsOption = Annotated[str | None, typer.Option(help="Names between commas; default all.")]
-FoldsOption = Annotated[int, typer.Option(min=2, help="Outer folds.")]
-RepeatsOption = Annotated[
-    int | None,
-    typer.Option(
-        min=1,
-        help="Deal the patients into folds so often, each time anew; default 3, and 1 of sites, "
-        "split files and a test cohort.",
-    ),
-]
-SplitOption = Annotated[
-    str | None,
-    typer.Option(
-        help="Folds of patients, of whole sites, or a split file: patient|site|FILE; default "
-        "patient, and site for unions of cohorts."
-    ),
-]
-SeedsOption = Annotated[str, typer.Option(help="Repeats of the initialisation.")]
-BudgetOption = Annotated[Budget, typer.Option(help="Sizes and epochs.")]
-WorkersOption = Annotated[
-    int | None, typer.Option(min=1, help="Trials at a time; default: as many as CPUs.")
-]
-AddressOption = Annotated[
-    str | None, typer.Option(help="An existing Ray cluster: auto, or HOST:PORT of its head.")
-]
-TrackingOption = Annotated[str | None, typer.Option(help="An MLflow server or database.")]
-DeviceOption = Annotated[str, typer.Option(help="A torch device: cpu or cuda.")]
-SetOption = Annotated[
-    list[str] | None, typer.Option("--set", help="METHOD.FIELD=VALUE, over any budget; repeatable.")
-]
-OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Do all again.")]
-RetryOption = Annotated[bool, typer.Option("--retry-failed", help="Do failed again.")]
-
-JsonOption = Annotated[bool, typer.Option("--json", help="Stable JSON instead of a table.")]
 
 
 def _show_version(asked: bool) -> None:
@@ -179,11 +150,11 @@ def run(
         split=split,
         test_cohort=test_cohort,
         pretrain_on=pretrain_on,
-        seeds=_seeds(seeds),
+        seeds=seeds_of(seeds),
         budget=budget,
         control=control,
-        tuning=_tuning(tune, pruner),
-        readout=_readout(readout),
+        tuning=tuning_of(tune, pruner),
+        readout=readout_of(readout),
         repeats=repeats,
         protocol=protocol,
         workers=workers,
@@ -194,7 +165,7 @@ def run(
         retry_failed=retry_failed,
         device=device,
     )
-    raise typer.Exit((forecast if dry_run else run_benchmark)(options, _console()))
+    raise typer.Exit((forecast if dry_run else run_benchmark)(options, open_console()))
 
 
 @app.command()
@@ -228,13 +199,13 @@ def ablate(
         folds=folds,
         repeats=repeats,
         split=Dealing.PATIENT,
-        seeds=_seeds(seeds),
+        seeds=seeds_of(seeds),
         budget=budget,
         workers=workers,
         results=results,
         device=device,
     )
-    raise typer.Exit(run_ablations(method, _names(metrics), options, _console()))
+    raise typer.Exit(run_ablations(method, names_in(metrics), options, open_console()))
 
 
 @app.command()
@@ -252,7 +223,7 @@ def embed(
     """Embed every patient of a cohort, for a use of your own."""
     from benchmark.cli.embed import embed_to_file
 
-    with _console().status(f"embedding {cohort.name} with {method}"):
+    with open_console().status(f"embedding {cohort.name} with {method}"):
         shape = embed_to_file(
             method, cohort, output, checkpoint, tuple(settings or ()), budget, device
         )
@@ -285,8 +256,7 @@ def rerun(
     """Compute a recorded trial again; exit 1 if a score differs in a single bit."""
     from benchmark.engine.rerun import rerun as rerun_trial
 
-    existing_store(results)
-    raise typer.Exit(rerun_trial(trial, results, data, split, _console()))
+    raise typer.Exit(rerun_trial(trial, results, data, split, open_console()))
 
 
 @app.command()
@@ -297,7 +267,7 @@ def audit(
     """What leaks in split files, cohorts and tables; exit 1 if something does."""
     from benchmark.cli.audit import audit as run_audit
 
-    raise typer.Exit(run_audit(path, as_json, _console()))
+    raise typer.Exit(run_audit(path, as_json, open_console()))
 
 
 @app.command("new-method")
@@ -311,113 +281,9 @@ def new_method(
     typer.echo(write_method(name, output))
 
 
-list_app = typer.Typer(help="What there is: methods, tasks, cohorts.", no_args_is_help=True)
 app.add_typer(list_app, name="list")
 app.add_typer(data_app, name="data")
-
-
-@list_app.command("methods")
-def list_methods(
-    as_json: JsonOption = False,
-    markdown: Annotated[
-        bool, typer.Option("--markdown", help="A card a method, as docs/methods.md has them.")
-    ] = False,
-) -> None:
-    """The registered methods."""
-    from benchmark.cli import listing
-
-    if markdown:
-        from benchmark.show.method_cards import page
-        from methods.registry import registry
-
-        typer.echo(page(registry().methods.values()), nl=False)
-        return
-    _print_rows(listing.methods(), as_json, listing.METHOD_COLUMNS)
-
-
-@list_app.command("tasks")
-def list_tasks(data: DataOption = None, as_json: JsonOption = False) -> None:
-    """The task instances of the cohorts."""
-    from benchmark.cli import listing
-
-    _print_rows(listing.tasks(data), as_json, listing.TASK_COLUMNS)
-
-
-@list_app.command("cohorts")
-def list_cohorts(data: DataOption = None, as_json: JsonOption = False) -> None:
-    """The cohorts, their sizes and what they came with."""
-    from benchmark.cli import listing
-
-    _print_rows(listing.cohorts(data), as_json)
-
-
-@app.command()
-def leaderboard(
-    results: ResultsOption = Path("results"),
-    output: Annotated[Path, typer.Option(help="The file.")] = Path("leaderboard.md"),
-    check: Annotated[
-        bool, typer.Option("--check", help="Write nothing; exit 1 if the file is not up to date.")
-    ] = False,
-    tasks: Annotated[str | None, typer.Option(help="Kinds or globs of tasks; default all.")] = None,
-    methods: Annotated[str | None, typer.Option(help="Names and globs; default all.")] = None,
-    protocol: Annotated[str | None, typer.Option(help="Of one protocol; default all.")] = None,
-    form: Annotated[Form, typer.Option("--format", help="csv and latex go to the screen.")] = (
-        Form.MARKDOWN
-    ),
-    figures: Annotated[
-        bool, typer.Option("--figures", help="Draw the figures of the results folder again too.")
-    ] = False,
-    excerpt: Annotated[
-        Path | None,
-        typer.Option(help="A page to put the overview into, between its marks `leaderboard`."),
-    ] = None,
-) -> None:
-    """Regenerate leaderboard.md and the tables that it links to, from the records alone.
-
-    A selection, csv and LaTeX go to the screen.
-    """
-    selected = (tasks, methods, protocol) != (None, None, None)
-    whole = {"--check": check, "--figures": figures, "--excerpt": excerpt is not None}
-    asked = [option for option, given in whole.items() if given]
-    if asked and (selected or form is not Form.MARKDOWN):
-        raise InputError(
-            f"{asked[0]}: expected the whole board in markdown, found a selection of it"
-        )
-    from benchmark.analysis.board import Board
-    from benchmark.show import files as board_files
-    from benchmark.show.export import latex, sheet
-    from benchmark.show.leaderboard import FIRST, render
-
-    markdown = form is Form.MARKDOWN
-    board = Board.from_folder(results, over_patients=markdown).chosen(tasks, methods, protocol)
-    if not markdown:
-        typer.echo(latex(board) if form is Form.LATEX else sheet(board), nl=False)
-        return
-    folder, drawn_in = results / "tables", results / "figures"
-    first = drawn_in / f"{FIRST}.svg"
-    figure = board_files.link(first, output) if figures or first.is_file() else ""
-    pages = render(board, board_files.link(folder, output), figure)
-    if selected:
-        typer.echo(pages.whole, nl=False)
-        return
-    if check:
-        wrong = board_files.differing(pages, output, folder, drawn_in)
-        for path in wrong:
-            typer.echo(f"{path} is not what the records of {results} give", err=True)
-        if wrong:
-            raise typer.Exit(1)
-        typer.echo(f"{output} and {folder} are what the records of {results} give")
-        return
-    board_files.write(pages, output, folder)
-    typer.echo(f"wrote {output} and {len(pages.tables)} pages of tables in {folder}")
-    if excerpt is not None:
-        board_files.excerpt(pages, excerpt)
-        typer.echo(f"wrote the overview into {excerpt}")
-    if figures:
-        from benchmark.show.figures.of_board import draw
-
-        drawn = draw(board, pages.source, drawn_in)
-        typer.echo(f"wrote {len(drawn)} files in {drawn_in}")
+app.command()(leaderboard)
 
 
 @app.command()
@@ -432,75 +298,28 @@ def report(
     ] = 0,
 ) -> None:
     """Write the page: one folder to explore the results in a browser, without a network."""
+    from benchmark.records.store import existing_store
     from benchmark.show.html import write_report
     from benchmark.show.html.serve import serve as show
 
     store = existing_store(results)
-    with _console().status(f"writing {output}"):
+    with open_console().status(f"writing {output}"):
         write_report(store, output)
     typer.echo(f"wrote {output / 'index.html'}")
     if serve:
         show(output, port, lambda address: typer.echo(f"showing it at {address}; Ctrl-C ends it"))
 
 
-FormatOption = Annotated[str, typer.Option("--format", help="csv.")]
-
-
-results_app = typer.Typer(
-    help="The records: as a table on standard output, or of several machines in one folder.",
-    invoke_without_command=True,
-)
 app.add_typer(results_app, name="results")
-
-
-@results_app.callback()
-def results_table(
-    context: typer.Context,
-    results: ResultsOption = Path("results"),
-    form: FormatOption = "csv",
-) -> None:
-    """The records, a row per (trial, task, metric), on standard output."""
-    if context.invoked_subcommand is None:
-        from benchmark.records.frames import TIDY
-        from benchmark.show.escape import csv_frame
-
-        _check_format(form)
-        csv_frame(existing_store(results).records()[list(TIDY)]).to_csv(sys.stdout, index=False)
-
-
-@results_app.command("merge")
-def merge_results(
-    folders: Annotated[list[Path], typer.Argument(help="Results folders of several machines.")],
-    output: Annotated[Path, typer.Option(help="The new results folder.")],
-) -> None:
-    """Put results of several machines into one folder; exit 1 if they contradict each other."""
-    from benchmark.records.merge import merge
-
-    raise typer.Exit(merge(folders, output, _console()))
-
-
-@results_app.command("repair")
-def repair_results(results: ResultsOption = Path("results")) -> None:
-    """Move aside what is damaged in a results folder, and say what was lost."""
-    from benchmark.records.repair import repair
-
-    with existing_store(results).locked(lambda: typer.echo("Another run is using it; waiting.")):
-        lost = list(repair(results))
-    for one in lost:
-        typer.echo(str(one))
-    typer.echo(
-        f"{len(lost)} moved aside; the command that ran what was lost runs it again"
-        if lost
-        else f"{results}: everything can be read"
-    )
 
 
 @app.command("predictions")
 def predictions_table(results: ResultsOption = Path("results"), form: FormatOption = "csv") -> None:
     """The test predictions, a row per (trial, task, patient), on standard output."""
+    from benchmark.records.store import existing_store
     from benchmark.show.escape import csv_frame
 
-    _check_format(form)
+    check_format(form)
     csv_frame(existing_store(results).predictions()).to_csv(sys.stdout, index=False)
 
 
@@ -541,78 +360,3 @@ def _one_line(message: str) -> str:
     line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in message)
     longest = 2000
     return line if len(line) <= longest else f"{line[: longest // 2]} ... {line[-longest // 2 :]}"
-
-
-def existing_store(results: Path) -> "Store":
-    """The store of a results folder that has to be there.
-
-    Raises:
-        InputError: It is not.
-    """
-    if not (results / "records").is_dir():
-        raise InputError(f"{results}: expected a results folder with records/, found none")
-    from benchmark.records.store import Store
-
-    return Store(results)
-
-
-def _check_format(form: str) -> None:
-    if form != "csv":
-        raise InputError(f"--format: expected csv, found {form!r}")
-
-
-def _seeds(text: str) -> tuple[int, ...]:
-    try:
-        seeds = tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise InputError(f"--seeds: expected integers between commas, found {text!r}") from None
-    if not all(0 <= seed < 2**63 for seed in seeds):
-        raise InputError(f"--seeds: expected integers from 0 to 2^63 - 1, found {text!r}")
-    if len(set(seeds)) < len(seeds):
-        raise InputError(f"--seeds: expected each seed once, found {text!r}")
-    return seeds
-
-
-def _tuning(n: int, pruner: Pruner | None) -> Tuning | None:
-    if pruner is not None and not n:
-        raise InputError(f"--pruner {pruner}: expected --tune N beside it, found none")
-    return Tuning(n, pruner) if n else None
-
-
-def _readout(text: str | None) -> Readout | None:
-    try:
-        return Readout.parse(text) if text is not None else None
-    except ValueError as error:
-        raise InputError(f"--readout: {error}") from error
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip())
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:,}" if isinstance(value, int) else str(value)
-
-
-def _print_rows(
-    rows: list[dict[str, object]], as_json: bool, columns: Sequence[str] | None = None
-) -> None:
-    if as_json:
-        typer.echo(json.dumps(rows, indent=2))
-        return
-    from rich.table import Table
-
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    columns = columns or tuple(rows[0] if rows else ())
-    # The first column is a name to be typed: whole, whatever gives way.
-    for place, name in enumerate(columns):
-        widest = max((len(str(row[name])) for row in rows), default=0) if place == 0 else None
-        justify = "right" if name == "parameters" else "left"
-        table.add_column(name, justify=justify, min_width=widest)  # type: ignore[arg-type]
-    for row in rows:
-        table.add_row(*(_cell(row[name]) for name in columns))
-    _console().print(table)

@@ -16,7 +16,7 @@ from benchmark.engine.plan import Request, Trial, data_fingerprint, make_plan
 from benchmark.engine.trial import run_trial
 from benchmark.records.protocol import FileFolds, HeldOutCohort
 from benchmark.records.schema import ScoreRecord, TaskRecord, TrialRecord
-from benchmark.records.store import Store
+from benchmark.records.store import Store, existing_store
 from methods.base import Budget
 from methods.registry import all_methods, select_methods
 from tasks.cache_dir import cache_dir
@@ -79,7 +79,7 @@ def rerun(trial: str, results: Path, data: Path | None, split: str | None, conso
         InputError: The records do not name one such trial, or what it was computed from is not
             there: its method, cohort, data or split.
     """
-    recorded = find_trial(Store(results), trial)
+    recorded = find_trial(existing_store(results), trial)
     line = recorded.line
     again = _planned(recorded, _loaded(line, data), split)
     console.print(

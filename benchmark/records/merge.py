@@ -23,6 +23,7 @@ from benchmark.records.segments import (
     read_records,
     write_segment,
 )
+from benchmark.records.store import existing_store
 from tasks.atomic import sync_folder
 from tasks.base import Status
 from tasks.errors import InputError
@@ -105,8 +106,7 @@ def merge(folders: Sequence[Path], output: Path, console: Console) -> int:
         InputError: A folder has no records, or the output has or cannot be written.
     """
     for folder in folders:
-        if not (folder / "records").is_dir():
-            raise InputError(f"{folder}: expected a results folder with records/, found none")
+        existing_store(folder)
     if len({folder.resolve() for folder in folders}) < len(folders):
         raise InputError("expected each results folder once")
     if any(path.is_file() for name in FOLDERS for path in (output / name).rglob("*")):

@@ -145,3 +145,14 @@ class Store:
     def writer(self) -> Writer:
         """A writer with segments of its own."""
         return Writer(self.folder, f"{uuid.uuid4().hex[:12]}.jsonl")
+
+
+def existing_store(results: Path) -> Store:
+    """The store of a results folder that has to be there.
+
+    Raises:
+        InputError: It is not.
+    """
+    if not (results / "records").is_dir():
+        raise InputError(f"{results}: expected a results folder with records/, found none")
+    return Store(results)

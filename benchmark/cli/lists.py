@@ -1,0 +1,45 @@
+"""`mirror-bench list`."""
+
+from typing import Annotated
+
+import typer
+
+from benchmark.cli.console import print_rows
+from benchmark.cli.options import DataOption, JsonOption
+
+list_app = typer.Typer(help="What there is: methods, tasks, cohorts.", no_args_is_help=True)
+
+
+@list_app.command("methods")
+def list_methods(
+    as_json: JsonOption = False,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="A card a method, as docs/methods.md has them.")
+    ] = False,
+) -> None:
+    """The registered methods."""
+    from benchmark.cli import listing
+
+    if markdown:
+        from benchmark.show.method_cards import page
+        from methods.registry import registry
+
+        typer.echo(page(registry().methods.values()), nl=False)
+        return
+    print_rows(listing.methods(), as_json, listing.METHOD_COLUMNS)
+
+
+@list_app.command("tasks")
+def list_tasks(data: DataOption = None, as_json: JsonOption = False) -> None:
+    """The task instances of the cohorts."""
+    from benchmark.cli import listing
+
+    print_rows(listing.tasks(data), as_json, listing.TASK_COLUMNS)
+
+
+@list_app.command("cohorts")
+def list_cohorts(data: DataOption = None, as_json: JsonOption = False) -> None:
+    """The cohorts, their sizes and what they came with."""
+    from benchmark.cli import listing
+
+    print_rows(listing.cohorts(data), as_json)
