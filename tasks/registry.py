@@ -1,8 +1,8 @@
 """The kinds of task there are, and which instances a command line means."""
 
+import fnmatch
 from collections.abc import Iterable
 from difflib import get_close_matches
-from fnmatch import fnmatchcase
 
 from tasks.base import Protocol, Task
 from tasks.data.cohort import Cohort
@@ -63,6 +63,7 @@ def select_tasks(patterns: str, cohorts: Iterable[Cohort]) -> tuple[Task, ...]:
     Raises:
         InputError: A pattern matches nothing; the message has near matches.
     """
+    check_kinds(patterns)
     listed = tuple(cohorts)
     available = all_tasks(listed)
     chosen: set[str] = set()
@@ -72,6 +73,22 @@ def select_tasks(patterns: str, cohorts: Iterable[Cohort]) -> tuple[Task, ...]:
             raise InputError(_no_match(pattern, available, listed))
         chosen.update(names)
     return tuple(task for task in available if task.name in chosen)
+
+
+def check_kinds(patterns: str) -> None:
+    """Refuse what names no kind of task, which no cohort need be read for.
+
+    Raises:
+        InputError: A pattern begins with no kind; the message has near ones.
+    """
+    known = ["all", TRANSFER, *(kind.kind for kind in KINDS)]
+    for pattern in (part.strip() for part in patterns.split(",")):
+        kind, _, instance = pattern.partition("/")
+        if not fnmatch.filter(known, kind):
+            close = get_close_matches(kind, known) or known
+            near = ", ".join(f"{name}/{instance}" if instance else name for name in close)
+            asked = "did you mean" if close is not known else "expected one of"
+            raise InputError(f"--tasks: no task matches {pattern!r}: {asked} {near}")
 
 
 def under(protocol: Protocol, tasks: Iterable[Task]) -> tuple[Task, ...]:
@@ -99,17 +116,17 @@ def _matches(pattern: str, task: Task) -> bool:
             return False
         pattern = f"*/{instance}" if instance else "all"
     if "/" in pattern:
-        return fnmatchcase(task.name, pattern)
+        return fnmatch.fnmatchcase(task.name, pattern)
     if pattern == "all":
         return task.default or task.whole
-    return task.default and fnmatchcase(task.kind, pattern)
+    return task.default and fnmatch.fnmatchcase(task.kind, pattern)
 
 
 def _no_match(pattern: str, available: tuple[Task, ...], cohorts: tuple[Cohort, ...]) -> str:
     """The message for a pattern that matches nothing."""
     kinds = [kind.kind for kind in KINDS]
     names = [task.name for task in available]
-    near = get_close_matches(pattern, names if "/" in pattern else ["all", *kinds])
+    near = get_close_matches(pattern, names)
     if reason := _makes_no_task(pattern, cohorts):
         expected = reason
     elif pattern in kinds:
@@ -117,7 +134,7 @@ def _no_match(pattern: str, available: tuple[Task, ...], cohorts: tuple[Cohort, 
     elif near:
         expected = f"did you mean {', '.join(near)}?"
     else:
-        expected = f"expected all, {', '.join(kinds)} or one of {', '.join(names) or 'no instance'}"
+        expected = f"expected one of {', '.join(names) or 'no instance'}"
     return f"--tasks: no task matches {pattern!r}: {expected}"
 
 

@@ -1,16 +1,26 @@
 """Where commands print to, and how rows are printed."""
 
 import json
+import os
 from collections.abc import Sequence
+from enum import Enum, auto
 
 from rich.console import Console
 from rich.table import Table
 
 
+class Voice(Enum):
+    """How much a command says of what it does."""
+
+    QUIET = auto()
+    NORMAL = auto()
+    VERBOSE = auto()
+
+
 def open_console() -> Console:
-    """The terminal; 100 columns where the output is a file or a pipe."""
+    """The terminal; 100 columns, or as many as COLUMNS says, where the output is a file."""
     console = Console()
-    return console if console.is_terminal else Console(width=100)
+    return console if console.is_terminal or "COLUMNS" in os.environ else Console(width=100)
 
 
 def _cell(value: object) -> str:
@@ -18,6 +28,8 @@ def _cell(value: object) -> str:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
@@ -32,7 +44,7 @@ def print_rows(
         columns: The keys that the table has; all without it.
     """
     if as_json:
-        print(json.dumps(rows, indent=2))
+        print(json.dumps(rows, indent=2, sort_keys=True))
         return
     table = Table(box=None, header_style="bold", pad_edge=False)
     columns = columns or tuple(rows[0] if rows else ())

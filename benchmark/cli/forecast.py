@@ -5,19 +5,22 @@ from datetime import timedelta
 from rich.console import Console
 from rich.table import Table
 
+from benchmark.cli.console import Voice
 from benchmark.cli.run import on_console
+from benchmark.cli.sweep_file import as_toml
 from benchmark.engine.machine import usable_cpus
 from benchmark.engine.plan import make_plan
 from benchmark.engine.runner import RunOptions, resolve
 from benchmark.records.store import Store
 
 
-def forecast(options: RunOptions, console: Console) -> int:
+def forecast(options: RunOptions, console: Console, voice: Voice = Voice.NORMAL) -> int:
     """Show what the run would do; nothing is computed, and nothing written.
 
     Args:
         options: Those of the run.
         console: Where to show it.
+        voice: How much is said beside the table.
 
     Returns:
         The exit code, 0.
@@ -25,7 +28,7 @@ def forecast(options: RunOptions, console: Console) -> int:
     Raises:
         InputError: As the run would.
     """
-    with on_console(console) as listener:
+    with on_console(console, voice) as listener:
         request = resolve(options, listener)
     history = Store(options.results.resolve()).history()
     plan = make_plan(
@@ -56,6 +59,9 @@ def forecast(options: RunOptions, console: Console) -> int:
             f"{workers} workers; heads come on top.",
             highlight=False,
         )
+    if voice is not Voice.QUIET:
+        console.print("This sweep as a file, for --config:\n", highlight=False)
+        console.print(as_toml(options), markup=False, highlight=False, soft_wrap=True, end="")
     return 0
 
 

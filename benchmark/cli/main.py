@@ -17,38 +17,24 @@ from benchmark.cli.console import open_console
 from benchmark.cli.data import data_app
 from benchmark.cli.lists import list_app
 from benchmark.cli.options import (
-    AddressOption,
     BudgetOption,
-    CohortsOption,
     DataOption,
     DeviceOption,
-    FoldsOption,
     FormatOption,
     JsonOption,
     MethodsOption,
-    OverwriteOption,
-    RepeatsOption,
     ResultsOption,
-    RetryOption,
-    SeedsOption,
     SetOption,
-    SplitOption,
+    Sweep,
     TasksOption,
-    TrackingOption,
-    WorkersOption,
     check_format,
     names_in,
-    readout_of,
-    seeds_of,
-    tuning_of,
+    with_sweep,
 )
 from benchmark.cli.regenerate import leaderboard
 from benchmark.cli.results import results_app
 from benchmark.engine.interrupt import Interrupted
-from benchmark.records.protocol import Control, Pruner
 from methods.base import Budget
-from tasks.base import Protocol
-from tasks.data.splits import Dealing
 from tasks.errors import InputError, MachineError
 
 app = typer.Typer(
@@ -78,98 +64,22 @@ def everywhere(
 
 
 @app.command()
-def run(
-    methods: MethodsOption,
-    tasks: TasksOption,
-    cohorts: CohortsOption = None,
-    data: DataOption = None,
-    folds: FoldsOption = 5,
-    repeats: RepeatsOption = None,
-    split: SplitOption = None,
-    test_cohort: Annotated[
-        str | None,
-        typer.Option(help="Fit and probe on each other cohort, and test on this one, once."),
-    ] = None,
-    pretrain_on: Annotated[
-        str | None,
-        typer.Option(
-            help="all, or cohorts between commas: fit on the training patients of all of them "
-            "together, then probe each by itself."
-        ),
-    ] = None,
-    seeds: SeedsOption = "0",
-    budget: BudgetOption = Budget.DEFAULT,
-    settings: SetOption = None,
-    control: Annotated[
-        Control | None, typer.Option(help="Break the outcomes on purpose; nothing must be found.")
-    ] = None,
-    protocol: Annotated[
-        Protocol,
-        typer.Option(help="strict, or the published evaluation re-enacted, leaks included."),
-    ] = Protocol.STRICT,
-    tune: Annotated[
-        int,
-        typer.Option(
-            min=0,
-            help="Configurations to judge inside the training patients before each fit.",
-        ),
-    ] = 0,
-    pruner: Annotated[
-        Pruner | None, typer.Option(help="Of --tune: end hopeless configurations early.")
-    ] = None,
-    readout: Annotated[
-        str | None,
-        typer.Option(
-            help="Judge another part of what methods give: head, mean, wsi, rna, or what they "
-            "give untrained; with -64 behind, or own-64, that many principal components of it.",
-        ),
-    ] = None,
-    workers: WorkersOption = None,
-    address: AddressOption = None,
-    results: ResultsOption = Path("results"),
-    tracking_uri: TrackingOption = None,
-    overwrite: OverwriteOption = False,
-    retry_failed: RetryOption = False,
-    device: DeviceOption = "cpu",
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Compute nothing; show what would run, and how long.")
-    ] = False,
-) -> None:
+@with_sweep
+def run(methods: MethodsOption, tasks: TasksOption, sweep: Sweep) -> None:
     """Run what is missing of methods x tasks, record it, and show the leaderboard."""
     from benchmark.cli.forecast import forecast
     from benchmark.cli.run import run as run_benchmark
-    from benchmark.engine.runner import RunOptions
 
-    options = RunOptions(
-        methods=methods,
-        settings=tuple(settings or ()),
-        tasks=tasks,
-        cohorts=cohorts,
-        data=data,
-        folds=folds,
-        split=split,
-        test_cohort=test_cohort,
-        pretrain_on=pretrain_on,
-        seeds=seeds_of(seeds),
-        budget=budget,
-        control=control,
-        tuning=tuning_of(tune, pruner),
-        readout=readout_of(readout),
-        repeats=repeats,
-        protocol=protocol,
-        workers=workers,
-        address=address,
-        results=results,
-        tracking_uri=tracking_uri,
-        overwrite=overwrite,
-        retry_failed=retry_failed,
-        device=device,
-    )
-    raise typer.Exit((forecast if dry_run else run_benchmark)(options, open_console()))
+    options, voice = sweep.options(methods, tasks), sweep.voice
+    if sweep.dry_run:
+        raise typer.Exit(forecast(options, open_console(), voice))
+    raise typer.Exit(run_benchmark(options, open_console(), voice))
 
 
 @app.command()
+@with_sweep
 def ablate(
+    sweep: Sweep,
     method: Annotated[
         str, typer.Argument(help="The method whose parts are taken away.")
     ] = "mirror",
@@ -177,35 +87,17 @@ def ablate(
     metrics: Annotated[
         str, typer.Option(help="Metrics to compare beside the primary ones, between commas.")
     ] = "",
-    cohorts: CohortsOption = None,
-    data: DataOption = None,
-    folds: FoldsOption = 5,
-    repeats: RepeatsOption = None,
-    seeds: SeedsOption = "0",
-    budget: BudgetOption = Budget.DEFAULT,
-    workers: WorkersOption = None,
-    results: ResultsOption = Path("results"),
-    device: DeviceOption = "cpu",
 ) -> None:
     """Run a method and its ablations; the differences, their intervals and a figure."""
     from benchmark.cli.ablate import ablate as run_ablations
-    from benchmark.engine.runner import RunOptions
+    from benchmark.cli.forecast import forecast
+    from methods.registry import variants
 
-    options = RunOptions(
-        methods=method,
-        tasks=tasks,
-        cohorts=cohorts,
-        data=data,
-        folds=folds,
-        repeats=repeats,
-        split=Dealing.PATIENT,
-        seeds=seeds_of(seeds),
-        budget=budget,
-        workers=workers,
-        results=results,
-        device=device,
-    )
-    raise typer.Exit(run_ablations(method, names_in(metrics), options, open_console()))
+    methods = ",".join(spec.name for spec in variants(method))
+    options, voice = sweep.options(methods, tasks), sweep.voice
+    if sweep.dry_run:
+        raise typer.Exit(forecast(options, open_console(), voice))
+    raise typer.Exit(run_ablations(method, names_in(metrics), options, open_console(), voice))
 
 
 @app.command()

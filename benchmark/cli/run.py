@@ -1,8 +1,9 @@
 """`mirror-bench run`: the words of a run; `benchmark.engine.runner` does it."""
 
 import signal
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from rich.progress import (
 from benchmark.analysis.board import Board
 from benchmark.analysis.tuning import searched
 from benchmark.analysis.variants import gains
+from benchmark.cli.console import Voice
+from benchmark.cli.sweep_file import write_sweep
 from benchmark.engine import runner
 from benchmark.engine.interrupt import Interrupted, first_interrupt_only
 from benchmark.engine.plan import Plan, Request
@@ -27,18 +30,23 @@ from benchmark.engine.runner import Listener, Ran, RunOptions, rows_of
 from benchmark.records.schema import TrialRecord
 from benchmark.show.sentences import gain_sentence, search_sentences
 from benchmark.show.terminal import show
-from methods.base import MethodSpec
-from tasks.base import Protocol
+from tasks.base import Protocol, Status
 from tasks.data.cohort import Cohort
 
 
-def run(options: RunOptions, console: Console, methods: Sequence[MethodSpec] | None = None) -> int:
+def run(
+    options: RunOptions,
+    console: Console,
+    voice: Voice = Voice.NORMAL,
+    then: Callable[[Ran], None] = lambda _: None,
+) -> int:
     """Run what is missing, record it, and show the table.
 
     Args:
         options: What to run.
         console: Where to show it.
-        methods: Instead of those that `options.methods` names.
+        voice: How much is said of how it goes on.
+        then: What is shown after the table, where the run was not interrupted.
 
     Returns:
         The exit code: 0, 1 if a trial failed, 128 and the signal's number after Ctrl-C, SIGTERM
@@ -51,8 +59,8 @@ def run(options: RunOptions, console: Console, methods: Sequence[MethodSpec] | N
     """
     with first_interrupt_only():
         try:
-            with on_console(console) as listener:
-                ran = runner.run(options, listener, methods)
+            with on_console(console, voice) as listener:
+                ran = runner.run(options, listener)
             if ran.interrupted is not None and ran.interrupted.signal != signal.SIGINT:
                 raise ran.interrupted  # what ends a job waits for no table
             code = _account(ran, console)
@@ -64,19 +72,26 @@ def run(options: RunOptions, console: Console, methods: Sequence[MethodSpec] | N
             return stop.code
     if ran.error is not None:
         raise ran.error
+    then(ran)
+    sweep = write_sweep(options)
+    if voice is not Voice.QUIET:
+        console.print(f"This sweep as a file, for --config: {sweep}", highlight=False)
     return code
 
 
-def on_console(console: Console) -> AbstractContextManager[Listener]:
+def on_console(console: Console, voice: Voice = Voice.NORMAL) -> AbstractContextManager[Listener]:
     """Shows on a console how a run goes on, until the block is left."""
-    return _OnConsole(console)
+    if voice is Voice.QUIET:
+        return nullcontext(Listener())
+    return _OnConsole(console, verbose=voice is Voice.VERBOSE)
 
 
 class _OnConsole(Listener):
     """Shows on a console how a run goes on; leaving it ends what moves there."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, *, verbose: bool = False) -> None:
         self._console = console
+        self._verbose = verbose
         self._moving = ExitStack()
         self._bar: Progress | None = None
 
@@ -138,6 +153,17 @@ class _OnConsole(Listener):
         if self._bar is not None:
             (bar,) = self._bar.task_ids
             self._bar.update(bar, advance=1, description=f"{record.method} {record.cohort}")
+        if self._verbose:
+            counts = Counter(task.status for task in record.tasks)
+            ends = ", ".join(f"{counts[status]} {status}" for status in Status if counts[status])
+            spent = (record.fit_seconds or 0.0) + (record.embed_seconds or 0.0)
+            self._notes(
+                [
+                    f"{record.method} on {record.cohort}, fold {record.fold}, seed {record.seed}: "
+                    f"{ends}; fit and embeddings {spent:.1f} s",
+                    *(f"  {t.task}: {t.reason}" for t in record.tasks if t.status is not Status.OK),
+                ]
+            )
 
     def _notes(self, notes: Sequence[str]) -> None:
         for note in notes:

@@ -7,6 +7,7 @@ from pathlib import Path
 from benchmark.engine.folds import Folds
 from benchmark.engine.plan import Pretraining
 from tasks.data.cohort import Cohort
+from tasks.data.formats.cells import near
 from tasks.data.sources import Pool, Source, Transfer, pooled, transferred
 from tasks.data.splits import Split
 from tasks.errors import InputError
@@ -38,6 +39,14 @@ def needed(
         wanted |= _named("--pretrain-on", None if pretrain_on == "all" else pretrain_on, known)
     for _, second in _transfers_in(tasks):
         wanted |= {name for name in known if fnmatchcase(name, second)}
+    for pattern in (part.strip() for part in tasks.split(",")):
+        parts = pattern.split("/")
+        for name in (transfer_parts(parts[1]) or parts[1:2]) if len(parts) == 3 else ():
+            if not any(fnmatchcase(one, name) for one in known):
+                raise InputError(
+                    f"--tasks: unknown cohort {name!r} in {pattern!r}; found: "
+                    f"{', '.join(sorted(known))}{near(name, known)}"
+                )
     return wanted
 
 
@@ -53,6 +62,7 @@ def _named(option: str, names: str | None, known: set[str]) -> set[str]:
     if unknown := sorted(wanted - known):
         raise InputError(
             f"{option}: unknown cohort {unknown[0]!r}; found: {', '.join(sorted(known))}"
+            f"{near(unknown[0], known)}"
         )
     return wanted
 

@@ -9,6 +9,7 @@ from types import NoneType
 from typing import Any, get_args, get_type_hints
 
 from methods.base import Config, MethodSpec
+from tasks.data.formats.cells import near
 from tasks.errors import InputError
 
 
@@ -32,14 +33,14 @@ def configured(methods: Iterable[MethodSpec], settings: Sequence[str]) -> tuple[
         if name not in chosen:
             raise InputError(
                 f"--set {setting}: expected one of the methods that are run, "
-                f"{', '.join(sorted(chosen))}, found {name!r}"
+                f"{', '.join(sorted(chosen))}, found {name!r}{near(name, chosen)}"
             )
         spec = chosen[name]
         types = get_type_hints(type(spec.config))
         if field not in types:
             raise InputError(
                 f"--set {setting}: expected one of {name}'s fields, "
-                f"{', '.join(sorted(types))}, found {field!r}"
+                f"{', '.join(sorted(types))}, found {field!r}{near(field, types)}"
             )
         value = _parsed(setting, types[field], text)
         chosen[name] = replace(spec, delta={**spec.delta, field: value})

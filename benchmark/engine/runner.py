@@ -39,7 +39,7 @@ from tasks.data.synthetic import embedded_cohorts
 from tasks.errors import InputError, MachineError
 from tasks.names import transfer_parts
 from tasks.readouts import Part, Readout
-from tasks.registry import PUBLISHED, select_tasks, under
+from tasks.registry import PUBLISHED, check_kinds, select_tasks, under
 
 SLOW_BFLOAT16 = 2.0
 """Times what float32 takes, from which on it is worth a word."""
@@ -185,11 +185,7 @@ def rows_of(request: Request, records: pd.DataFrame) -> pd.DataFrame:
     ]
 
 
-def run(
-    options: RunOptions,
-    listener: Listener | None = None,
-    methods: Sequence[MethodSpec] | None = None,
-) -> Ran:
+def run(options: RunOptions, listener: Listener | None = None) -> Ran:
     """Run what is missing and record it.
 
     An interrupt (`benchmark.engine.interrupt`) or a machine that fails ends the trials; what is
@@ -198,13 +194,12 @@ def run(
     Args:
         options: What to run.
         listener: Told how it goes on.
-        methods: Instead of those that `options.methods` names.
 
     Raises:
         InputError: If the user's input is wrong; nothing has been computed then.
     """
     listener = listener or Listener()
-    request = resolve(options, listener, methods)
+    request = resolve(options, listener)
     store = Store(options.results.resolve())
     with store.locked(listener.waiting):
         history = store.history()
@@ -221,13 +216,10 @@ def run(
         return _sweep(options, request, plan, trials, store, history, listener)
 
 
-def resolve(
-    options: RunOptions, listener: Listener, methods: Sequence[MethodSpec] | None = None
-) -> Request:
+def resolve(options: RunOptions, listener: Listener) -> Request:
     """Methods, cohorts, tasks and folds of a run; arguments and errors as of `run`."""
-    if methods is None:
-        methods = select_methods(options.methods)
-    methods = configured(methods, options.settings)
+    methods = configured(select_methods(options.methods), options.settings)
+    check_kinds(options.tasks)
     _check_together(options)
     if options.methods == "all" and registry().unavailable:
         listener.methods_unavailable(registry().unavailable)
@@ -354,13 +346,13 @@ def _load(options: RunOptions, listener: Listener) -> list[tuple[Path, Cohort]]:
         raise InputError(
             f"{options.data}: expected cohorts of different names, found {name!r} in {places}"
         )
-    wanted = needed(
-        options.cohorts,
-        options.test_cohort,
-        options.pretrain_on,
-        options.tasks,
-        {name for name, _ in named},
-    )
+    asked_for = (options.cohorts, options.test_cohort, options.pretrain_on, options.tasks)
+    try:
+        wanted = needed(*asked_for, {name for name, _ in named})
+    except InputError as error:
+        if options.data is not None:
+            raise
+        raise InputError(f"{error}; --data DIR says where other cohorts are") from error
     loaded = []
     for name, folder in named:
         if name in wanted:
