@@ -60,7 +60,7 @@ def read_sweep(context: typer.Context, path: Path | None) -> Path | None:
         try:
             param.process_value(context, given[param.name])
         except typer.TyperException as error:
-            raise InputError(f"{path}: {key}: {error.message}") from error
+            raise InputError(f"{path}: {key}: {error.message}, found {shown(value)}") from error
     context.default_map = given
     return path
 

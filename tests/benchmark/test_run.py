@@ -98,6 +98,15 @@ def test_the_tables_have_their_columns_and_every_trial(reference: Path) -> None:
     assert predictions.startswith(f"{of_all}risk,expected,time_months")
 
 
+def test_a_run_leaves_its_sweep_as_a_file(reference: Path) -> None:
+    (path,) = (reference / "sweeps").iterdir()
+    done = inside("run", "--config", path, "--quiet")
+    assert done.returncode == 0, done.stderr
+    assert "trials to run" not in done.stdout
+    assert "toy-method" in done.stdout
+    assert [path] == list((reference / "sweeps").iterdir())
+
+
 def test_harrells_c_is_what_the_predictions_give(reference: Path) -> None:
     records, predictions = (pd.read_csv(io.StringIO(text)) for text in tables(reference))
     cell = ["task", "method", "fold", "seed"]

@@ -23,6 +23,13 @@ from tests.helpers.sweeps import command, inside
         (["--seeds", "0,x"], "--seeds"),
         (["--cohorts", "NOBODY"], "NOBODY"),
         (["--readout", "untrained", "--tune", "2"], "--readout untrained"),
+        (["--set", "pcaa.components=3"], "(did you mean pca"),
+        (["--set", "pca.component=3"], "(did you mean components"),
+        (["--tasks", "survivl", "--data", "/nonexistent"], "did you mean survival"),
+        (["--tasks", "survivl/PLANTED-VECTORS/os"], "did you mean survival/PLANTED-VECTORS/os"),
+        (["--tasks", "survival/PLANTED-VECTOR/os"], "(did you mean PLANTED-VECTORS"),
+        (["--cohorts", "PLANTED-VECTOR"], "(did you mean PLANTED-VECTORS"),
+        (["--config", "nowhere.toml"], "nowhere.toml: expected a file"),
     ],
 )
 def test_bad_words_are_one_clear_line_and_exit_2(
@@ -34,6 +41,15 @@ def test_bad_words_are_one_clear_line_and_exit_2(
     assert line.startswith("error: ")
     assert found in line
     assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize("tasks", ["survival/TCGA-LUAD/os", "survival/TCGA-LUAD->PLANTED-BAGS/os"])
+def test_the_task_of_another_cohort_asks_for_data(tmp_path: Path, tasks: str) -> None:
+    words = ("--methods", "pca", "--tasks", tasks, "--results", tmp_path / "results")
+    done = inside("run", *words)
+    assert done.returncode == 2
+    assert "unknown cohort 'TCGA-LUAD'" in done.stderr
+    assert "--data DIR says where other cohorts are" in done.stderr
 
 
 @pytest.mark.parametrize(
