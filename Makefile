@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 # One thread a process: trials and tests run side by side, and sums keep their order.
 export OMP_NUM_THREADS := 1
 
-.PHONY: demo test check lint types board
+.PHONY: demo test check lint types board docs
 
 # Every method on the embedded cohorts, and the leaderboard on the screen.
 demo: $(INSTALLED)
@@ -19,7 +19,7 @@ test: check
 
 # Two at a time: types and the leaderboard take a minute each.
 check: $(INSTALLED)
-	$(MAKE) --jobs 2 --output-sync types board lint
+	$(MAKE) --jobs 2 --output-sync types board docs lint
 
 lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
@@ -30,6 +30,10 @@ types: $(INSTALLED)
 
 board: $(INSTALLED)
 	$(BIN)/mirror-bench leaderboard --check
+
+# The documentation as a site: open site/index.html; search wants a server (`mkdocs serve`).
+docs: $(INSTALLED)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 # Not compiled: most of what is installed is never imported.
 $(INSTALLED): pyproject.toml constraints.txt
