@@ -18,11 +18,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
     from tasks.data.cohort import Cohort
 
 __all__ = [
     "cohorts",
+    "figures",
     "leaderboard",
     "load_cohort",
     "load_results",
@@ -211,7 +213,9 @@ def run(
         retry_failed=retry_failed,
         device=device,
     )
-    with on_console(Console(stderr=True, quiet=not progress)) as listener:
+    # Told nothing, rich takes a quiet console in a notebook for one that may draw.
+    console = Console(stderr=True, quiet=not progress, force_jupyter=None if progress else False)
+    with on_console(console) as listener:
         ran = runner.run(options, listener)
     if ran.tracking_lost is not None:
         warnings.warn(f"MLflow lost part of this run: {ran.tracking_lost}", stacklevel=2)
@@ -264,6 +268,41 @@ def leaderboard(
         None if methods is None else _listed(methods),
         protocol,
     ).frame()
+
+
+def figures(
+    task: str,
+    results: str | Path = "results",
+    *,
+    methods: str | Iterable[str] = (),
+    protocol: str | None = None,
+) -> "dict[str, Figure]":
+    """What `report` draws of a task: the forest of all methods, and of survival more.
+
+    Args:
+        task: KIND/COHORT/LABEL.
+        results: The results folder.
+        methods: Whose Kaplan-Meier curves to draw, names.
+        protocol: One protocol, where there are several.
+
+    Returns:
+        By name: `forest`; `calibration` and `kaplan-meier-METHOD` where risks were predicted.
+
+    Raises:
+        InputError: There are no records of it, or they make several tables.
+    """
+    from benchmark.analysis.board import Board
+    from benchmark.show.figures import forest, survival_figures, survival_predictions
+    from tasks.errors import InputError
+
+    board = Board.from_folder(Path(results)).chosen(task, None, protocol)
+    if len(board.standings) != 1:
+        found = "; ".join(f"{one.task}, {one.protocol}, {one.budget}" for one in board.standings)
+        raise InputError(f"figures: expected one task, protocol and budget, found {found}")
+    (table,) = board.standings
+    predicted = survival_predictions(board.predictions)
+    names = _listed(methods).split(",")
+    return {"forest": forest(table), **dict(survival_figures(table, predicted, names))}
 
 
 def _path(path: str | Path | None) -> Path | None:

@@ -75,6 +75,13 @@ def test_a_second_run_takes_what_is_there(ran: tuple[Path, str], tmp_path: Path)
     pd.testing.assert_frame_equal(again, expected)
 
 
+def test_figures_are_those_of_one_task(ran: tuple[Path, str]) -> None:
+    task, results = "survival/PLANTED-BAGS/os", ran[0] / "results"
+    assert {"forest", "kaplan-meier-pca"} <= mb.figures(task, results, methods="pca").keys()
+    with pytest.raises(InputError, match="expected one task, protocol and budget, found survival/"):
+        mb.figures("survival", results)
+
+
 def test_a_leaderboard_is_a_data_frame(ran: tuple[Path, str]) -> None:
     board = mb.leaderboard(ran[0] / "results")
     assert set(board["method"]) == {"pca", "mean-concat"}
