@@ -246,6 +246,7 @@ def leaderboard(
     tasks: str | Iterable[str] | None = None,
     methods: str | Iterable[str] | None = None,
     protocol: str | None = None,
+    baseline: str | None = None,
 ) -> "pd.DataFrame":
     """A row per task and method of a results folder: score, intervals, rank, who is tied.
 
@@ -256,13 +257,14 @@ def leaderboard(
         tasks: Kinds, or globs of KIND/COHORT/LABEL; None for all.
         methods: Names and globs; None for all.
         protocol: One protocol; None for all.
+        baseline: The method that others are compared with; None for `mirror`.
 
     Raises:
         InputError: There are no records, or a filter leaves none.
     """
     from benchmark.analysis.board import Board
 
-    board = Board.from_folder(Path(results), over_patients=False)
+    board = Board.from_folder(Path(results), over_patients=False).against(baseline)
     return board.chosen(
         None if tasks is None else _listed(tasks),
         None if methods is None else _listed(methods),

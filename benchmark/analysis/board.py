@@ -1,7 +1,7 @@
 """What a results folder says, computed once: terminal, tables, files, page and figures draw it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
@@ -15,11 +15,12 @@ from benchmark.analysis.intervals import Intervals, patient_intervals
 from benchmark.analysis.missing import Missing, missing_scores, of_comparisons
 from benchmark.analysis.optimism import Optimism, optimism
 from benchmark.analysis.over_cohorts import Comparison, KindComparison, comparisons
-from benchmark.analysis.standings import REFERENCE, Row, Standing, standings
+from benchmark.analysis.standings import Row, Standing, standings
 from benchmark.analysis.training import Unsettled, unsettled
 from benchmark.analysis.variants import Gain, gains
 from benchmark.records.protocol import TrialProtocol
 from benchmark.records.store import Store, existing_store
+from tasks.data.formats.cells import near
 from tasks.errors import InputError
 
 
@@ -31,10 +32,12 @@ class Board:
         records: A row per (trial, task, metric), in any order.
         read_predictions: Gives a row per (trial, task, patient), for the intervals over patients;
             None to do without them.
+        baseline: The method that the others are compared with, if one was asked for.
     """
 
     records: pd.DataFrame
     read_predictions: Callable[[], pd.DataFrame] | None = None
+    baseline: str | None = None
 
     @classmethod
     def of(cls, store: Store, *, over_patients: bool = True) -> "Board":
@@ -74,7 +77,9 @@ class Board:
     @cached_property
     def standings(self) -> tuple[Standing, ...]:
         """A table per task, protocol, budget and number of folds."""
-        return standings(self.scores, self.intervals) if len(self.scores) else ()
+        if not len(self.scores):
+            return ()
+        return standings(self.scores, self.intervals, self.baseline)
 
     @cached_property
     def comparisons(self) -> tuple[Comparison, ...]:
@@ -150,7 +155,21 @@ class Board:
                 option = "--protocol" if column == "protocol" else f"--{column}s"
                 kept = _matching(option, records[column].unique().tolist(), patterns)
                 records = records[records[column].isin(kept)]
-        return Board(records, self.read_predictions)
+        return replace(self, records=records)
+
+    def against(self, baseline: str | None) -> "Board":
+        """The same, every method compared with one; None for the usual one.
+
+        Raises:
+            InputError: Nothing of it is recorded.
+        """
+        known = self.records["method"].unique().tolist()
+        if baseline is not None and baseline not in known:
+            raise InputError(
+                f"--baseline: expected a recorded method, {', '.join(sorted(known))}, found "
+                f"{baseline!r}{near(baseline, known)}"
+            )
+        return replace(self, baseline=baseline)
 
     def frame(self) -> pd.DataFrame:
         """A row per task and method, unrounded numbers."""
@@ -201,7 +220,7 @@ def line(table: Standing, row: Row) -> dict[str, object]:
         "high": row.score.high,
         "patients_low": row.patients[0],
         "patients_high": row.patients[1],
-        "reference": REFERENCE if table.reference else None,
+        "reference": table.compared_with if table.reference else None,
         "difference": row.difference.mean,
         "difference_low": row.difference.low,
         "difference_high": row.difference.high,

@@ -143,7 +143,9 @@ class Findings:
 
 
 def reference_of(of: KindComparison) -> str:
-    """What methods are held against: the plain features, or the reference where they are not."""
+    """What methods are held against: what was asked for, the plain features, or the reference."""
+    if (asked := of.tables[0].baseline) is not None:
+        return asked
     return SIMPLE if any(entrant.method == SIMPLE for entrant in of.entrants) else REFERENCE
 
 

@@ -14,7 +14,7 @@ from benchmark.analysis.stats.resampled import has_spread
 from benchmark.records.protocol import TrialProtocol
 
 REFERENCE = "mirror"
-"""The method that the others are compared with."""
+"""The method that the others are compared with, where nobody asks for another one."""
 
 SIMPLE = "mean-concat"
 """What needs no learning: the plain features of both sides, side by side."""
@@ -147,6 +147,7 @@ class Standing:
         primary: The metric that orders the rows.
         others: The other metrics as the task orders them, which is the order of `Row.others`.
         rows: A row per method.
+        baseline: The method that was asked for, to compare the others with; None for `REFERENCE`.
     """
 
     task: str
@@ -168,6 +169,12 @@ class Standing:
     primary: Measure
     others: tuple[Measure, ...]
     rows: tuple[Row, ...]
+    baseline: str | None = None
+
+    @property
+    def compared_with(self) -> str:
+        """The name of the method that the others are compared with."""
+        return self.baseline or REFERENCE
 
     @property
     def kind(self) -> str:
@@ -211,7 +218,7 @@ class Standing:
     @property
     def reference(self) -> Row | None:
         """The row of the reference method, if it is there."""
-        return next((row for row in self.rows if row.method == REFERENCE), None)
+        return next((row for row in self.rows if row.method == self.compared_with), None)
 
     @property
     def key(self) -> tuple[str, str, str, int]:
@@ -219,18 +226,21 @@ class Standing:
         return self.task, self.protocol, self.budget, self.n_folds
 
 
-def standings(records: pd.DataFrame, intervals: Intervals | None = None) -> tuple[Standing, ...]:
+def standings(
+    records: pd.DataFrame, intervals: Intervals | None = None, baseline: str | None = None
+) -> tuple[Standing, ...]:
     """Compare the methods of every (task, protocol, budget, number of folds) apart.
 
     Args:
         records: A row per (trial, task, metric), settled; any order.
         intervals: Of `METRIC` over patients, if its predictions are at hand.
+        baseline: The method that the others are compared with; None for `REFERENCE`.
 
     Returns:
         Ordered by source, task, protocol (strict first), budget and number of folds.
     """
     tables = records.groupby(TABLE, sort=True, observed=True)
-    found = [_standing(table, intervals or {}) for _, table in tables]
+    found = [_standing(table, intervals or {}, baseline) for _, table in tables]
     return tuple(sorted(found, key=_place))
 
 
@@ -238,7 +248,7 @@ def _place(table: Standing) -> tuple[str | bool, ...]:
     return (table.source, table.licence, table.task, not table.plain)
 
 
-def _standing(table: pd.DataFrame, intervals: Intervals) -> Standing:
+def _standing(table: pd.DataFrame, intervals: Intervals, baseline: str | None) -> Standing:
     first = table.iloc[0]
     metrics = table.drop_duplicates("metric").sort_values("position", kind="stable")
     measures = {str(row.metric): measure_of(row) for row in metrics.itertuples()}
@@ -273,7 +283,10 @@ def _standing(table: pd.DataFrame, intervals: Intervals) -> Standing:
         n_events=None if np.isnan(events).all() else int(np.nansum(_highest(events, axis=0))),
         primary=measures[primary],
         others=tuple(measures[name] for name in others),
-        rows=_rows(table, cells, measures[primary], n_folds, most, intervals),
+        rows=_rows(
+            table, cells, measures[primary], n_folds, most, intervals, baseline or REFERENCE
+        ),
+        baseline=baseline,
     )
 
 
@@ -351,6 +364,7 @@ def _rows(
     n_folds: int,
     n_patients: int,
     intervals: Intervals,
+    baseline: str,
 ) -> tuple[Row, ...]:
     methods = table.drop_duplicates("method").set_index("method")
     families, roles = methods["family"].to_dict(), methods["role"].to_dict()
@@ -385,7 +399,7 @@ def _rows(
     reference = {
         name: difference
         for family in (others, ablations)
-        for name, difference in _differences(scores, family, REFERENCE, n_folds, primary).items()
+        for name, difference in _differences(scores, family, baseline, n_folds, primary).items()
     }
     ranked = [name for name in others if roles[name] == RANKED]
     best = _differences(scores, ranked, ranked[0], n_folds, primary) if ranked else {}

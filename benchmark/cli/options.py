@@ -31,6 +31,13 @@ DeviceOption = Annotated[str, typer.Option(help="A torch device: cpu or cuda.")]
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", help="METHOD.FIELD=VALUE, over any budget; repeatable.")
 ]
+BaselineOption = Annotated[
+    str | None,
+    typer.Option(
+        help="The method that others are compared with; default mirror on each task, and plain "
+        "features over cohorts."
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Stable JSON instead of a table.")]
 FormatOption = Annotated[str, typer.Option("--format", help="csv.")]
 

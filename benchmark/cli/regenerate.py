@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from benchmark.cli.options import ResultsOption
+from benchmark.cli.options import BaselineOption, ResultsOption
 from tasks.errors import InputError
 
 
@@ -27,6 +27,7 @@ def leaderboard(
     tasks: Annotated[str | None, typer.Option(help="Kinds or globs of tasks; default all.")] = None,
     methods: Annotated[str | None, typer.Option(help="Names and globs; default all.")] = None,
     protocol: Annotated[str | None, typer.Option(help="Of one protocol; default all.")] = None,
+    baseline: BaselineOption = None,
     form: Annotated[Form, typer.Option("--format", help="csv and latex go to the screen.")] = (
         Form.MARKDOWN
     ),
@@ -43,8 +44,8 @@ def leaderboard(
     A selection, csv and LaTeX go to the screen.
     """
     selected = (tasks, methods, protocol) != (None, None, None)
-    whole = {"--check": check, "--figures": figures, "--excerpt": excerpt is not None}
-    asked = [option for option, given in whole.items() if given]
+    of_all = {"--check": check, "--figures": figures, "--excerpt": excerpt is not None}
+    asked = [option for option, given in of_all.items() if given]
     if asked and (selected or form is not Form.MARKDOWN):
         raise InputError(
             f"{asked[0]}: expected the whole board in markdown, found a selection of it"
@@ -55,7 +56,8 @@ def leaderboard(
     from benchmark.show.leaderboard import FIRST, render
 
     markdown = form is Form.MARKDOWN
-    board = Board.from_folder(results, over_patients=markdown).chosen(tasks, methods, protocol)
+    whole = Board.from_folder(results, over_patients=markdown).against(baseline)
+    board = whole.chosen(tasks, methods, protocol)
     if not markdown:
         typer.echo(latex(board) if form is Form.LATEX else sheet(board), nl=False)
         return

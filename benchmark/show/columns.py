@@ -196,15 +196,20 @@ _SCORE: tuple[Column[Entry], ...] = (
     span("95 % interval", lambda e: (e.row.score.low, e.row.score.high), _MAIN),
 )
 _PATIENTS: Column[Entry] = span("over patients", lambda e: e.row.patients, _EVERY | View.MARKDOWN)
-_DIFFERENCE: tuple[Column[Entry], ...] = (
-    numeric(f"Δ to {REFERENCE}", lambda e: e.row.difference.mean, signed, _COMPARED),
-    span("of Δ", lambda e: (e.row.difference.low, e.row.difference.high), _COMPARED, sign=True,
-         heard="95 % interval of Δ"),
-    measured(f"Δ to {REFERENCE} (95 %)", lambda e: with_interval(e.row.difference, sign=True),
-             lambda e: e.row.difference.mean, View.MARKDOWN),
-    numeric("p", lambda e: e.row.difference.p, p_value, _MAIN, heard="p of Δ"),
-    numeric("could show", lambda e: e.row.smallest, views=View.MARKDOWN),
-)  # fmt: skip
+
+
+def _difference(to: str) -> tuple[Column[Entry], ...]:
+    return (
+        numeric(f"Δ to {to}", lambda e: e.row.difference.mean, signed, _COMPARED),
+        span("of Δ", lambda e: (e.row.difference.low, e.row.difference.high), _COMPARED, sign=True,
+             heard="95 % interval of Δ"),
+        measured(f"Δ to {to} (95 %)", lambda e: with_interval(e.row.difference, sign=True),
+                 lambda e: e.row.difference.mean, View.MARKDOWN),
+        numeric("p", lambda e: e.row.difference.p, p_value, _MAIN, heard="p of Δ"),
+        numeric("could show", lambda e: e.row.smallest, views=View.MARKDOWN),
+    )  # fmt: skip
+
+
 _CELLS: Column[Entry] = measured(
     "folds x seeds", lambda e: f"{e.row.cells}/{e.table.cells}", lambda e: e.row.cells, _EVERY
 )
@@ -236,7 +241,7 @@ def scores(of: Standing, rows: Sequence[Row] | None = None, caption: str = "") -
         _primary(f"{directed(of.primary)} ± sd", descending=higher),
         *_SCORE,
         *((_PATIENTS,) if patients else ()),
-        *(_DIFFERENCE if of.reference else ()),
+        *(_difference(of.compared_with) if of.reference else ()),
         _CELLS,
         *_SORT,
         *(_other(i, measure) for i, measure in enumerate(of.others)),
@@ -254,7 +259,7 @@ def over_tasks(method: str, entries: Sequence[Entry]) -> Table[Entry]:
         _primary("score ± sd"),
         *_SCORE,
         _PATIENTS,
-        *_DIFFERENCE,
+        *_difference(entries[0].table.compared_with),
         _CELLS,
     )
     return table(f"Scores of {method} on every task", columns, entries, lambda e: e.style)
@@ -325,23 +330,25 @@ def asked(of: Standing) -> str:
     return f"{of.kind}: {directed(of.primary)}{chance}"
 
 
-_TASKS: tuple[Column[Standing], ...] = (
-    Column("task", lambda t: f"{t.task}{_circular(t)}", kind="name", views=BROWSER, link=page_of),
-    Column("task", lambda t: f"{t.task.partition('/')[2]}{_circular(t)}", kind="name",
-           views=View.MARKDOWN),
-    numeric("patients", lambda t: t.n_patients[1], whole),
-    numeric("events", lambda t: t.n_events, whole),
-    measured("folds x seeds", lambda t: f"{t.n_splits} x {len(t.seeds)}", lambda t: t.cells,
-             BROWSER),
-    choice("metric", lambda t: directed(t.primary), BROWSER),
-    numeric("chance", lambda t: t.primary.chance, lambda x: f"{x:g}", BROWSER),
-    Column("best (95 %)", _best, link=lambda t: method_page(t.best.method) if t.best else ""),
-    measured("tied on it", lambda t: f"{sum(r.tied for r in t.ranked)}/{len(t.ranked)}",
-             lambda t: sum(r.tied for r in t.ranked)),
-    numeric(REFERENCE, lambda t: t.reference.score.mean if t.reference else None),
-    Column("floor", lambda t: _best_of(t, "control"), heard="best floor or control"),
-    Column("supervised", lambda t: _best_of(t, "supervised"), heard="best supervised"),
-)  # fmt: skip
+def _task_columns(to: str) -> tuple[Column[Standing], ...]:
+    return (
+        Column("task", lambda t: f"{t.task}{_circular(t)}", kind="name", views=BROWSER,
+               link=page_of),
+        Column("task", lambda t: f"{t.task.partition('/')[2]}{_circular(t)}", kind="name",
+               views=View.MARKDOWN),
+        numeric("patients", lambda t: t.n_patients[1], whole),
+        numeric("events", lambda t: t.n_events, whole),
+        measured("folds x seeds", lambda t: f"{t.n_splits} x {len(t.seeds)}", lambda t: t.cells,
+                 BROWSER),
+        choice("metric", lambda t: directed(t.primary), BROWSER),
+        numeric("chance", lambda t: t.primary.chance, lambda x: f"{x:g}", BROWSER),
+        Column("best (95 %)", _best, link=lambda t: method_page(t.best.method) if t.best else ""),
+        measured("tied on it", lambda t: f"{sum(r.tied for r in t.ranked)}/{len(t.ranked)}",
+                 lambda t: sum(r.tied for r in t.ranked)),
+        numeric(to, lambda t: t.reference.score.mean if t.reference else None),
+        Column("floor", lambda t: _best_of(t, "control"), heard="best floor or control"),
+        Column("supervised", lambda t: _best_of(t, "supervised"), heard="best supervised"),
+    )  # fmt: skip
 
 
 def _circular(of: Standing) -> str:
@@ -350,7 +357,8 @@ def _circular(of: Standing) -> str:
 
 def tasks(of: Sequence[Standing], caption: str) -> Table[Standing]:
     """Who is best on each task, how many cannot be told apart from it, what floors reach."""
-    return Table(caption, _TASKS, grouped(of, asked, str))
+    to = of[0].compared_with if of else REFERENCE
+    return Table(caption, _task_columns(to), grouped(of, asked, str))
 
 
 def _lacking(found: Missing) -> Text:

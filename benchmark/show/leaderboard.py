@@ -37,7 +37,9 @@ FIRST = "differences"
 FRONT_TASKS = 60
 """Tasks that have a line on the front page; of more, the primary ones have."""
 
-_READING = f"""\
+
+def _reading(to: str) -> str:
+    return f"""\
 <details><summary>How to read the numbers</summary>
 
 - **best**: of the self-supervised methods, with the 95 % interval of its mean over folds and
@@ -48,7 +50,7 @@ _READING = f"""\
 - Over cohorts one primary task a kind counts (`tasks/suites.toml`), as tasks of one cohort share
   its patients; no consequence: within ±{ROPE:g}. Mean ranks group methods from
   {FEWEST_FOR_GROUPS} cohorts on.
-- Pages have every method, its **Δ** to `{REFERENCE}` and what that **could show**, for all
+- Pages have every method, its **Δ** to `{to}` and what that **could show**, for all
   methods at once. **∅** found nothing: one prediction for everybody.
 - `strict` fits everything, genes and penalties included, on training patients alone; `paper`
   re-enacts a published protocol, leaks included. They never share a table.
@@ -117,7 +119,7 @@ def render(board: Board, folder: str = "results/tables", figure: str = "") -> Le
     if first:
         if figure and Findings(first.kinds).kinds:
             front.append(f"![What methods add to plain features, over cohorts]({figure})\n")
-        front += [_READING, *_tasks(first, folder)]
+        front += [_reading(board.baseline or REFERENCE), *_tasks(first, folder)]
         front += ["## Cohorts\n", grid(columns.sources(first.tables), View.MARKDOWN)]
     if board.control is not None:
         front += [

@@ -17,6 +17,8 @@ WIDTH = 100
 
 _GAP = 2
 _NAMES = 1  # the column of names, in which titles of groups stand
+_KEPT = 3
+"""Columns that stay at any width: mark, name and score; of an ablation name, score and Δ."""
 _MARKS = {"best": "bold green", "tied": "green", "incomplete": "yellow"}
 
 
@@ -51,8 +53,9 @@ def show(board: Board, console: Console) -> None:
     console.print()
     console.print(
         f"● best  [green]=[/] cannot be told apart from it (p ≥ 0.05)  ⚠ folds or seeds missing"
-        f"  Δ difference to {REFERENCE}\n± standard deviation over folds and seeds  95 % intervals"
-        " are corrected for folds that share patients",
+        f"  Δ difference to {board.baseline or REFERENCE}\n"
+        "± standard deviation over folds and seeds  95 % intervals are corrected for folds that"
+        " share patients",
         style="dim",
         width=width,
         highlight=False,
@@ -80,7 +83,8 @@ def grid(table: Table[T], width: int = WIDTH, others: list[str] | None = None) -
     Args:
         table: What to draw.
         width: That it may take.
-        others: Headers of columns that give way to it, the last first.
+        others: Headers of columns that give way to it first, the last one before the others; then
+            all from the right but `_KEPT`.
     """
     shown = list(table.seen(View.TERMINAL).columns)
     texts = {column.header: [plain(column.words(row)) for row in table.rows] for column in shown}
@@ -90,7 +94,8 @@ def grid(table: Table[T], width: int = WIDTH, others: list[str] | None = None) -
     titles = [plain(group.title.split(",")[0]) for group in table.groups]
     named = shown[_NAMES].header
     widths[named] = max(widths[named], *(cell_len(title) + _GAP for title in titles))
-    for header in reversed(others or []):
+    kept = [column.header for column in shown if column.header not in (others or [])]
+    for header in (*reversed(others or []), *reversed(kept[_KEPT:])):
         if sum(widths[column.header] for column in shown) - _GAP > width:
             shown = [column for column in shown if column.header != header]
     drawn = Grid(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="dim")

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from benchmark.analysis.standings import ALPHA, RANKED, REFERENCE, Measure, Row, Standing
+from benchmark.analysis.standings import ALPHA, RANKED, Row, Standing
 from benchmark.show.columns import conditions, directed
 from benchmark.show.figures.look import BLUE, MUTED, ORANGE, canvas, caption, head, look, named
 from benchmark.show.figures.scale import interval_line
@@ -40,7 +40,7 @@ def forest(table: Standing) -> Figure:
     axes = figure.subplots()
     for y, line in enumerate(lines):
         if isinstance(line, Row) and not np.isnan(line.score.mean):
-            _draw(axes, y, line, _sign(table, line), table.primary)
+            _draw(axes, y, line, _sign(table, line), table)
     if table.primary.chance is not None:
         axes.axvline(table.primary.chance, color=MUTED, lw=0.9, ls=":", zorder=0, label="chance")
     axes.set_ylim(len(lines) - 0.4, -0.6)
@@ -94,13 +94,13 @@ def _sign(table: Standing, row: Row) -> _Sign:
         return _Sign("incomplete, not ranked", "x", MUTED, filled=False)
     if row.role != RANKED:
         return _Sign("not ranked", "s", MUTED, filled=False)
-    color, marker = (ORANGE, "D") if row.method == REFERENCE else (BLUE, "o")
+    color, marker = (ORANGE, "D") if row is table.reference else (BLUE, "o")
     if row.tied:
         return _Sign("tied with the best", marker, color, filled=True)
     return _Sign("told apart from the best", marker, color, filled=False)
 
 
-def _draw(axes: Axes, y: int, row: Row, sign: _Sign, measure: Measure) -> None:
+def _draw(axes: Axes, y: int, row: Row, sign: _Sign, table: Standing) -> None:
     low, high = row.patients
     if not np.isnan(low):
         axes.plot(
@@ -108,17 +108,17 @@ def _draw(axes: Axes, y: int, row: Row, sign: _Sign, measure: Measure) -> None:
             label="95 % interval over patients",
         )  # fmt: skip
     interval_line(
-        axes, row.score.low, row.score.high, y, measure, color=sign.color, lw=1.1,
+        axes, row.score.low, row.score.high, y, table.primary, color=sign.color, lw=1.1,
         label="95 % interval over folds",
     )  # fmt: skip
     axes.plot(
         row.score.mean, y, sign.marker, color=sign.color, ms=5, mew=1.1, ls="none",
         mfc=sign.color if sign.filled else "white", label=sign.label,
     )  # fmt: skip
-    if row.method == REFERENCE:
+    if row is table.reference:
         axes.axvline(
             row.score.mean, color=ORANGE, lw=0.9, ls=(0, (4, 3)), zorder=0,
-            label=f"score of {REFERENCE}",
+            label=f"score of {row.method}",
         )  # fmt: skip
 
 

@@ -21,7 +21,7 @@ MANIFEST = "files.txt"
 """Lists what a report wrote, a path a line: what a later one may take away."""
 
 
-def write_report(store: Store, output: Path) -> None:
+def write_report(store: Store, output: Path, baseline: str | None = None) -> None:
     """Write the report of a results folder.
 
     Its bytes depend on the records and the versions of the software alone. It is put in its place
@@ -30,6 +30,7 @@ def write_report(store: Store, output: Path) -> None:
     Args:
         store: The results.
         output: The folder; absent, empty, or an earlier report to which nothing was added.
+        baseline: The method that others are compared with, None for the usual one.
 
     Raises:
         InputError: If the folder holds something else or cannot be written.
@@ -41,7 +42,7 @@ def write_report(store: Store, output: Path) -> None:
         with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-") as scratch:
             made = Path(scratch) / "report"
             made.mkdir()
-            _fill(made, store)
+            _fill(made, store, baseline)
             _check_free(output)
             if output.exists():
                 output.rename(Path(scratch) / "earlier")
@@ -71,8 +72,8 @@ def _paths(folder: Path) -> list[str]:
     return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if not p.is_dir())
 
 
-def _fill(root: Path, store: Store) -> None:
-    board, by_method = Board.of(store), recorded_trials(store.results())
+def _fill(root: Path, store: Store, baseline: str | None) -> None:
+    board, by_method = Board.of(store).against(baseline), recorded_trials(store.results())
     pages = Pages()
     for name in ("data", "methods", "tasks"):
         (root / name).mkdir()

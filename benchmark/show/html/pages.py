@@ -132,7 +132,7 @@ class Pages:
             methods=_methods(trials),
             missing=_missing(board.missing_comparisons),
             more=len(board.missing) - len(board.missing_comparisons),
-            reference=REFERENCE,
+            reference=board.baseline or REFERENCE,
             fewest_cohorts=FEWEST_FOR_GROUPS,
             resamples=RESAMPLES,
         )
@@ -153,7 +153,7 @@ class Pages:
             drawings=drawings,
             missing=_missing(ours),
             tied=sum(row.tied for row in of.ranked),
-            reference=REFERENCE,
+            reference=of.compared_with,
             encoder=slide_encoder(of.encoder, of.pretrained_on),
         )
 
