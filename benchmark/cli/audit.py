@@ -70,7 +70,7 @@ def audit(path: Path, as_json: bool, console: Console) -> int:
     """
     if as_json:
         report = audit_path(path)
-        print(json.dumps(as_dict(report), indent=2), file=console.file)
+        print(json.dumps(as_dict(report), indent=2, sort_keys=True), file=console.file)
     else:
         with console.status(f"auditing {escape(str(path))}"):
             report = audit_path(path)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from enum import Enum, auto
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 
@@ -55,4 +56,18 @@ def print_rows(
         table.add_column(name, justify=justify, min_width=widest)  # type: ignore[arg-type]
     for row in rows:
         table.add_row(*(_cell(row[name]) for name in columns))
-    open_console().print(table)
+    console = open_console()
+    unbounded = console.options.update(width=10_000)
+    if console.measure(table, options=unbounded).minimum <= console.width:
+        console.print(table)
+        return
+    for row in rows:  # a block a row, where a row is too long for a line
+        first, *others = columns
+        console.print(f"[bold]{escape(_cell(row[first]))}[/]", highlight=False, overflow="fold")
+        block = Table.grid(padding=(0, 2, 0, 0), pad_edge=True)
+        block.add_column(style="dim", no_wrap=True)
+        block.add_column(overflow="fold")
+        for name in others:
+            if text := _cell(row[name]):
+                block.add_row(f"  {name}", escape(text))
+        console.print(block)

@@ -83,21 +83,18 @@ def fetch_cohorts(
     ] = None,
 ) -> None:
     """Bring open cohorts, and check those that are there; exit 1 if one is not, or not whole."""
-    from benchmark.cli.fetch import fetch, source_of
-    from tasks.data.fetch.tcga_hif import TCGA_HIF
-    from tasks.data.fetch.tcga_hipt import TCGA_HIPT
+    from benchmark.cli.fetch import CATALOGUES, fetch, source_of
     from tasks.data.formats.cells import near
 
-    catalogues = {each.name: each for each in (TCGA_HIF, TCGA_HIPT)}
-    if name not in catalogues:
+    if name not in CATALOGUES:
         raise InputError(
-            f"data fetch: expected {' or '.join(catalogues)}, found {name!r}"
-            f"{near(name, catalogues)}"
+            f"data fetch: expected {' or '.join(CATALOGUES)}, found {name!r}"
+            f"{near(name, CATALOGUES)}"
         )
     names = () if cohorts is None else tuple(word.strip() for word in cohorts.split(","))
     raise typer.Exit(
         fetch(
-            catalogues[name],
+            CATALOGUES[name],
             folder,
             source_of(source, from_folder),
             open_console(),

@@ -25,6 +25,8 @@ from tasks.data.cohort import Cohort
 from tasks.data.fetch.build import SEAL, build_cohort, build_union, changed_files
 from tasks.data.fetch.catalogue import Catalogue, Recipe, RemoteFile, Sources
 from tasks.data.fetch.download import Folder, Server, Source, download
+from tasks.data.fetch.tcga_hif import TCGA_HIF
+from tasks.data.fetch.tcga_hipt import TCGA_HIPT
 from tasks.data.formats.files import what_is_at
 from tasks.data.manifest import MANIFEST
 from tasks.errors import InputError
@@ -32,10 +34,26 @@ from tasks.errors import InputError
 DEFAULT_SOURCE = "https://raw.githubusercontent.com"
 """Serves the raw files of public GitHub repositories as OWNER/REPOSITORY/COMMIT/PATH."""
 
+CATALOGUES = {catalogue.name: catalogue for catalogue in (TCGA_HIF, TCGA_HIPT)}
+"""What there is to fetch."""
+
 SOURCES = "sources"
 _SLIDES = ".slides"
 _SCRATCH = ".fetch-"
 _MOST_NAMED = 4
+
+
+def fetched_by(cohort: str, source: str) -> str:
+    """The catalogue that a cohort is from, by its name and its declared source; empty if none."""
+    return next(
+        (
+            catalogue.name
+            for catalogue in CATALOGUES.values()
+            if source == catalogue.source
+            and cohort in (*catalogue.unions, *(recipe.cohort for recipe in catalogue.recipes))
+        ),
+        "",
+    )
 
 
 def fetch(

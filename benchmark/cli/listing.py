@@ -1,7 +1,24 @@
-"""What `mirror-bench list` shows: plain rows, for the screen and for JSON."""
+"""What `mirror-bench list` shows: plain rows, for the screen and for JSON.
 
+The JSON is a list of objects, their keys sorted, values as JSON has them:
+
+* of methods: `name`, `family`, `role`, `supervised`, `modalities` (a list), `parameters`, `parent`
+  and `delta` (of an ablation: fields that differ), `space` (fields that a search may change, each
+  with its `values`, or `low` and `high`), `summary`, `citation`, `departures`, `available` and
+  `reason` (why not);
+* of tasks: `name`, `kind`, `cohort`, `label`, `version`, `default` (whether the kind's name alone
+  means it) and `primary_metric`;
+* of cohorts: `name`, `patients`, `complete` (with both sides), what each modality is, `endpoints`,
+  `labels`, `slide_encoder`, `licence` and `fetch`: the catalogue of `data fetch` that brings it,
+  empty if none does. Of a results folder: `name`, `source`, `licence` and `fetch`.
+"""
+
+from dataclasses import asdict
 from pathlib import Path
 
+from benchmark.cli.fetch import fetched_by
+from benchmark.records.segments import read_records
+from benchmark.records.store import existing_store
 from benchmark.show.encoders import slide_encoder
 from methods.base import Budget, Role
 from methods.registry import registry
@@ -38,13 +55,13 @@ def methods() -> list[Row]:
             "family": spec.family,
             "role": spec.role,
             "supervised": spec.role is Role.SUPERVISED,
-            "modalities": ", ".join(spec.sides) or "none",
+            "modalities": list(spec.sides),
             "parameters": spec.build(spec.config_for(Budget.DEFAULT)).parameters_on(
                 PATCH_WIDTH, GENES
             ),
             "parent": spec.parent,
-            "delta": ", ".join(f"{name}={value}" for name, value in spec.delta.items()),
-            "space": {name: str(values) for name, values in spec.space.items()},
+            "delta": dict(spec.delta),
+            "space": {name: asdict(values) for name, values in spec.space.items()},
             "summary": spec.summary,
             "citation": spec.citation,
             "departures": list(spec.departures),
@@ -87,12 +104,23 @@ def cohorts(data: Path | None) -> list[Row]:
                 name: f"{modality.kind} of {modality.width}"
                 for name, modality in sorted(cohort.modalities.items())
             },
-            "endpoints": ", ".join(sorted(cohort.endpoints)),
-            "labels": ", ".join(sorted(cohort.labels)),
+            "endpoints": sorted(cohort.endpoints),
+            "labels": sorted(cohort.labels),
             "slide_encoder": slide_encoder(cohort.encoder, cohort.pretrained_on),
             "licence": cohort.licence,
+            "fetch": fetched_by(cohort.name, cohort.source),
         }
         for cohort in _cohorts(data)
+    ]
+
+
+def cohorts_of(results: Path) -> list[Row]:
+    """The cohorts of a results folder, and the catalogue of `data fetch` that has each."""
+    folder = existing_store(results).folder
+    known = {(line.cohort, line.source, line.licence) for line in read_records(folder)}
+    return [
+        {"name": name, "source": source, "licence": licence, "fetch": fetched_by(name, source)}
+        for name, source, licence in sorted(known)
     ]
 
 

@@ -1,5 +1,6 @@
 """`mirror-bench list`."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -38,8 +39,15 @@ def list_tasks(data: DataOption = None, as_json: JsonOption = False) -> None:
 
 
 @list_app.command("cohorts")
-def list_cohorts(data: DataOption = None, as_json: JsonOption = False) -> None:
+def list_cohorts(
+    data: DataOption = None,
+    results: Annotated[
+        Path | None, typer.Option(help="Those of a results folder, and how they can be had.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
     """The cohorts, their sizes and what they came with."""
     from benchmark.cli import listing
 
-    print_rows(listing.cohorts(data), as_json)
+    rows = listing.cohorts(data) if results is None else listing.cohorts_of(results)
+    print_rows(rows, as_json)

@@ -84,7 +84,7 @@ def verify(path: Path, as_json: bool, console: Console) -> int:
             "counts": VERIFY.counts(findings),
             "cohorts": [_as_dict(cohort) for cohort in cohorts],
         }
-        print(json.dumps(report, indent=2), file=console.file)
+        print(json.dumps(report, indent=2, sort_keys=True), file=console.file)
     else:
         for cohort in cohorts:
             show(cohort, console)

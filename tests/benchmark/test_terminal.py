@@ -38,6 +38,14 @@ def test_other_metrics_give_way_to_the_width() -> None:
     assert "0.568 to 0.678" in shown(fake(), 85)
 
 
+def test_a_narrow_terminal_shows_names_and_scores_whole() -> None:
+    text = shown(fake(), 60)
+    assert "…" not in text
+    assert "0.624 ± 0.029" in text
+    assert "mirror" in text
+    assert max(map(len, text.splitlines())) <= 60
+
+
 def test_titles_of_groups_take_part_in_the_width() -> None:
     """Short names under long titles: nothing is cut, at any width that the first columns have."""
     frame = fake()
