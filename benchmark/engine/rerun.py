@@ -1,12 +1,12 @@
 """`mirror-bench rerun TRIAL`: a recorded trial computed again, and whether the numbers agree."""
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.table import Table
 
 from benchmark.engine.cohorts import Loaded, asked_as, pool_members, pretraining
@@ -16,9 +16,11 @@ from benchmark.engine.plan import Request, Trial, data_fingerprint, make_plan
 from benchmark.engine.trial import run_trial
 from benchmark.records.protocol import FileFolds, HeldOutCohort
 from benchmark.records.schema import ScoreRecord, TaskRecord, TrialRecord
+from benchmark.records.segments import read_records
 from benchmark.records.store import Store, existing_store
 from methods.base import Budget
 from methods.registry import all_methods, select_methods
+from tasks.base import Status
 from tasks.cache_dir import cache_dir
 from tasks.data.cohort import Cohort
 from tasks.data.load import find_cohorts, load_cohort
@@ -28,6 +30,7 @@ from tasks.data.synthetic import embedded_cohorts
 from tasks.errors import InputError
 from tasks.names import transfer_parts
 from tasks.registry import all_tasks, under
+from tasks.seeds import derive_seed
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,10 @@ class Recorded:
 
     line: TrialRecord
     tasks: Mapping[str, TaskRecord]
+
+    def __str__(self) -> str:
+        line = self.line
+        return f"{line.trial}: {line.method} on {line.cohort}, fold {line.fold}, seed {line.seed}"
 
 
 @dataclass(frozen=True)
@@ -80,24 +87,12 @@ def rerun(trial: str, results: Path, data: Path | None, split: str | None, conso
             there: its method, cohort, data or split.
     """
     recorded = find_trial(existing_store(results), trial)
-    line = recorded.line
-    again = _planned(recorded, _loaded(line, data), split)
     console.print(
-        f"{line.trial}: {line.method} on {line.cohort}, fold {line.fold}, "
-        f"seed {line.seed}, {line.protocol}, budget {line.budget}",
-        highlight=False,
+        f"{recorded}, {recorded.line.protocol}, budget {recorded.line.budget}", highlight=False
     )
-    device = line.device or "cpu"  # a lost worker's device is not known
-    if not device.startswith("cpu") and not torch.cuda.is_available():
-        raise InputError(f"{line.trial}: expected {device}, on which it ran, found cpu alone")
-    with (
-        console.status("computing it again"),
-        tempfile.TemporaryDirectory(prefix="mirror-bench-") as nothing_cached,
-    ):
-        repeated, _ = run_trial(again, Path(nothing_cached), device)
-    comparisons = compare(recorded, repeated)
+    comparisons, changes = _again(recorded, _folders(data), split, console)
     console.print(_table(comparisons))
-    for change in _changes(recorded, repeated):
+    for change in changes:
         console.print(f"changed since: {change}", highlight=False)
     different = [c for c in comparisons if not c.agrees]
     if different:
@@ -105,6 +100,91 @@ def rerun(trial: str, results: Path, data: Path | None, split: str | None, conso
         return 1
     console.print(f"all {len(comparisons)} scores agree to the last bit", highlight=False)
     return 0
+
+
+def rerun_sample(
+    n: int, seed: int | None, results: Path, data: Path | None, split: str | None, console: Console
+) -> int:
+    """Compute some recorded trials again, drawn by lot from those whose cohorts are at hand.
+
+    Args:
+        n: How many.
+        seed: Of the lot; None for one that the store's content gives: the same records, the same
+            trials. Whoever judges another's records takes a number that they could not know.
+        results: As of `rerun`; `data`, `split` and `console` likewise.
+        data: Cohorts.
+        split: A split file.
+        console: Where to show it.
+
+    Returns:
+        0 if every score of them agrees to the last bit, 1 if one differs or a trial cannot be
+        computed again.
+
+    Raises:
+        InputError: There is no trial of the cohorts at hand.
+    """
+    store, folders = existing_store(results), _folders(data)
+    needs = {
+        line.trial: _cohorts_of(line)
+        for line in read_records(results)
+        if any(task.status is Status.OK for task in line.tasks)
+    }
+    there = [trial for trial, names in sorted(needs.items()) if folders.keys() >= set(names)]
+    if not there:
+        wanted = ", ".join(sorted({name for names in needs.values() for name in names}))
+        raise InputError(
+            f"{data or 'the embedded cohorts'}: expected cohorts of {results}, "
+            f"{wanted or 'which has no scores'}, found {', '.join(sorted(folders))}; "
+            "--data DIR says where they are"
+        )
+    lot = derive_seed(*sorted(needs)) if seed is None else seed
+    sample = drawn(there, n, lot)
+    pairs = store.attempted(tuple(sample))
+    agreeing = 0
+    for trial in sample:
+        recorded = _recorded([pair for pair in pairs.values() if pair[0].trial == trial])
+        try:
+            comparisons, changes = _again(recorded, folders, split, console)
+        except InputError as error:
+            console.print(f"{recorded}: not computed again: {error}", highlight=False, markup=False)
+            continue
+        different = [c for c in comparisons if not c.agrees]
+        agreeing += not different
+        what = (
+            f"{len(different)} of {len(comparisons)} scores differ"
+            if different
+            else (f"all {len(comparisons)} scores agree")
+        )
+        because = f" (changed since: {'; '.join(changes)})" if different and changes else ""
+        console.print(f"{recorded}: {what}{because}", highlight=False, markup=False)
+    console.print(
+        f"{agreeing} of {len(sample)} trials agree to the last bit, drawn from {len(there):,} of "
+        f"{len(needs):,} whose cohorts are here, by lot {lot}",
+        highlight=False,
+    )
+    return int(agreeing < len(sample))
+
+
+def drawn(trials: Iterable[str], n: int, lot: int) -> list[str]:
+    """So many of these, whatever their order; another number draws others."""
+    return sorted(trials, key=lambda trial: derive_seed(str(lot), trial))[:n]
+
+
+def _again(
+    recorded: Recorded, folders: Mapping[str, Path], split: str | None, console: Console
+) -> tuple[list[Comparison], list[str]]:
+    """A trial computed again: score by score, and what has changed since."""
+    line = recorded.line
+    again = _planned(recorded, _loaded(line, folders), split)
+    device = line.device or "cpu"  # a lost worker's device is not known
+    if not device.startswith("cpu") and not torch.cuda.is_available():
+        raise InputError(f"{line.trial}: expected {device}, on which it ran, found cpu alone")
+    with (
+        console.status(f"computing {line.trial} again"),
+        tempfile.TemporaryDirectory(prefix="mirror-bench-") as nothing_cached,
+    ):
+        repeated, _ = run_trial(again, Path(nothing_cached), device)
+    return compare(recorded, repeated), _changes(recorded, repeated)
 
 
 def find_trial(store: Store, beginning: str) -> Recorded:
@@ -126,6 +206,11 @@ def find_trial(store: Store, beginning: str) -> Recorded:
             f"{store.folder}: expected the beginning of one trial's key, found {beginning!r}, "
             f"with which {len(keys)} begin: {shown}{', ...' if len(keys) > 3 else ''}"
         )
+    return _recorded(list(pairs))
+
+
+def _recorded(pairs: Sequence[tuple[TrialRecord, TaskRecord]]) -> Recorded:
+    """What the last attempts of one trial's tasks say."""
     last = max((line for line, _ in pairs), key=lambda line: (line.attempt, line.finished))
     return Recorded(last, {task.task: task for _, task in pairs})
 
@@ -158,19 +243,27 @@ def _shown(score: ScoreRecord) -> float | str:
     return score.value
 
 
-def _loaded(line: TrialRecord, data: Path | None) -> Loaded:
-    """The cohorts that the trial was computed from: its own, or two, and those of a pool."""
+def _folders(data: Path | None) -> dict[str, Path]:
+    """The cohorts at hand by name."""
     folders = embedded_cohorts(cache_dir()) if data is None else find_cohorts(data)
-    named = {read_manifest(folder).name: folder.resolve() for folder in folders}
-    place = "the embedded cohorts" if data is None else str(data)
-    wanted = dict.fromkeys((*(transfer_parts(line.cohort) or (line.cohort,)), *line.protocol.pool))
-    for name in wanted:
-        if name not in named:
+    return {read_manifest(folder).name: folder.resolve() for folder in folders}
+
+
+def _cohorts_of(line: TrialRecord) -> list[str]:
+    """What a trial was computed from: its own cohort, or two, and those of a pool."""
+    return list(
+        dict.fromkeys((*(transfer_parts(line.cohort) or (line.cohort,)), *line.protocol.pool))
+    )
+
+
+def _loaded(line: TrialRecord, folders: Mapping[str, Path]) -> Loaded:
+    for name in _cohorts_of(line):
+        if name not in folders:
             raise InputError(
-                f"{place}: expected the cohort {name}, found {', '.join(sorted(named))}; "
+                f"{line.trial}: expected the cohort {name}, found {', '.join(sorted(folders))}; "
                 "--data DIR says where it is"
             )
-    return [(named[name], load_cohort(named[name])) for name in wanted]
+    return [(folders[name], load_cohort(folders[name])) for name in _cohorts_of(line)]
 
 
 def _planned(recorded: Recorded, loaded: Loaded, split: str | None) -> Trial:
@@ -271,7 +364,8 @@ def _changes(recorded: Recorded, repeated: TrialRecord) -> list[str]:
 def _table(comparisons: list[Comparison]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("task", "metric", "recorded", "again", "difference"):
-        table.add_column(name, justify="left" if name in ("task", "metric") else "right")
+        justify: JustifyMethod = "left" if name in ("task", "metric") else "right"
+        table.add_column(name, justify=justify, overflow="fold")
     for c in comparisons:
         numbers = isinstance(c.recorded, float) and isinstance(c.again, float)
         difference = f"{c.again - c.recorded:+.3g}" if numbers else ""  # type: ignore[operator]

@@ -57,11 +57,14 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def attempted(self, beginning: str = "") -> dict[Key, tuple[TrialRecord, TaskRecord]]:
+    def attempted(
+        self, beginning: str | tuple[str, ...] = ""
+    ) -> dict[Key, tuple[TrialRecord, TaskRecord]]:
         """(trial, task) of every pair that was tried, the last attempt of each, in one order.
 
         Args:
-            beginning: Of the keys of the wanted trials, whose lines are held in memory.
+            beginning: Of the keys of the wanted trials, or several such; their lines are held in
+                memory.
         """
         latest = {
             key: (trial, task)

@@ -15,7 +15,7 @@ from rich.console import Console
 from benchmark.engine.folds import outer_folds
 from benchmark.engine.overrides import configured, recorded_config
 from benchmark.engine.plan import Request, make_plan
-from benchmark.engine.rerun import find_trial, rerun
+from benchmark.engine.rerun import drawn, find_trial, rerun, rerun_sample
 from benchmark.engine.trial import run_trial
 from benchmark.records.protocol import Control, Pruner, Tuning
 from benchmark.records.schema import TrialRecord
@@ -171,6 +171,48 @@ def test_a_key_must_name_one_trial(tmp_path: Path) -> None:
         find_trial(store, "xyz")
     with pytest.raises(InputError, match=f"with which 2 begin: {keys[0]}, {keys[1]}"):
         find_trial(store, "")
+
+
+def sampled(results: Path, n: int, seed: int | None = None, data: Path = DATA) -> tuple[int, str]:
+    said = io.StringIO()
+    code = rerun_sample(n, seed, results, data, None, Console(file=said, width=200))
+    return code, said.getvalue()
+
+
+def test_who_is_drawn_depends_on_the_lot_alone() -> None:
+    trials = [f"{i:016x}" for i in range(40)]
+    assert drawn(trials, 3, 1) == drawn(trials[::-1], 3, 1)
+    assert {trial for lot in range(200) for trial in drawn(trials, 3, lot)} == set(trials)
+    assert sorted(drawn(trials, 99, 1)) == trials
+
+
+def test_a_sample_of_the_trials_is_done_again(tmp_path: Path) -> None:
+    def change(line: Json) -> None:
+        line["tasks"][0]["scores"][0]["value"] += 1e-15
+
+    record(tmp_path)
+    code, said = sampled(tmp_path, 5)
+    assert code == 0, said
+    assert "1 of 1 trials agree to the last bit, drawn from 1 of 1 whose cohorts are here" in said
+    changed = record(tmp_path, method="constant", change=change)
+    code, said = sampled(tmp_path, 2)
+    assert code == 1
+    assert f"{changed}: constant on PLANTED-VECTORS, fold 1, seed 7: 1 of " in said
+    assert "1 of 2 trials agree" in said
+
+
+def test_a_sampled_trial_that_cannot_be_done_again_counts(tmp_path: Path) -> None:
+    def another_method(line: Json) -> None:
+        line["method"] = "pcca"
+
+    record(tmp_path, change=another_method)
+    code, said = sampled(tmp_path, 1)
+    assert code == 1
+    assert "not computed again: unknown method 'pcca'" in said
+    with pytest.raises(
+        InputError, match=r"expected cohorts of .*, PLANTED-VECTORS, found PLANTED-BAGS"
+    ):
+        sampled(tmp_path, 1, data=planted_folder(bags=True))
 
 
 class Colour(StrEnum):
