@@ -40,6 +40,12 @@ PUBLISHED: tuple[type[Task], ...] = (PaperSurvival, PaperSubtyping, PaperFewShot
 """The kinds that protocol `paper` asks, each in the name of the strict one."""
 
 
+def classes_of(protocol: Protocol, kind: str) -> tuple[type[Task], ...]:
+    """What a protocol asks under the name of a kind; nothing if there is no such kind."""
+    known = _CLASSES if protocol is Protocol.STRICT else PUBLISHED
+    return tuple(one for one in known if one.kind == kind)
+
+
 TRANSFER = "transfer"
 """Stands for every kind of the tasks between two cohorts."""
 

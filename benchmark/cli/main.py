@@ -17,6 +17,7 @@ from benchmark.cli.console import open_console
 from benchmark.cli.data import data_app
 from benchmark.cli.lists import list_app
 from benchmark.cli.options import (
+    BaselineOption,
     BudgetOption,
     DataOption,
     DeviceOption,
@@ -138,17 +139,56 @@ def map_embeddings(
 
 @app.command()
 def rerun(
-    trial: Annotated[str, typer.Argument(help="The key of a recorded trial, or its beginning.")],
+    trial: Annotated[
+        str | None, typer.Argument(help="The key of a recorded trial, or its beginning.")
+    ] = None,
+    sample: Annotated[
+        int | None,
+        typer.Option(min=1, help="Instead of one trial so many, drawn by lot from all recorded."),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, help="Of --sample: the lot; default what the records themselves give."),
+    ] = None,
     data: DataOption = None,
     results: ResultsOption = Path("results"),
     split: Annotated[
         str | None, typer.Option(help="The split file, where the folds came from one.")
     ] = None,
 ) -> None:
-    """Compute a recorded trial again; exit 1 if a score differs in a single bit."""
+    """Compute recorded trials again; exit 1 if a score differs in a single bit."""
     from benchmark.engine.rerun import rerun as rerun_trial
+    from benchmark.engine.rerun import rerun_sample
 
-    raise typer.Exit(rerun_trial(trial, results, data, split, open_console()))
+    console = open_console()
+    if sample is not None and trial is None:
+        raise typer.Exit(rerun_sample(sample, seed, results, data, split, console))
+    if trial is None or sample is not None or seed is not None:
+        raise InputError("rerun: expected a TRIAL, or --sample N, which --seed belongs to")
+    raise typer.Exit(rerun_trial(trial, results, data, split, console))
+
+
+@app.command()
+def submit(
+    results: Annotated[Path, typer.Argument(help="A results folder of yours.")],
+    output: Annotated[Path, typer.Option(help="A new folder, for a pull request.")],
+    who: Annotated[str, typer.Option(help="Your name, as it shall stand there.")],
+    board: Annotated[
+        Path, typer.Option(help="The results that yours are to stand beside, where there are any.")
+    ] = Path("results"),
+) -> None:
+    """Check results and make them ready for a pull request; exit 2 says what speaks against it."""
+    from benchmark.cli import submit as submission
+
+    same = board.resolve() == results.resolve()
+    beside = board if (board / "records").is_dir() and not same else None
+    refused = submission.reasons(results, beside)
+    for reason in refused:
+        typer.echo(f"refused: {_one_line(reason)}", err=True)
+    if refused:
+        raise typer.Exit(2)
+    n = submission.submit(results, output, who)
+    typer.echo(f"wrote {output}: {n:,} trials, compared with {beside or 'no board'}")
 
 
 @app.command()
@@ -182,6 +222,7 @@ app.command()(leaderboard)
 def report(
     results: ResultsOption = Path("results"),
     output: Annotated[Path, typer.Option(help="The folder to write.")] = Path("report"),
+    baseline: BaselineOption = None,
     serve: Annotated[
         bool, typer.Option("--serve", help="Show it on this machine's loopback until Ctrl-C.")
     ] = False,
@@ -196,7 +237,7 @@ def report(
 
     store = existing_store(results)
     with open_console().status(f"writing {output}"):
-        write_report(store, output)
+        write_report(store, output, baseline)
     typer.echo(f"wrote {output / 'index.html'}")
     if serve:
         show(output, port, lambda address: typer.echo(f"showing it at {address}; Ctrl-C ends it"))
