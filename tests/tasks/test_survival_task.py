@@ -213,8 +213,8 @@ def test_selection() -> None:
     for pattern, hint in {
         "survivl": "did you mean survival",
         "survival/X/oss": "did you mean survival/X/os",
-        "zzz": r"expected all, survival, .*subtyping.* or one of survival/X/dss",
-        "": "expected all",
+        "zzz": "expected one of all, transfer, survival, .*subtyping",
+        "": "expected one of all",
     }.items():
         with pytest.raises(InputError, match=hint) as error:
             names(pattern)
