@@ -46,6 +46,26 @@ class Projection:
     mean: NDArray[np.float64]
     axes: NDArray[np.float64]
 
+    @classmethod
+    def principal(
+        cls, raw: NDArray[np.floating], components: int, n_features: int | None = None
+    ) -> tuple["Projection", NDArray[np.float64]]:
+        """The scaler and at most `components` principal axes of training patients' rows.
+
+        Args:
+            raw: Of training patients, [n, n_columns].
+            components: Axes, at most as many as there are patients and features.
+            n_features: Columns of highest variance that are kept; None for all.
+
+        Returns:
+            The projection, and the standard deviation of the training patients along each axis.
+        """
+        scaler = VectorScaler.fit(raw, n_features)
+        scaled = scaler.transform(raw).astype(np.float64)
+        # "full" is exact and has no seed; the sides are small.
+        pca = PCA(min(components, *scaled.shape), svd_solver="full").fit(scaled)
+        return cls(scaler, pca.mean_, pca.components_), np.sqrt(pca.explained_variance_)
+
     def transform(self, values: NDArray[np.floating]) -> NDArray[np.float32]:
         """Project any patients' rows: float32 [n, components]."""
         scaled = self.scaler.transform(values).astype(np.float64)
@@ -68,25 +88,6 @@ class LinearMethod(ConcatenatedMethod):
     side_map = Projection
     config: LinearConfig
 
-    def principal(
-        self, raw: NDArray[np.float32], components: int
-    ) -> tuple[Projection, NDArray[np.float64]]:
-        """The scaler and at most `components` principal axes of a side.
-
-        Args:
-            raw: Rows of training patients, [n, n_columns].
-            components: Axes, at most as many as there are patients and features.
-
-        Returns:
-            The side, and the standard deviation of the training patients along each axis.
-        """
-        scaler = VectorScaler.fit(raw, self.config.genes or None)
-        scaled = scaler.transform(raw).astype(np.float64)
-        # "full" is exact and has no seed; the sides are small.
-        pca = PCA(min(components, *scaled.shape), svd_solver="full").fit(scaled)
-        spread = np.sqrt(pca.explained_variance_)
-        return Projection(scaler, pca.mean_, pca.components_), spread
-
 
 class PCAMethod(LinearMethod):
     """Principal components of each side, which knows nothing of the other."""
@@ -95,7 +96,9 @@ class PCAMethod(LinearMethod):
         """Fit the scaler and the components of each side on its training patients."""
         for side in SIDES:
             raw = pooled(train.modalities[side])
-            self.fitted[side], _ = self.principal(raw, self.config.components)
+            self.fitted[side], _ = Projection.principal(
+                raw, self.config.components, self.config.genes or None
+            )
 
 
 @dataclass(frozen=True)
@@ -156,7 +159,9 @@ class TwoViewMethod(LinearMethod):
         sides, scores = {}, []
         for side in SIDES:
             raw = pooled(train.modalities[side].subset(pairs))
-            found, spread = self.principal(raw, self.n_principal(len(pairs)))
+            found, spread = Projection.principal(
+                raw, self.n_principal(len(pairs)), self.config.genes or None
+            )
             if self.whiten:
                 found = Projection(found.scaler, found.mean, found.axes / spread[:, None])
             sides[side] = found

@@ -28,11 +28,14 @@ MODULES = (
     "methods.masked_autoencoder",
     "methods.one_modality",
     "methods.linear",
+    "methods.prototypes",
     "methods.floors",
     "methods.supervised.mil",
     "methods.supervised.snn",
     "methods.supervised.mcat",
     "methods.supervised.late_fusion",
+    "methods.supervised.forest",
+    "methods.supervised.coxnet",
 )
 
 

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import log_softmax
 
 from methods.base import Config, Context, Method, MethodSpec, Role, State, rows_for
 from methods.concatenated import below, pooled
+from methods.supervised.means import log_probabilities
 from methods.supervised.target import Target
 from methods.supervised.training import FAMILY
 from tasks.data.cohort import SIDES, Cohort
@@ -16,9 +16,6 @@ from tasks.embeddings import Embeddings
 from tasks.heads.cox import fit_ridge_cox
 from tasks.heads.inputs import Matrix
 from tasks.heads.logistic import fit_ridge_logistic
-
-# Of the logarithm of a probability: a class that nobody was fitted on has probability 0.
-FLOOR = np.log(1e-6)
 
 
 @dataclass(frozen=True)
@@ -75,7 +72,7 @@ class SideModel:
         scores: Matrix = X @ self.coefficients.T + self.intercepts
         if len(self.intercepts) == 1:
             return scores
-        return np.asarray(np.maximum(log_softmax(scores, axis=1), FLOOR))
+        return log_probabilities(scores)
 
 
 class LateFusion(Method):
