@@ -129,7 +129,7 @@ class PrototypeCounts(PrototypeMethod):
         for patches in self.chunks(slides, patient):
             distance = (self._centres**2).sum(axis=1) - 2 * patches @ self._centres.T
             counts += np.bincount(distance.argmin(axis=1), minlength=len(counts))
-        return counts / counts.sum()
+        return np.asarray(counts / counts.sum())
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,9 @@ from methods.encoders.co_attention import CoAttention, GeneGroups
 from methods.encoders.self_normalising import self_normalising
 from methods.objectives.cox import CoxLoss
 from methods.registry import all_methods
-from methods.supervised.late_fusion import FLOOR, LateFusion, LateFusionConfig
+from methods.supervised.late_fusion import LateFusion, LateFusionConfig
 from methods.supervised.mcat import coexpressed
+from methods.supervised.means import FLOOR
 from methods.supervised.target import Target
 from methods.supervised.training import HELD_OUT, AttentionConfig, SupervisedConfig
 from tasks.data.cohort import SIDES, BagModality, Cohort, Endpoint, Label, Slide, VectorModality
