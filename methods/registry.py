@@ -29,6 +29,7 @@ MODULES = (
     "methods.one_modality",
     "methods.linear",
     "methods.prototypes",
+    "methods.drim",
     "methods.floors",
     "methods.supervised.mil",
     "methods.supervised.snn",
