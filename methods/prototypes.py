@@ -146,7 +146,7 @@ class PantherConfig(PrototypesConfig):
             standardised.
     """
 
-    components: int = 32
+    components: int = 64
     steps: int = 1
     strength: float = 1e-3
     variance: float = 1.0

@@ -49,7 +49,7 @@ def patches_of(cohort: Cohort) -> BagModality:
 )
 def test_a_head_reads_the_planted_shares_of_patch_types(method: PrototypeMethod) -> None:
     """R² on other patients. A hundred patches tell no more than 0.95 of a planted share."""
-    cohort, shares = bags(300)
+    cohort, shares = bags(400)
     train = len(cohort.patients) // 2
     method.fit(cohort.subset(cohort.patients[:train]), Context(seed=0))
     X = method.embed(cohort).joint.astype(np.float64)
