@@ -211,7 +211,7 @@ def test_the_documented_keys(tmp_path: Path) -> None:
     code, report = run(path)
     assert code == 1
     assert list(report) == [
-        "version", "path", "target", "leaks", "unseen", "counts", "findings", "folds", "checks",
+        "checks", "counts", "findings", "folds", "leaks", "path", "target", "unseen", "version",
     ]  # fmt: skip
     assert report["counts"] == {"leak": 1, "warning": 0, "note": 1}
     assert report["folds"] == [
@@ -219,7 +219,7 @@ def test_the_documented_keys(tmp_path: Path) -> None:
     ]
     first = report["findings"][0]
     assert list(first) == [
-        "check", "where", "fold", "severity", "n", "total", "unit", "summary", "examples", "advice",
+        "advice", "check", "examples", "fold", "n", "severity", "summary", "total", "unit", "where",
     ]  # fmt: skip
     assert (first["check"], first["fold"], first["n"]) == ("shared-patients", 4, 1)
     assert first["examples"] == ["TCGA-AA-0001"]

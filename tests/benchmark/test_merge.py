@@ -208,7 +208,7 @@ def test_command_line(
     a, b = halves(records({"mirror": [FOLDS], "pca": [FOLDS]}), tmp_path)
     c = str(tmp_path / "c")
     code, text = ran("results", "merge", str(a), str(b), "--output", c)
-    assert (code, "10 trials of 2 folders" in text) == (0, True)
+    assert (code, "10 trials of 2 folders" in " ".join(text.split())) == (0, True)
     code, text = ran("results", "--results", c, "--format", "csv")
     assert code == 0
     assert len(text.splitlines()) == 11

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
 from sksurv.ensemble import RandomSurvivalForest
 from sksurv.linear_model import CoxnetSurvivalAnalysis
 from sksurv.util import Surv
 
-from methods.base import UnableError
 from methods.supervised.coxnet import Coxnet, CoxnetConfig
 from methods.supervised.forest import ForestConfig, RandomForest
 from methods.supervised.target import Target
@@ -78,7 +78,7 @@ def test_coxnet_finds_what_is_planted_and_is_silent_where_nothing_is(effects: bo
     told = survival(X if effects else inputs(5))
     method = Coxnet(CoxnetConfig())
     model = method.learn(X, told, 0)
-    beta = model["coefficients"]
+    (beta,) = model["coefficients"]
     if not effects:
         assert np.abs(beta).max() < 0.25
         return
@@ -93,7 +93,7 @@ def test_coxnet_finds_what_is_planted_and_is_silent_where_nothing_is(effects: bo
 def test_the_coefficients_are_the_librarys_at_one_of_its_penalties() -> None:
     X = inputs()
     target = survival(X)
-    beta = Coxnet(CoxnetConfig()).learn(X, target, 0)["coefficients"]
+    (beta,) = Coxnet(CoxnetConfig()).learn(X, target, 0)["coefficients"]
     time, event = target.values.T
     theirs = CoxnetSurvivalAnalysis(n_alphas=30, alpha_min_ratio=0.05, l1_ratio=0.5)
     theirs.fit(X.astype(np.float64), Surv.from_arrays(event.astype(bool), time))
@@ -101,7 +101,24 @@ def test_the_coefficients_are_the_librarys_at_one_of_its_penalties() -> None:
     assert away.min() < 1e-6
 
 
-def test_coxnet_is_no_model_of_classes() -> None:
-    X = inputs()
-    with pytest.raises(UnableError, match="time to event"):
-        Coxnet(CoxnetConfig()).learn(X, classes(X), 0)
+@pytest.mark.parametrize("width", [1, 2])
+def test_coxnet_finds_planted_classes_and_says_the_librarys_probabilities(width: int) -> None:
+    """Two classes of three, or all of them; the penalty is one of those that were tried."""
+    X, others = inputs(), inputs(2)
+    values = (X[:, 0] > 0).astype(np.int64) + (width == 2) * (X[:, 1] > 0.5)
+    target = Target(PATIENTS, values, 3, inner_folds(PATIENTS, values.tolist(), INNER_FOLDS))
+    config = CoxnetConfig()
+    method = Coxnet(config)
+    found = np.exp(method.predict(method.learn(X, target, 0), others))
+    truth = (others[:, 0] > 0).astype(int) + (width == 2) * (others[:, 1] > 0.5)
+    assert (found.argmax(axis=1) == truth).mean() > 0.7
+    away = np.eye(3)[values] - np.bincount(values, minlength=3) / N
+    first = config.l1_ratio / np.abs(X.T @ away).max()
+    near = []
+    for C in first * np.geomspace(1, 20, config.class_penalties):
+        theirs = LogisticRegression(C=C, l1_ratio=0.5, solver="saga", tol=1e-6, max_iter=5000)
+        expected = theirs.fit(X, values).predict_proba(others)
+        near.append(np.abs(found[:, : 1 + width] - expected).max())
+    assert min(near) < 0.02
+    if width == 1:
+        np.testing.assert_allclose(found[:, 2], 1e-6)
