@@ -12,7 +12,8 @@ from sksurv.linear_model import CoxnetSurvivalAnalysis
 from sksurv.util import Surv
 
 from methods.base import Budget, Choice, MethodSpec, Role, State
-from methods.supervised.means import MeansConfig, MeansMethod, log_probabilities
+from methods.floors import RawConfig
+from methods.supervised.means import MeansMethod, log_probabilities
 from methods.supervised.target import Target
 from methods.supervised.training import FAMILY
 from tasks.heads.cox import RiskSets
@@ -24,7 +25,7 @@ coefficients, and hardly the predictions."""
 
 
 @dataclass(frozen=True)
-class CoxnetConfig(MeansConfig):
+class CoxnetConfig(RawConfig):
     """Configuration of `Coxnet`.
 
     Attributes:

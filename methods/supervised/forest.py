@@ -10,14 +10,15 @@ from sksurv.ensemble import RandomSurvivalForest
 from sksurv.util import Surv
 
 from methods.base import Budget, Choice, MethodSpec, Role, State
-from methods.supervised.means import FLOOR, MeansConfig, MeansMethod
+from methods.floors import RawConfig
+from methods.supervised.means import FLOOR, MeansMethod
 from methods.supervised.target import Target
 from methods.supervised.training import FAMILY
 from tasks.heads.inputs import Matrix
 
 
 @dataclass(frozen=True)
-class ForestConfig(MeansConfig):
+class ForestConfig(RawConfig):
     """Configuration of `RandomForest`.
 
     Attributes:

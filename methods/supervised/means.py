@@ -1,13 +1,12 @@
 """References without a network: a model of both sides' means, told the outcome."""
 
 from abc import abstractmethod
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 
-from methods.base import Config, Context, Method, State, rows_for
+from methods.base import Context, Method, State, rows_for
 from methods.concatenated import below
 from methods.floors import MeanConcat, RawConfig
 from methods.supervised.target import Target
@@ -24,25 +23,14 @@ def log_probabilities(logits: Matrix) -> Matrix:
     return np.asarray(np.maximum(log_softmax(logits, axis=1), FLOOR))
 
 
-@dataclass(frozen=True)
-class MeansConfig(Config):
-    """What every such reference can be told.
-
-    Attributes:
-        genes: Features of highest training variance that are kept of each side; 0 keeps all.
-    """
-
-    genes: int = 4096
-
-
 class MeansMethod(Method):
     """Standardised means of the patches beside standardised expression; a subclass has a model."""
 
-    config: MeansConfig
+    config: RawConfig
 
-    def __init__(self, config: MeansConfig) -> None:
+    def __init__(self, config: RawConfig) -> None:
         super().__init__(config)
-        self._inputs = MeanConcat(RawConfig(config.genes))
+        self._inputs = MeanConcat(config)
         self._model: State = {}
 
     def fit(self, train: Cohort, context: Context) -> None:
