@@ -28,7 +28,7 @@ class Delta:
         value: Its mean over folds and seeds.
         folds: Folds that both have; `Estimate.p` and its interval are over them.
         seeds: Seeds that both have.
-        n_patients: Test patients over all folds.
+        n_patients: Test patients over the folds of the first deal.
         difference: Variant minus parent, paired over folds, corrected for folds that share
             training patients (Nadeau and Bengio, 2003); interval and p hold for all variants at
             once.
@@ -80,7 +80,9 @@ def _table(table: pd.DataFrame, parent: str) -> Iterator[Delta]:
     alone = [over_folds(paired, n_folds) for paired in differences.values()]
     family = max(1, sum(not np.isnan(estimate.p) for estimate in alone))
     rows = table.drop_duplicates("method").set_index("method")
-    patients = table.groupby(["method", "fold"])["n_patients"].max().groupby("method").sum()
+    # Of the first deal: another one has the same patients again.
+    dealt = table[table["fold"] < n_folds]
+    patients = dealt.groupby(["method", "fold"])["n_patients"].max().groupby("method").sum()
     for method, paired in differences.items():
         folds, seeds = (paired.index.get_level_values(axis).nunique() for axis in CELL)
         yield Delta(
@@ -92,6 +94,6 @@ def _table(table: pd.DataFrame, parent: str) -> Iterator[Delta]:
             value=float(cells[method].mean()),
             folds=folds,
             seeds=seeds,
-            n_patients=int(patients[method]),
+            n_patients=int(patients.get(method, 0)),
             difference=over_folds(paired, n_folds, family),
         )

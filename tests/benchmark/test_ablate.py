@@ -54,6 +54,18 @@ def test_a_difference_is_paired_and_its_interval_corrected() -> None:
     assert (less.folds, less.seeds, less.n_patients) == (4, 2, 160)
 
 
+def test_patients_who_are_dealt_twice_are_counted_once() -> None:
+    once = frame()
+    n_folds = int(once["n_folds"].iloc[0])
+    again = once.assign(fold=once["fold"] + n_folds)
+    counts = [
+        {d.method: d.n_patients for d in deltas(f, "mirror")}
+        for f in (once, pd.concat([once, again]))
+    ]
+    assert counts[0]
+    assert counts[0] == counts[1]
+
+
 def test_a_missing_fold_is_missing_on_both_sides() -> None:
     broken = frame()
     lose(
