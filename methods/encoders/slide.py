@@ -78,7 +78,9 @@ class PositionConvolution(nn.Module):
         side = math.isqrt(x.shape[1])
         if x.shape[1] <= toeplitz.LONGEST:
             among = toeplitz.over_square(kernel[:, 0], side).to(x.dtype)
-            return (among @ x.permute(2, 1, 0)).permute(2, 1, 0) + bias
+            # Copied: torch takes matrices of another layout apart, one product a channel.
+            channels = x.permute(2, 1, 0).contiguous()
+            return (among @ channels).permute(2, 1, 0) + bias
         # The tokens' own layout is channels-last; three kernels and the identity make one kernel.
         square = x.unflatten(1, (side, side)).permute(0, 3, 1, 2)
         kernel = kernel.to(memory_format=torch.channels_last)
