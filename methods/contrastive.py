@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import nn
 
-from methods.base import Budget, LogUniform, MethodSpec
+from methods.base import Budget, Choice, LogUniform, MethodSpec
 from methods.branches import encoder_of
 from methods.encoders.architecture import EncoderArchitecture
 from methods.mirror.model import initialise
@@ -41,16 +41,20 @@ class PairMethod(TorchMethod):
 
     def build(self, shapes: Mapping[str, Shape]) -> Network:
         """MIRROR's encoders with a head each."""
+        network = self.towers(shapes)
+        initialise(network)
+        return network
+
+    def towers(self, shapes: Mapping[str, Shape]) -> TwoTower:
+        """The same, as torch initialises them."""
         config, wsi = self.config, shapes["wsi"]
         objective = config.objective()  # the first to draw its weights
-        network = TwoTower(
+        return TwoTower(
             encoder_of(wsi.width, wsi.tokens, config),
             encoder_of(shapes["rna"].width, None, config),
             objective,
             config.head,
         )
-        initialise(network)
-        return network
 
 
 @dataclass(frozen=True)
@@ -98,7 +102,7 @@ def pair_spec(
     config: PairConfig,
     departures: tuple[str, ...],
     paper: Mapping[str, Any],
-    **space: LogUniform,
+    **space: Choice | LogUniform,
 ) -> MethodSpec:
     """The declaration of a method that differs from the others here by its configuration."""
     return MethodSpec(

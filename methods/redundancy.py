@@ -32,7 +32,7 @@ def projector(width: int, hidden: int) -> nn.Module:
 
 @dataclass(frozen=True)
 class RedundancyConfig(PairConfig, ABC):
-    """What both methods are told.
+    """What methods without negatives are told.
 
     Attributes:
         expansion: Width of the projector over the embedding's; 8192 over 2048 in the papers.

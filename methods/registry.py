@@ -24,6 +24,7 @@ MODULES = (
     "methods.mirror.checkpoint",
     "methods.contrastive",
     "methods.redundancy",
+    "methods.byol",
     "methods.tangle",
     "methods.masked_autoencoder",
     "methods.one_modality",

@@ -1,12 +1,13 @@
-"""Objectives of pairs that need no other patient as a negative: VICReg and Barlow Twins.
+"""Objectives of pairs that need no other patient as a negative: VICReg, Barlow Twins, BYOL's.
 
-Both are statistics of a batch: less than two patients have none.
+The first two are statistics of a batch: less than two patients have none.
 """
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from methods.objectives.alignment import unit_rows
 from methods.objectives.pairs import PairObjective
 
 # VICReg, section 4.1: the deviation that every channel should reach, and what keeps its root
@@ -105,3 +106,16 @@ class BarlowTwins(PairObjective):
             "invariance": invariance,
             "redundancy": redundancy,
         }
+
+
+class Regression(PairObjective):
+    """Squared distance of directions, 2 - 2 cos, from 0 to 4.
+
+    Source: Grill et al., "Bootstrap your own latent", NeurIPS 2020, equation 2. Nothing in it
+    forbids that all embeddings are alike: the network around it has to.
+    """
+
+    def compare(self, a: Tensor, b: Tensor) -> dict[str, Tensor]:
+        """`regression`, the mean over patients, and `total`, which is the same."""
+        loss = (unit_rows(a) - unit_rows(b)).square().sum(dim=1).mean()
+        return {"total": loss, "regression": loss}

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from methods.objectives.non_contrastive import (
     BarlowTwins,
+    Regression,
     VICReg,
     covariance_loss,
     cross_correlation,
@@ -29,6 +30,7 @@ OBJECTIVES: dict[str, Callable[[], PairObjective]] = {
     "siglip": SigLIP,
     "vicreg": lambda: VICReg(25.0, 25.0, 1.0),
     "barlow": lambda: BarlowTwins(5e-3),
+    "regression": Regression,
 }
 
 
@@ -156,6 +158,14 @@ def test_barlow_twins_is_the_papers(seed: int) -> None:
         assert value(BarlowTwins(5e-3), a, b, name) == pytest.approx(expected, rel=1e-6), name
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_regression_is_byols(seed: int) -> None:
+    """Grill et al., equation 2: 2 - 2 <q, z> / (|q| |z|), the mean over the batch."""
+    a, b = tables(seed)
+    expected = np.mean(2 - 2 * np.diag(cosines(a, b)))
+    assert value(Regression(), a, b) == pytest.approx(expected, rel=1e-6)
+
+
 def test_learned_scales_start_where_the_papers_start_them() -> None:
     siglip, clip = SigLIP(), CLIP(WIDTH)
     assert siglip.log_scale.exp().item() == pytest.approx(10)
@@ -278,7 +288,7 @@ def test_neither_side_comes_first(name: str, seed: int) -> None:
 
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 1000), length=st.floats(0.01, 100))
-@pytest.mark.parametrize("name", ["info_nce", "siglip"])
+@pytest.mark.parametrize("name", ["info_nce", "siglip", "regression"])
 def test_only_directions_count_for_cosines(name: str, seed: int, length: float) -> None:
     a, b = tables(seed)
     objective = OBJECTIVES[name]().double()
