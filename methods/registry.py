@@ -33,6 +33,8 @@ MODULES = (
     "methods.drim",
     "methods.floors",
     "methods.supervised.mil",
+    "methods.supervised.clam",
+    "methods.supervised.dsmil",
     "methods.supervised.snn",
     "methods.supervised.mcat",
     "methods.supervised.late_fusion",

@@ -26,8 +26,7 @@ class GatedAttention(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """[B, n, width] -> [B, width]."""
-        pooled: Tensor = (self.weights(tokens).unsqueeze(1) @ tokens).squeeze(1)
-        return pooled
+        return weighted_mean(tokens, self.weights(tokens))
 
     def weights(self, tokens: Tensor) -> Tensor:
         """How much each token counts, [B, n]; a bag's weights add to one."""
@@ -35,3 +34,22 @@ class GatedAttention(nn.Module):
         gate = self.dropout(torch.sigmoid(self.gate(tokens)))
         scores: Tensor = self.score(content * gate).squeeze(-1)
         return scores.softmax(dim=-1)
+
+
+def weighted_mean(tokens: Tensor, weights: Tensor) -> Tensor:
+    """Tokens [B, n, width] by weights [B, n] that add to one -> [B, width]."""
+    pooled: Tensor = (weights.unsqueeze(1) @ tokens).squeeze(1)
+    return pooled
+
+
+def attended_patches(patch_width: int, width: int, dropout: float) -> nn.Sequential:
+    """A hidden layer on each patch, then gated attention of half its width.
+
+    Bags [B, n, patch_width] -> [B, width]; all but the last layer give the tokens it pools.
+    """
+    return nn.Sequential(
+        Linear(patch_width, width),
+        nn.ReLU(),
+        nn.Dropout(dropout),
+        GatedAttention(width, width // 2, dropout),
+    )

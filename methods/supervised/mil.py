@@ -6,9 +6,8 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from methods.base import Budget, Choice, LogUniform, MethodSpec, Role
-from methods.encoders.abmil import GatedAttention
+from methods.encoders.abmil import attended_patches
 from methods.encoders.architecture import EncoderArchitecture
-from methods.encoders.linear_map import Linear
 from methods.encoders.slide import SlideEncoder
 from methods.sizes import CONSTANT_ADAM, SHORT_BAGS, SMOKE
 from methods.supervised.training import (
@@ -32,13 +31,7 @@ class ABMILMethod(SupervisedMethod):
     def encoder(self, shapes: Mapping[str, Shape]) -> nn.Module:
         """A hidden layer on each patch, then gated attention of half its width."""
         require_patches(shapes["wsi"], "abmil")
-        width, dropout = self.config.width, self.config.dropout
-        return nn.Sequential(
-            Linear(shapes["wsi"].width, width),
-            nn.ReLU(),
-            nn.Dropout(dropout),
-            GatedAttention(width, width // 2, dropout),
-        )
+        return attended_patches(shapes["wsi"].width, self.config.width, self.config.dropout)
 
 
 class SlideToken(nn.Module):
