@@ -37,6 +37,7 @@ MODULES = (
     "methods.supervised.dsmil",
     "methods.supervised.snn",
     "methods.supervised.mcat",
+    "methods.supervised.porpoise",
     "methods.supervised.late_fusion",
     "methods.supervised.forest",
     "methods.supervised.coxnet",
