@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 # One thread a process: trials and tests run side by side, and sums keep their order.
 export OMP_NUM_THREADS := 1
+# Tests start hundreds of processes: what one has compiled the others are to find.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test check lint types board docs
 
