@@ -19,21 +19,13 @@ from benchmark.show.numbers import count, interval, number
 from benchmark.show.tables import Name, Strong, Text, names
 from tasks.cancers import plain_name
 from tasks.suites import in_words
+from tasks.words import of_kind, of_metric
 
-_KINDS = {"survival": "Survival", "subtyping": "Tissue type", "mutation": "Mutation"}
 _QUESTIONS = {
     "os": "overall survival",
     "pfi": "progression",
     "dss": "death of the disease",
     "dfi": "relapse",
-}
-_METRICS = {
-    "harrell_c": "C says of two patients how often the one whose event came first was called the"
-    " higher risk",
-    "auroc": "AUROC says of a patient with and one without how often the first was given the higher"
-    " probability",
-    "auroc_macro": "AUROC says of two patients of different classes how often they were given the"
-    " right order",
 }
 _VERDICTS = {
     Verdict.BETTER: "shown to be better",
@@ -75,8 +67,8 @@ def first_screen(of: Comparison, control: ControlCheck | None = None) -> tuple[S
 
 
 def _kind(found: KindFindings) -> Section:
-    metric = _METRICS.get(found.of.measure.name, "")
-    explained = f" {metric}; 0.5 is a coin toss, 1 never wrong." if metric else ""
+    metric = of_metric(found.of.measure.name)
+    explained = f" {metric.text}; 0.5 is a coin toss, 1 never wrong." if metric else ""
     title = (
         Strong(_called(found)),
         f": {_asked(found.of.tables)} ({_evidence(found)}).{explained}",
@@ -124,7 +116,8 @@ def _in_short(kinds: Sequence[KindFindings]) -> Section:
 
 
 def _called(found: KindFindings) -> str:
-    return _KINDS.get(found.of.kind, found.of.kind)
+    words = of_kind(found.of.kind)
+    return words.name if words else found.of.kind
 
 
 def _use(found: KindFindings) -> Text:
