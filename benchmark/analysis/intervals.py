@@ -58,9 +58,13 @@ def patient_intervals(predictions: pd.DataFrame) -> Intervals:
         return {}
     scored = predictions.dropna(subset=sorted(_NEEDED)).sort_values([*_CELL, "patient"])
     found: Intervals = {}
+    resamples = _Resamples("", (), ())
     for key, rows in scored.groupby(_TABLE):
-        drawn = _first_deal(str(key[0]), rows)
-        cells = [_resampled(cell, drawn) for _, cell in rows.groupby(_CELL)]
+        tested = rows.drop_duplicates("patient")
+        dealt = (str(key[0]), tuple(tested["fold"]), tuple(tested["patient"]))
+        if resamples.dealt != dealt:  # else those of the method before
+            resamples = _Resamples(*dealt)
+        cells = [_resampled(cell, resamples) for _, cell in rows.groupby(_CELL)]
         found[key] = percentile_interval(np.mean(cells, axis=0))
     return found
 
@@ -71,20 +75,38 @@ def _counts(task: str, fold: int, n_patients: int) -> NDArray[np.int64]:
     return resample_counts(n_patients, RESAMPLES, generator("bootstrap", task, fold))
 
 
-def _first_deal(task: str, rows: pd.DataFrame) -> dict[str, NDArray[np.int64]]:
-    """Patient -> how often it is drawn in each resample, from the first fold that tests it."""
-    tested = rows.drop_duplicates("patient")
-    drawn: dict[str, NDArray[np.int64]] = {}
-    for fold, patients in tested.groupby("fold")["patient"]:
-        drawn |= dict(zip(patients, _counts(task, int(str(fold)), len(patients)).T, strict=True))
-    return drawn
+class _Resamples:
+    """How often the patients of a task are drawn, from the first fold that tests each.
+
+    Args:
+        task: Its name.
+        folds: That first test a patient, one a patient.
+        patients: Each once.
+    """
+
+    def __init__(self, task: str, folds: tuple[int, ...], patients: tuple[str, ...]) -> None:
+        self.dealt = (task, folds, patients)
+        self._of_cell: dict[tuple[str, ...], NDArray[np.float32]] = {}
+        of_fold: dict[int, list[str]] = {}
+        for fold, patient in zip(folds, patients, strict=True):
+            of_fold.setdefault(fold, []).append(patient)
+        self._drawn: dict[str, NDArray[np.int64]] = {}
+        for fold, tested in of_fold.items():
+            self._drawn |= dict(zip(tested, _counts(task, fold, len(tested)).T, strict=True))
+
+    def of(self, patients: tuple[str, ...]) -> NDArray[np.float32]:
+        """Of some patients, shape [resamples, patients]; methods are tested on the same ones."""
+        if patients not in self._of_cell:
+            drawn = np.stack([self._drawn[patient] for patient in patients], axis=1)
+            self._of_cell[patients] = drawn.astype(np.float32)
+        return self._of_cell[patients]
 
 
-def _resampled(cell: pd.DataFrame, drawn: dict[str, NDArray[np.int64]]) -> NDArray[np.float64]:
+def _resampled(cell: pd.DataFrame, resamples: _Resamples) -> NDArray[np.float64]:
     """C of one fold and seed in every resample of its patients, shape [resamples]."""
     return bootstrap_concordance(
         cell["event"].to_numpy(),
         cell["time_months"].to_numpy(),
         cell["risk"].to_numpy(),
-        np.stack([drawn[patient] for patient in cell["patient"]], axis=1),
+        resamples.of(tuple(cell["patient"])),
     )

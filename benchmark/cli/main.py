@@ -231,13 +231,14 @@ def report(
     ] = 0,
 ) -> None:
     """Write the page: one folder to explore the results in a browser, without a network."""
+    from benchmark.cli.report_progress import progress
     from benchmark.records.store import existing_store
     from benchmark.show.html import write_report
     from benchmark.show.html.serve import serve as show
 
     store = existing_store(results)
-    with open_console().status(f"writing {output}"):
-        write_report(store, output, baseline)
+    with progress() as told:
+        write_report(store, output, baseline, told)
     typer.echo(f"wrote {output / 'index.html'}")
     if serve:
         show(output, port, lambda address: typer.echo(f"showing it at {address}; Ctrl-C ends it"))

@@ -56,6 +56,13 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._held: list[tuple[Key, TrialRecord, TaskRecord]] | None = None
+
+    def read_once(self) -> "Store":
+        """The store as it is now: its records are read once and held, for who asks repeatedly."""
+        held = Store(self.folder)
+        held._held = list(self._pairs())
+        return held
 
     def attempted(
         self, beginning: str | tuple[str, ...] = ""
@@ -114,6 +121,8 @@ class Store:
         return History(attempts, {kind: fmean(all_) for kind, all_ in spent.items()}, finished)
 
     def _pairs(self) -> Iterator[tuple[Key, TrialRecord, TaskRecord]]:
+        if self._held is not None:
+            return iter(self._held)
         return last_attempts(read_records(self.folder))
 
     @contextmanager

@@ -192,7 +192,13 @@ _BEFORE: tuple[Column[Entry], ...] = (
         choice("metric", lambda e: directed(e.table.primary), _ONE),
 )  # fmt: skip
 _SCORE: tuple[Column[Entry], ...] = (
-    Column("score and interval", lambda _: "", kind="drawing", views=View.PAGE, strip=strip),
+    Column(
+        "score and interval",
+        lambda e: with_interval(e.row.score),
+        kind="drawing",
+        views=View.PAGE,
+        strip=strip,
+    ),
     span("95 % interval", lambda e: (e.row.score.low, e.row.score.high), _MAIN),
 )
 _PATIENTS: Column[Entry] = span("over patients", lambda e: e.row.patients, _EVERY | View.MARKDOWN)

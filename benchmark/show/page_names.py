@@ -30,6 +30,11 @@ def method_data(method: str) -> str:
     return f"data/{slug(method)}.js"
 
 
+def task_data(what: str, task: str, protocol: str, budget: str, n_folds: int) -> str:
+    """A table of a task's page to download: `what` of its trials."""
+    return f"data/{slug(what, task, protocol, budget, n_folds)}.csv.gz"
+
+
 def task_page(task: str, protocol: str, budget: str, n_folds: int) -> str:
     """Of a task under a protocol and budget, relative to the root of the report."""
     return f"tasks/{slug(task, protocol, budget, n_folds)}.html"

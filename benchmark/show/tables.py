@@ -96,7 +96,7 @@ class Column(Generic[T]):
         views: Where it is shown.
         heard: What stands above it in the browser, where the header is too short to stand alone.
         descending: Whether the first click sorts from high to low: the better first.
-        link: Where its text leads, relative to the root of the report.
+        link: Where its text leads, relative to the root of the report, or from `#` on its page.
         strip: What is drawn in the browser instead of the text.
     """
 

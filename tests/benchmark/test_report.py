@@ -1,5 +1,7 @@
 """The page: what it says, what it escapes, where it is written."""
 
+import base64
+import gzip
 import json
 import shlex
 import sys
@@ -13,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+import numpy as np
 import pandas as pd
 import pytest
 import typer
@@ -29,9 +32,10 @@ from benchmark.cli.main import app, main
 from benchmark.records.store import Store
 from benchmark.show.columns import STRIP_WIDTH, Entry, page_of, short_title, strip
 from benchmark.show.html import MANIFEST, drawings, pages, write_report
+from benchmark.show.html.downloads import prediction_sheets, significant
 from benchmark.show.html.serve import server
-from benchmark.show.html.trials import EPOCHS, PATIENTS, command, curve, predicted, recorded_trials
-from benchmark.show.page_names import method_data, method_page, slug, task_page
+from benchmark.show.html.trials import EPOCHS, command, curve, data, recorded_trials
+from benchmark.show.page_names import method_data, method_page, slug, task_data, task_page
 from benchmark.show.tables import numeric
 from tasks.errors import InputError
 from tests.helpers.frames import SCHEMA, fake, records, rendered
@@ -116,14 +120,22 @@ def contents(root: Path) -> dict[str, bytes]:
 
 
 def loaded(report: Path, method: str) -> list[dict[str, Any]]:
+    """Trials with what they share, as the page's script puts them together."""
     text = (report / method_data(method)).read_text(encoding="ascii")
-    return list(json.loads(text.removeprefix("mirrorBench.load(").removesuffix(");\n"))["trials"])
+    packed = text.removeprefix('mirrorBench.load("').removesuffix('");\n')
+    found = json.loads(gzip.decompress(base64.b64decode(packed, validate=True)))
+    shared = found["shared"]
+    for trial in found["trials"]:
+        trial |= {name: shared[trial[name]] for name in ("setting", "config", "versions")}
+        for task in trial["tasks"]:
+            task.update(shared[task["of"]], metrics=shared[task["metrics"]])
+    return list(found["trials"])
 
 
 def test_every_reference_leads_to_a_file_or_a_place_of_the_report(report: Path) -> None:
     found = list(report.rglob("*.html"))
     assert len(found) == 2 + 4 + 3  # the overview, what is missing, methods, tasks
-    assert len(list(report.glob("figures/*.svg"))) == 3 * 2 + 2 * 2
+    assert len(list(report.glob("figures/*.svg"))) == 2  # of survival: the curves
     for path in found:
         page = Page(path.read_text())
         for reference in page.references:
@@ -302,12 +314,14 @@ def test_plain_names_stay() -> None:
 @given(st.integers(1, 400), st.integers(0, 1))
 def test_curve_keeps_its_ends_and_its_order(n: int, first: int) -> None:
     found = curve([1.0 / (epoch + 1) for epoch in range(n)], first)
-    epochs = found["epochs"]
-    assert epochs[0] == first
-    assert epochs[-1] == n - 1 + first
-    assert len(epochs) == min(n, EPOCHS)
+    begin, n_epochs, values = found
+    assert (begin, n_epochs) == (first, n)
+    assert len(values) == min(n, EPOCHS)
+    epochs = [i * (n - 1) // max(len(values) - 1, 1) for i in range(len(values))]
+    assert epochs[0] == 0
+    assert epochs[-1] == n - 1
     assert epochs == sorted(set(epochs))
-    assert found["values"] == pytest.approx([1.0 / (e + 1 - first) for e in epochs], rel=1e-4)
+    assert values == pytest.approx([1.0 / (epoch + 1) for epoch in epochs], rel=1e-4)
 
 
 def test_trial_has_its_scores_losses_and_predictions(report: Path, store: Store) -> None:
@@ -322,28 +336,69 @@ def test_trial_has_its_scores_losses_and_predictions(report: Path, store: Store)
     assert trial["versions"] == record.versions
     curves = trial["curves"]
     assert [*curves] == ["loss: total", "loss: alignment", "effective rank"]
-    assert curves["loss: total"]["values"][0] == pytest.approx(record.losses["total"][0], rel=1e-4)
-    assert curves["loss: total"]["epochs"][0] == 1
-    assert curves["effective rank"]["epochs"][0] == 0  # before training
-    assert curves["effective rank"]["values"][0] == 9.0
+    assert curves["loss: total"][2][0] == pytest.approx(record.losses["total"][0], rel=1e-4)
+    assert curves["loss: total"][0] == 1
+    assert curves["effective rank"][0] == 0  # before training
+    assert curves["effective rank"][2][0] == 9.0
     (scored,) = trial["tasks"]
-    assert [s[0] for s in scored["scores"]] == [s.metric for s in task.scores]
-    assert [s[2] for s in scored["scores"]] == pytest.approx(
-        [s.value for s in task.scores], rel=1e-4
-    )
-    shown = scored["predictions"]
-    assert (len(shown["rows"]), shown["total"]) == (PATIENTS, 30)
-    every = store.predictions()
-    ours = every[(every["task"] == LUAD) & (every["method"] == "mirror")]
-    ours = ours[(ours["fold"] == record.fold) & (ours["seed"] == record.seed)]
-    assert [row[0] for row in shown["rows"]] == ours["patient"].tolist()[:PATIENTS]
-    at = shown["columns"].index("risk")
-    assert [row[at] for row in shown["rows"]] == pytest.approx(ours["risk"][:PATIENTS], rel=1e-4)
+    assert [name for name, _ in scored["metrics"]] == [s.metric for s in task.scores]
+    assert scored["values"] == pytest.approx([s.value for s in task.scores], rel=1e-4)
     assert (report / scored["page"]).is_file()
 
 
+def test_reasons_of_a_trial_stand_beside_what_they_explain(tmp_path: Path) -> None:
+    frame = fake()
+    store = write_store(tmp_path, frame[frame["task"] == LUAD])
+    every = [task for own in recorded_trials(store.results()).values() for one in own
+             for task in one.tasks]  # fmt: skip
+    wanted = [(s.metric, s.reason) for task in every for s in task.scores if s.reason]
+    found = []
+    for own in recorded_trials(store.results()).values():
+        text = data(own, {})
+        for trial in text["trials"]:
+            for task in trial["tasks"]:
+                names = [name for name, _ in text["shared"][task["metrics"]]]
+                found += [(names[i], text["shared"][at]) for i, at in task["reasons"]]
+    assert found == wanted
+    assert found
+
+
+def downloaded(report: Path, what: str) -> pd.DataFrame:
+    path = report / task_data(what, LUAD, "strict", "default", 5)
+    page = read(report, task_page(LUAD, "strict", "default", 5))
+    assert f"../{path.relative_to(report).as_posix()}" in page.references
+    return pd.read_csv(path)
+
+
+def test_every_score_can_be_downloaded(report: Path, store: Store) -> None:
+    found = downloaded(report, "scores").set_index("trial")
+    frame = deduplicate(store.records())
+    ours = frame[(frame["task"] == LUAD) & frame["value"].notna()]
+    assert found.notna()[ours["metric"].unique()].sum().sum() == len(ours)
+    for row in ours.sample(50, random_state=0).itertuples():
+        assert found.loc[str(row.trial), str(row.metric)] == pytest.approx(row.value, rel=1e-6)
+        assert found.loc[str(row.trial), "method"] == row.method
+
+
+def test_every_prediction_can_be_downloaded(report: Path, store: Store) -> None:
+    cell = ["method", "fold", "seed", "patient"]
+    found = downloaded(report, "predictions").sort_values(cell, ignore_index=True)
+    every = store.predictions()
+    ours = every[every["task"] == LUAD].sort_values(cell, ignore_index=True)
+    assert found[cell].equals(ours[cell])
+    assert found["risk"].to_numpy() == pytest.approx(ours["risk"].to_numpy(), rel=1e-3)
+    assert found["time_months"].to_numpy() == pytest.approx(ours["time_months"], rel=1e-3)
+
+
+@given(st.floats(-1e12, 1e12).filter(lambda x: x == 0 or abs(x) > 1e-12), st.integers(1, 7))
+def test_significant_digits(x: float, digits: int) -> None:
+    (found,) = significant(np.array([x]), digits)
+    assert found == pytest.approx(float(f"{x:.{digits}g}"), rel=10.0 ** (1 - digits), abs=0)
+    assert len(f"{found:.15e}".partition("e")[0].strip("-").replace(".", "").rstrip("0")) <= digits
+
+
 def test_predictions_without_rows() -> None:
-    assert predicted(pd.DataFrame(columns=["task", "patient"])) == {}
+    assert prediction_sheets(pd.DataFrame(columns=["task", "patient"])) == {}
 
 
 def test_command_is_one_that_the_program_takes(tmp_path: Path) -> None:
@@ -462,7 +517,9 @@ def test_command_line(
         main()
     assert end.value.code in (0, None)
     assert (tmp_path / "page/index.html").is_file()
-    assert "wrote" in capsys.readouterr().out
+    said = capsys.readouterr()
+    assert "wrote" in said.out
+    assert "reading records" in said.err
     monkeypatch.setattr(sys, "argv", [*arguments, "--output", str(tmp_path / "results")])
     with pytest.raises(SystemExit) as end:
         main()

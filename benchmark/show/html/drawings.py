@@ -9,15 +9,13 @@ from matplotlib.figure import Figure
 from benchmark.analysis.board import Board
 from benchmark.analysis.findings import Findings
 from benchmark.analysis.over_cohorts import KindComparison
-from benchmark.analysis.standings import REFERENCE, SIMPLE, Standing
+from benchmark.analysis.standings import SIMPLE, Standing
 from benchmark.show.figures import (
     Predicted,
     Tradeoff,
     caption_of,
-    compute,
     diagram_of_many,
     differences,
-    forest,
     retention,
     survival_figures,
     title_of,
@@ -52,10 +50,10 @@ def of_task(
     predicted: Predicted,
     root: Path,
 ) -> tuple[Drawing, ...]:
-    """The forest, compute against score, what is specific to the task's kind.
+    """What is specific to the kind of a task under the plain protocol.
 
-    That is survival by the risks of plain features, of the reference and of the best, and retention
-    against alignment.
+    That is survival by the risks of the best method and how those are calibrated, and retention
+    against alignment. The page itself draws the forest, in the table of scores, and the compute.
 
     Args:
         table: The task.
@@ -64,16 +62,14 @@ def of_task(
         root: The report's folder.
     """
     place = table.key
-    found = []
-    if any(row.cells for row in table.rows):
-        found.append(save_drawing(forest(table), root, slug("forest", *place)))
-        found.append(save_drawing(compute(table), root, slug("compute", *place)))
-    found += [
+    if not table.plain:
+        return ()
+    found = [
         save_drawing(retention(one), root, slug("retention", *place))
         for one in kept
         if one.table.key == place
     ]
-    curves = dict.fromkeys((SIMPLE, REFERENCE, table.best.method if table.best else SIMPLE))
+    curves = [table.best.method if table.best else SIMPLE]
     found += [
         save_drawing(figure, root, slug(name, *place))
         for name, figure in survival_figures(table, predicted, curves)

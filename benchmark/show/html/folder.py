@@ -1,8 +1,8 @@
 """The folder of the report: made beside its place, then put there as a whole."""
 
-import json
 import shutil
 import tempfile
+from collections.abc import Callable
 from importlib.resources import as_file, files
 from pathlib import Path
 
@@ -11,17 +11,27 @@ from benchmark.records.store import Store
 from benchmark.show.columns import page_of
 from benchmark.show.figures import survival_predictions, tradeoffs
 from benchmark.show.html import drawings
+from benchmark.show.html.downloads import prediction_sheets, score_sheets
 from benchmark.show.html.pages import Pages, everything_missing
 from benchmark.show.html.topics import topics
-from benchmark.show.html.trials import data, predicted, recorded_trials
-from benchmark.show.page_names import method_data, method_page
+from benchmark.show.html.trials import data, packed, recorded_trials
+from benchmark.show.page_names import method_data, method_page, task_data
 from tasks.errors import InputError
 
 MANIFEST = "files.txt"
 """Lists what a report wrote, a path a line: what a later one may take away."""
 
 
-def write_report(store: Store, output: Path, baseline: str | None = None) -> None:
+Told = Callable[[str, int, int], None]
+"""Called with what is done next, how many pages are done, and of how many; 0 while unknown."""
+
+
+def write_report(
+    store: Store,
+    output: Path,
+    baseline: str | None = None,
+    told: Told = lambda doing, done, total: None,  # noqa: ARG005
+) -> None:
     """Write the report of a results folder.
 
     Its bytes depend on the records and the versions of the software alone. It is put in its place
@@ -31,6 +41,7 @@ def write_report(store: Store, output: Path, baseline: str | None = None) -> Non
         store: The results.
         output: The folder; absent, empty, or an earlier report to which nothing was added.
         baseline: The method that others are compared with, None for the usual one.
+        told: Of the progress.
 
     Raises:
         InputError: If the folder holds something else or cannot be written.
@@ -42,7 +53,7 @@ def write_report(store: Store, output: Path, baseline: str | None = None) -> Non
         with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-") as scratch:
             made = Path(scratch) / "report"
             made.mkdir()
-            _fill(made, store, baseline)
+            _fill(made, store, baseline, told)
             _check_free(output)
             if output.exists():
                 output.rename(Path(scratch) / "earlier")
@@ -72,8 +83,13 @@ def _paths(folder: Path) -> list[str]:
     return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if not p.is_dir())
 
 
-def _fill(root: Path, store: Store, baseline: str | None) -> None:
+def _fill(root: Path, store: Store, baseline: str | None, told: Told) -> None:
+    told("reading records", 0, 0)
+    store = store.read_once()
     board, by_method = Board.of(store).against(baseline), recorded_trials(store.results())
+    told("comparing methods", 0, 0)
+    total = len(board.standings) + len(by_method)
+    told("drawing the overview", 0, total)
     pages = Pages()
     for name in ("data", "methods", "tasks"):
         (root / name).mkdir()
@@ -91,16 +107,25 @@ def _fill(root: Path, store: Store, baseline: str | None) -> None:
     _write(root, "index.html", pages.index(board, ranks, further, by_method, first))
     risks = survival_predictions(board.predictions)
     kept = tradeoffs(board.standings)
-    for table in board.standings:
+    sheets = {
+        "scores": score_sheets(board.scores),
+        "predictions": prediction_sheets(board.predictions),
+    }
+    for done, table in enumerate(board.standings):
+        told(table.task, done, total)
         figures = drawings.of_task(table, kept, risks, root)
-        _write(root, page_of(table), pages.task(table, figures, board.missing))
-    shown = predicted(board.predictions)
+        offered = {}
+        for what, by_table in sheets.items():
+            if (sheet := by_table.get(table.key)) is not None:
+                offered[what] = (task_data(what, *table.key), len(sheet))
+                (root / offered[what][0]).write_bytes(sheet)
+        _write(root, page_of(table), pages.task(table, figures, board.missing, offered))
     where = {table.key: page_of(table) for table in board.standings}
-    for method, own in by_method.items():
+    for done, (method, own) in enumerate(by_method.items(), start=len(board.standings)):
+        told(method, done, total)
         _write(root, method_page(method), pages.method(method, own, board.standings))
-        text = json.dumps(data(own, shown, where), allow_nan=False, separators=(",", ":"))
-        # A script, as pages on the disk may not read other files. ASCII: nothing in it can end it.
-        _write(root, method_data(method), f"mirrorBench.load({text});\n")
+        # A script, as pages on the disk may not read other files.
+        _write(root, method_data(method), f'mirrorBench.load("{packed(data(own, where))}");\n')
     _write(root, MANIFEST, "".join(f"{path}\n" for path in _paths(root)))
 
 

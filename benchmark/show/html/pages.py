@@ -20,6 +20,8 @@ from benchmark.show.encoders import slide_encoder
 from benchmark.show.escape import plain
 from benchmark.show.first_screen import first_screen
 from benchmark.show.html.drawings import Drawing
+from benchmark.show.html.grid import bodies, kind_of
+from benchmark.show.html.scatter import compute_chart
 from benchmark.show.html.trials import RecordedTrial
 from benchmark.show.numbers import count, seconds, whole
 from benchmark.show.page_names import method_data, method_page
@@ -97,6 +99,7 @@ class Pages:
             finalize=_finalized,
         )
         self._environment.filters["inline"] = inline
+        self._environment.globals |= {"bodies": bodies, "kind_of": kind_of}
 
     def index(
         self,
@@ -137,8 +140,21 @@ class Pages:
             resamples=RESAMPLES,
         )
 
-    def task(self, of: Standing, drawings: Sequence[Drawing], missing: Iterable[Missing]) -> str:
-        """The page of a task under one protocol and budget."""
+    def task(
+        self,
+        of: Standing,
+        drawings: Sequence[Drawing],
+        missing: Iterable[Missing],
+        offered: Mapping[str, tuple[str, int]],
+    ) -> str:
+        """The page of a task under one protocol and budget.
+
+        Args:
+            of: The task.
+            drawings: Its figures.
+            missing: All that is missing.
+            offered: What can be downloaded, its place and its bytes.
+        """
         ours = [
             one
             for one in missing
@@ -151,6 +167,8 @@ class Pages:
             scores=columns.scores(of, caption=f"Scores on {of.task}").seen(View.PAGE),
             others=columns.scores(of, caption=f"Other metrics on {of.task}").seen(View.OTHERS),
             drawings=drawings,
+            chart=compute_chart(of, "../"),
+            offered=offered,
             missing=_missing(ours),
             tied=sum(row.tied for row in of.ranked),
             reference=of.compared_with,
@@ -251,7 +269,7 @@ def _status(trial: RecordedTrial) -> str:
 
 _TRIALS: tuple[Column[RecordedTrial], ...] = (
     Column("trial", lambda t: t.key, kind="name",
-           link=lambda t: f"{method_page(t.line.method)}#trial-{t.key}"),
+           link=lambda t: f"#trial-{t.key}"),
     choice("cohort", lambda t: t.line.cohort),
     choice("protocol", lambda t: str(t.line.protocol)),
     choice("budget", lambda t: t.line.budget),

@@ -1,28 +1,25 @@
 """What the pages tell of single trials: how each was made, what it scored, how to do it again."""
 
+import base64
+import gzip
+import json
 import math
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-import pandas as pd
-
-from benchmark.records.frames import COSTS, PREDICTION
+from benchmark.records.frames import COSTS
 from benchmark.records.protocol import FileFolds
-from benchmark.records.schema import ScoreRecord, TaskRecord, TrialRecord
+from benchmark.records.schema import TaskRecord, TrialRecord
 from benchmark.show.escape import plain
 from tasks.base import Status
-
-PATIENTS = 25
-"""Rows of predictions that are shown of a trial and task; the command that gives all is named."""
 
 EPOCHS = 60
 """Points of a curve, at most."""
 
 _DIGITS = 5
-_CELL = ["task", "method", "protocol", "budget", "n_folds", "fold", "seed"]
 
 Json = dict[str, Any]
 
@@ -83,25 +80,6 @@ def command(trial: RecordedTrial) -> str:
     return " ".join(words)
 
 
-def predicted(predictions: pd.DataFrame) -> dict[tuple[Any, ...], Json]:
-    """(task, method, protocol, budget, n_folds, fold, seed) -> the first of its predictions."""
-    found: dict[tuple[Any, ...], Json] = {}
-    if predictions.empty:
-        return found
-    fixed = {*PREDICTION, "budget", "n_folds"} - {"patient"}
-    for _, rows in predictions.groupby("task"):
-        own = [c for c in rows.columns if c not in fixed and rows[c].notna().any()]
-        cells = rows.groupby(_CELL, sort=False)
-        totals = cells.size().to_dict()
-        kept = cells.head(PATIENTS)
-        texts = [[short(value) for value in kept[column].tolist()] for column in own]
-        keys = zip(*(kept[name].tolist() for name in _CELL), strict=True)
-        for key, *row in zip(keys, *texts, strict=True):
-            table = found.setdefault(key, {"columns": own, "rows": [], "total": totals[key]})
-            table["rows"].append(row)
-    return found
-
-
 def short(value: object) -> object:
     """A number of few digits, None where there is none; anything else as it is."""
     if isinstance(value, float):
@@ -109,90 +87,104 @@ def short(value: object) -> object:
     return value if isinstance(value, (int, bool)) or value is None else str(value)
 
 
-def curve(values: Sequence[float], first: int) -> Json:
+def curve(values: Sequence[float], first: int) -> list[Any]:
     """What was told over epochs, of `EPOCHS` points at most, the first and the last among them.
 
     Args:
-        values: One per epoch.
+        values: One per epoch, n of them.
         first: The epoch of the first; 0 is before training.
+
+    Returns:
+        first, n and the values at the points: of k points the i-th is of the epoch
+        first + i (n - 1) // (k - 1).
     """
     n = len(values)
     points = min(n, EPOCHS)
-    at = [round(i * (n - 1) / max(points - 1, 1)) for i in range(points)]
-    return {"epochs": [i + first for i in at], "values": [short(float(values[i])) for i in at]}
+    at = [i * (n - 1) // max(points - 1, 1) for i in range(points)]
+    return [first, n, [short(float(values[i])) for i in at]]
 
 
-def data(
-    of_method: Sequence[RecordedTrial],
-    predictions: dict[tuple[Any, ...], Json],
-    pages: dict[tuple[Any, ...], str],
-) -> Any:
+class _Once:
+    """What many trials have in common, each kept once and named by its place."""
+
+    def __init__(self) -> None:
+        self._places: dict[str, int] = {}
+        self.values: list[Any] = []
+
+    def place(self, value: Any) -> int:
+        """Where it is, as plain texts, which a page shows as they are."""
+        text = json.dumps(value)
+        if text not in self._places:
+            self._places[text] = len(self.values)
+            self.values.append(_clean(value))
+        return self._places[text]
+
+
+def data(of_method: Sequence[RecordedTrial], pages: Mapping[tuple[Any, ...], str]) -> Json:
     """What the page of a method loads to show its trials.
 
     Args:
         of_method: All trials of one method.
-        predictions: From `predicted`.
         pages: (task, protocol, budget, n_folds) -> the task's page.
+
+    Returns:
+        `trials`, and `shared`: what several of them have in common. A trial and its tasks name the
+        places of what they share by numbers: `setting`, `config`, `versions`, `of`, `metrics`.
     """
-    described = []
-    for trial in of_method:
-        line = trial.line
-        table = (str(line.protocol), line.budget, line.n_folds)
-        cell = (line.method, *table, line.fold, line.seed)
-        described.append(
-            {
-                "key": trial.key,
-                "facts": _facts(line),
-                "config": line.config,
-                "search": line.search.model_dump() if line.search else None,
-                "versions": line.versions,
-                "curves": {
-                    **{f"loss: {name}": curve(values, 1) for name, values in line.losses.items()},
-                    **{
-                        name.replace("_", " "): curve(values, 0)
-                        for name, values in line.geometry.items()
-                    },
-                },
-                "command": command(trial),
-                "tasks": [
-                    {
-                        **{
-                            name: getattr(task, name)
-                            for name in ("task", "status", "reason", "n_patients", "n_events")
-                        },
-                        "page": pages.get((task.task, *table), ""),
-                        "scores": [_score(score) for score in task.scores],
-                        "predictions": predictions.get((task.task, *cell)),
-                    }
-                    for task in trial.tasks
-                ],
-            }
-        )
-    return _clean({"trials": described})
+    once = _Once()
+    trials = [_described(trial, pages, once) for trial in of_method]
+    return {"shared": once.values, "trials": trials}
+
+
+def packed(found: Json) -> str:
+    """Data as a text of a tenth of its length, the same for the same data."""
+    text = json.dumps(found, allow_nan=False, separators=(",", ":"))
+    return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
+
+
+def _described(trial: RecordedTrial, pages: Mapping[tuple[Any, ...], str], once: _Once) -> Json:
+    line = trial.line
+    table = (str(line.protocol), line.budget, line.n_folds)
+    names = ("cohort", "protocol", "budget", "n_folds", "device", "data", "code")
+    own = ("fold", "seed", "attempt", "finished")
+    curves = {f"loss: {name}": curve(values, 1) for name, values in line.losses.items()} | {
+        name.replace("_", " "): curve(values, 0) for name, values in line.geometry.items()
+    }
+    return {
+        "key": trial.key,
+        "setting": once.place(
+            {name: getattr(line, name) for name in names} | {"protocol": table[0]}
+        ),
+        "facts": {name: getattr(line, name) for name in own}
+        | {name: short(getattr(line, name)) for name in (*COSTS, "parameters", "step_flops")},
+        "config": once.place(line.config),
+        "search": _clean(line.search.model_dump()) if line.search else None,
+        "versions": once.place(line.versions),
+        "curves": _clean(curves),
+        "command": command(trial),
+        "tasks": [_task(task, pages.get((task.task, *table), ""), once) for task in trial.tasks],
+    }
+
+
+def _task(task: TaskRecord, page: str, once: _Once) -> Json:
+    """A task of a trial; `reasons` are places in its shared `metrics`, and in what is shared."""
+    metrics = [
+        [score.metric, "higher" if score.higher_is_better else "lower"] for score in task.scores
+    ]
+    named = ("task", "status", "reason", "n_patients", "n_events")
+    of = {name: getattr(task, name) for name in named} | {"page": page}
+    return {
+        "of": once.place(of),
+        "metrics": once.place(metrics),
+        "values": [short(score.value) for score in task.scores],
+        "reasons": [[i, once.place(s.reason)] for i, s in enumerate(task.scores) if s.reason],
+    }
 
 
 def _clean(value: Any) -> Any:
-    """The same with plain texts, which a page shows as they are."""
+    """The same with plain texts."""
     if isinstance(value, str):
         return plain(value)
     if isinstance(value, dict):
         return {plain(str(key)): _clean(item) for key, item in value.items()}
     return [_clean(item) for item in value] if isinstance(value, (list, tuple)) else value
-
-
-def _facts(line: TrialRecord) -> Json:
-    """What a trial is and what it cost, in the order in which it is shown."""
-    names = ("cohort", "protocol", "budget", "fold", "n_folds", "seed", "attempt", "finished")
-    costs = (*COSTS, "parameters", "step_flops")
-    return (
-        {name: getattr(line, name) for name in names}
-        | {"protocol": str(line.protocol)}
-        | {name: short(getattr(line, name)) for name in costs}
-        | {name: getattr(line, name) for name in ("device", "data", "code")}
-    )
-
-
-def _score(score: ScoreRecord) -> list[object]:
-    """Metric, direction, value and reason, in the order of the page's table."""
-    direction = "higher" if score.higher_is_better else "lower"
-    return [score.metric, direction, short(score.value), score.reason]

@@ -17,8 +17,11 @@ mirrorBench.table = (() => {
     return made;
   };
 
+  // What a row is sorted by: what its cell says, unless it names a value of its own.
+  const textOf = (row, column) => row.cells[column].dataset.value ?? row.cells[column].textContent.trim();
+
   const valueOf = (row, column, numeric) => {
-    const text = row.cells[column].dataset.value ?? row.cells[column].textContent;
+    const text = textOf(row, column);
     return text === "" ? null : numeric ? Number(text) : text;
   };
 
@@ -39,7 +42,7 @@ mirrorBench.table = (() => {
     const sort = (column, direction) => {
       const numeric = rowsOf(table).length > 0 && [...table.tBodies].every((body) =>
         rowsOf(body).every((row) => {
-          const text = row.cells[column].dataset.value ?? "";
+          const text = textOf(row, column);
           return text === "" || Number.isFinite(Number(text));
         }),
       );

@@ -70,15 +70,6 @@
       element("p", {}, [task.status, ...counts, task.reason].filter(Boolean).join(" · ")),
       grid(`Scores of this trial on ${task.task}`, ["metric", "better", "value", "why there is none"], task.scores),
     ];
-    if (task.predictions) {
-      const { columns, rows, total } = task.predictions;
-      const caption = `Predictions on ${task.task}: ${rows.length} of ${total} test patients`;
-      const all = rows.length < total
-        ? [element("p", { className: "key" }, "All: ", element("code", {}, "mirror-bench predictions"))]
-        : [];
-      parts.push(element("details", {}, element("summary", {}, `Predictions (${rows.length} of ${total} patients)`),
-        grid(caption, columns, rows), ...all));
-    }
     return element("section", {}, ...parts);
   };
 
@@ -160,8 +151,37 @@
     section.hidden = groups.size === 0;
   };
 
-  mirrorBench.load = (data) => {
-    trials = data.trials;
+  // Of k points of n epochs, the i-th is of this one.
+  const drawnOver = ([first, n, values]) => ({
+    epochs: values.map((_, i) => first + Math.floor((i * (n - 1)) / Math.max(values.length - 1, 1))),
+    values,
+  });
+
+  // A trial with what it shares with others.
+  const whole = (trial, shared) => ({
+    ...trial,
+    facts: { ...shared[trial.setting], ...trial.facts },
+    config: shared[trial.config],
+    versions: shared[trial.versions],
+    curves: Object.fromEntries(Object.entries(trial.curves).map(([name, curve]) => [name, drawnOver(curve)])),
+    tasks: trial.tasks.map((task) => {
+      const reasons = new Map(task.reasons);
+      const scores = shared[task.metrics].map((metric, i) => [
+        ...metric, task.values[i], reasons.has(i) ? shared[reasons.get(i)] : "",
+      ]);
+      return { ...shared[task.of], scores };
+    }),
+  });
+
+  // What `benchmark.show.html.trials.packed` packed.
+  const unpacked = (text) => {
+    const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+    return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).json();
+  };
+
+  mirrorBench.load = async (text) => {
+    const { shared, trials: recorded } = await unpacked(text);
+    trials = recorded.map((trial) => whole(trial, shared));
     overview();
     route();
   };
