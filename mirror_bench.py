@@ -140,6 +140,7 @@ def run(
     control: str | None = None,
     tune: int = 0,
     settings: Sequence[str] = (),
+    embeddings: Sequence[str] = (),
     workers: int | None = None,
     address: str | None = None,
     device: str = "cpu",
@@ -167,6 +168,8 @@ def run(
         control: `permuted-labels`, to break the outcomes on purpose.
         tune: Configurations to judge inside the training patients before each fit.
         settings: Changes of configurations, each METHOD.FIELD=VALUE.
+        embeddings: Embeddings that were made elsewhere, each NAME=FILE, beside those that a
+            cohort.toml declares.
         workers: Trials at a time; None for as many as there are CPUs.
         address: A Ray cluster; None for this machine.
         device: A torch device.
@@ -203,6 +206,7 @@ def run(
         seeds=tuple(seeds),
         budget=_one_of(Budget, budget),
         settings=tuple(settings),
+        embeddings=tuple(embeddings),
         control=None if control is None else _one_of(Control, control),
         protocol=_one_of(Protocol, protocol),
         tuning=Tuning(tune) if tune else None,

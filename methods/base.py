@@ -30,6 +30,7 @@ class Role(StrEnum):
     ABLATION = "ablation"
     CONTROL = "control"
     SUPERVISED = "supervised"
+    PRECOMPUTED = "precomputed"
 
 
 class UnableError(Exception):

@@ -8,12 +8,14 @@ are listed here; an installed package of somebody else offers its own in the ent
 import difflib
 import fnmatch
 import importlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
 
 from methods.base import MethodSpec, Role
+from methods.precomputed import BESIDE, precomputed_spec
+from tasks.data.cohort import SIDES, Cohort
 from tasks.errors import InputError
 
 ENTRY_POINTS = "mirror_bench.methods"
@@ -93,24 +95,45 @@ def all_methods() -> dict[str, MethodSpec]:
     return registry().methods
 
 
-def select_methods(patterns: str) -> tuple[MethodSpec, ...]:
+def find_method(name: str, cohort: Cohort) -> MethodSpec:
+    """A method that was selected before: of the registry, or of the cohort's embeddings."""
+    if name in all_methods():
+        return all_methods()[name]
+    made = cohort.embeddings.get(name.partition(BESIDE)[0])
+    return precomputed_spec(
+        name, made.side if made else SIDES[0], made.pretrained_on if made else ()
+    )
+
+
+def select_methods(patterns: str, made: Sequence[MethodSpec] = ()) -> tuple[MethodSpec, ...]:
     """The methods named by `all`, or by names and globs between commas.
 
     `all` is every method but the ablations, which say more about their parent than about the
     field (`mirror-bench ablate` runs them, and so does naming them), and those that need to be
-    given something, such as a checkpoint.
+    given something, such as a checkpoint. Of embeddings that were made elsewhere it has those
+    alone; beside another side they are asked by name.
+
+    Args:
+        patterns: What is asked for.
+        made: Methods of such embeddings (`methods.precomputed`).
 
     Raises:
-        InputError: If a pattern matches nothing; names the nearest methods.
+        InputError: If a pattern matches nothing; names the nearest methods. Or embeddings have the
+            name of a method.
     """
-    methods = all_methods()
+    for spec in made:
+        if spec.name in all_methods():
+            raise InputError(
+                f"embeddings.{spec.name}: expected another name than a method's, found "
+                f"{spec.name!r}, which `mirror-bench list methods` has"
+            )
+    methods = all_methods() | {spec.name: spec for spec in made}
     chosen: dict[str, MethodSpec] = {}
     for pattern in (part.strip() for part in patterns.split(",")):
         matches = [
             name
             for name, spec in methods.items()
-            if (pattern == "all" and spec.role is not Role.ABLATION and not spec.needs)
-            or fnmatch.fnmatchcase(name, pattern)
+            if (pattern == "all" and _in_all(spec)) or fnmatch.fnmatchcase(name, pattern)
         ]
         if not matches:
             missing = registry().unavailable
@@ -120,6 +143,11 @@ def select_methods(patterns: str) -> tuple[MethodSpec, ...]:
             raise InputError(f"unknown method {pattern!r}; did you mean {', '.join(near)}?")
         chosen |= {name: methods[name] for name in matches}
     return tuple(chosen.values())
+
+
+def _in_all(spec: MethodSpec) -> bool:
+    beside = spec.role is Role.PRECOMPUTED and BESIDE in spec.name
+    return spec.role is not Role.ABLATION and not spec.needs and not beside
 
 
 def variants(name: str) -> tuple[MethodSpec, ...]:

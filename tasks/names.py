@@ -16,8 +16,11 @@ NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._+-]{{0,{LONGEST_NAME - 1}}}")
 ARROW = "->"
 """Between two cohorts: fitted on the one, tested on the other. No name holds it."""
 
-COHORT = re.compile(rf"{NAME.pattern}(?:{ARROW}{NAME.pattern})?")
-COHORT_RULE = f"{NAME_RULE}, or two such with {ARROW} between them"
+OF = "@"
+"""Between a cohort and the embeddings that its patients are to have: no name holds it either."""
+
+COHORT = re.compile(rf"{NAME.pattern}(?:{ARROW}{NAME.pattern}|{OF}{NAME.pattern})?")
+COHORT_RULE = f"{NAME_RULE}, or two such with {ARROW} or {OF} between them"
 
 TASK = re.compile(f"{NAME.pattern}/{COHORT.pattern}/{NAME.pattern}")
 
@@ -36,6 +39,17 @@ def transfer_parts(cohort: str) -> tuple[str, str] | None:
     """The two cohorts of a transfer; None for the name of one cohort."""
     train, arrow, test = cohort.rpartition(ARROW)
     return (train, test) if arrow else None
+
+
+def covered_name(cohort: str, embeddings: str) -> str:
+    """The cohort of those patients who have embeddings of this name."""
+    return f"{cohort}{OF}{embeddings}"
+
+
+def covered_parts(cohort: str) -> tuple[str, str] | None:
+    """The cohort and the embeddings that its patients have; None for the name of a whole cohort."""
+    whole, of, embeddings = cohort.rpartition(OF)
+    return (whole, embeddings) if of else None
 
 
 def file_name(cohort: str) -> str:

@@ -30,7 +30,7 @@ ALPHA = 0.05
 RANKED = "self-supervised"
 """The role of the methods that are compared with each other; the others stand apart, unranked."""
 
-ROLES = (RANKED, "ablation", "control", "supervised")
+ROLES = (RANKED, "ablation", "precomputed", "control", "supervised")
 """The roles in the order in which tables show them."""
 
 TABLE = ["task", "protocol", "budget", "n_folds"]

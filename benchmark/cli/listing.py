@@ -9,7 +9,7 @@ The JSON is a list of objects, their keys sorted, values as JSON has them:
 * of tasks: `name`, `kind`, `cohort`, `label`, `version`, `default` (whether the kind's name alone
   means it) and `primary_metric`;
 * of cohorts: `name`, `patients`, `complete` (with both sides), what each modality is, `endpoints`,
-  `labels`, `slide_encoder`, `licence` and `fetch`: the catalogue of `data fetch` that brings it,
+  `labels`, `embeddings` (those made elsewhere, by name), `slide_encoder`, `licence` and `fetch`: the catalogue of `data fetch` that brings it,
   empty if none does. Of a results folder: `name`, `source`, `licence` and `fetch`.
 """
 
@@ -17,10 +17,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 from benchmark.cli.fetch import fetched_by
+from benchmark.engine.embeddings import declared_embeddings
 from benchmark.records.segments import read_records
 from benchmark.records.store import existing_store
 from benchmark.show.encoders import slide_encoder
 from methods.base import Budget, Role
+from methods.precomputed import precomputed_specs
 from methods.registry import registry
 from tasks.cache_dir import cache_dir
 from tasks.data.cohort import Cohort
@@ -42,13 +44,16 @@ TASK_COLUMNS = ("name", "primary_metric", "default", "version")
 """What the table of `list tasks` shows: kind, cohort and label are in the name."""
 
 
-def methods() -> list[Row]:
+def methods(data: Path | None = None) -> list[Row]:
     """Every method, and what could not be imported with its reason.
+
+    With a folder of cohorts also those of the embeddings that it declares.
 
     `parameters` is the number of trainable parameters of the default configuration on bags of
     patches of width `PATCH_WIDTH` and `GENES` genes; None where nothing is trained by gradient.
     """
     registered = registry()
+    made = [] if data is None else precomputed_specs(declared_embeddings(find_cohorts(data), ()))
     rows: list[Row] = [
         {
             "name": spec.name,
@@ -68,7 +73,7 @@ def methods() -> list[Row]:
             "available": True,
             "reason": "",
         }
-        for spec in registered.methods.values()
+        for spec in (*registered.methods.values(), *made)
     ]
     names = rows[0] if rows else ()
     for name, reason in registered.unavailable.items():
@@ -106,6 +111,10 @@ def cohorts(data: Path | None) -> list[Row]:
             },
             "endpoints": sorted(cohort.endpoints),
             "labels": sorted(cohort.labels),
+            "embeddings": [
+                f"{name} ({one.side} of {one.vectors.width}, {one.covered} of {one.pairs} patients)"
+                for name, one in sorted(cohort.embeddings.items())
+            ],
             "slide_encoder": slide_encoder(cohort.encoder, cohort.pretrained_on),
             "licence": cohort.licence,
             "fetch": fetched_by(cohort.name, cohort.source),

@@ -13,6 +13,9 @@ list_app = typer.Typer(help="What there is: methods, tasks, cohorts.", no_args_i
 
 @list_app.command("methods")
 def list_methods(
+    data: Annotated[
+        Path | None, typer.Option(help="Cohorts whose embeddings, made elsewhere, are listed too.")
+    ] = None,
     as_json: JsonOption = False,
     markdown: Annotated[
         bool, typer.Option("--markdown", help="A card a method, as docs/methods.md has them.")
@@ -27,7 +30,7 @@ def list_methods(
 
         typer.echo(page(registry().methods.values()), nl=False)
         return
-    print_rows(listing.methods(), as_json, listing.METHOD_COLUMNS)
+    print_rows(listing.methods(data), as_json, listing.METHOD_COLUMNS)
 
 
 @list_app.command("tasks")

@@ -21,6 +21,7 @@ from benchmark.cli.options import (
     BudgetOption,
     DataOption,
     DeviceOption,
+    EmbeddingsOption,
     FormatOption,
     JsonOption,
     MethodsOption,
@@ -155,17 +156,19 @@ def rerun(
     split: Annotated[
         str | None, typer.Option(help="The split file, where the folds came from one.")
     ] = None,
+    embeddings: EmbeddingsOption = None,
 ) -> None:
     """Compute recorded trials again; exit 1 if a score differs in a single bit."""
+    from benchmark.engine.embeddings import parse_given
     from benchmark.engine.rerun import rerun as rerun_trial
     from benchmark.engine.rerun import rerun_sample
 
-    console = open_console()
+    console, given = open_console(), parse_given(embeddings or ())
     if sample is not None and trial is None:
-        raise typer.Exit(rerun_sample(sample, seed, results, data, split, console))
+        raise typer.Exit(rerun_sample(sample, seed, results, data, split, console, given))
     if trial is None or sample is not None or seed is not None:
         raise InputError("rerun: expected a TRIAL, or --sample N, which --seed belongs to")
-    raise typer.Exit(rerun_trial(trial, results, data, split, console))
+    raise typer.Exit(rerun_trial(trial, results, data, split, console, given))
 
 
 @app.command()

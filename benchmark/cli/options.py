@@ -31,6 +31,10 @@ DeviceOption = Annotated[str, typer.Option(help="A torch device: cpu or cuda.")]
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", help="METHOD.FIELD=VALUE, over any budget; repeatable.")
 ]
+EmbeddingsOption = Annotated[
+    list[str] | None,
+    typer.Option(help="NAME=FILE: embeddings that were made elsewhere, a row NAME; repeatable."),
+]
 BaselineOption = Annotated[
     str | None,
     typer.Option(
@@ -86,6 +90,7 @@ class Sweep:
     seeds: Annotated[str, typer.Option(help="Repeats of the initialisation.")] = "0"
     budget: BudgetOption = Budget.DEFAULT
     settings: SetOption = None
+    embeddings: EmbeddingsOption = None
     control: Annotated[
         Control | None, typer.Option(help="Break the outcomes on purpose; nothing must be found.")
     ] = None
@@ -147,6 +152,7 @@ class Sweep:
         parsed: dict[str, Any] = {
             "seeds": _seeds(self.seeds),
             "settings": tuple(self.settings or ()),
+            "embeddings": tuple(self.embeddings or ()),
             "tuning": _tuning(self.tune, self.pruner),
             "readout": _readout(self.readout),
         }

@@ -78,6 +78,7 @@ def as_toml(options: "RunOptions") -> str:
     if "seeds" in given:
         given["seeds"] = list(options.seeds)
     given["set"] = list(options.settings)
+    given["embeddings"] = list(options.embeddings)
     left_out = ("tuning", "settings")
     return tomlkit.dumps(
         {

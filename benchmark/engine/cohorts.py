@@ -8,10 +8,11 @@ from benchmark.engine.folds import Folds
 from benchmark.engine.plan import Pretraining
 from tasks.data.cohort import Cohort
 from tasks.data.formats.cells import near
-from tasks.data.sources import Pool, Source, Transfer, pooled, transferred
+from tasks.data.precomputed import covered
+from tasks.data.sources import Covered, Pool, Source, Transfer, pooled, transferred
 from tasks.data.splits import Split
 from tasks.errors import InputError
-from tasks.names import transfer_name, transfer_parts
+from tasks.names import covered_parts, transfer_name, transfer_parts
 
 Loaded = Sequence[tuple[Path, Cohort]]
 """Cohorts with their folders."""
@@ -32,11 +33,12 @@ def needed(
     Raises:
         InputError: A name is unknown.
     """
-    wanted = _named("--cohorts", names, known)
+    wanted = _named("--cohorts", _whole(names), known)
     if test_cohort is not None:
         wanted |= _named("--test-cohort", test_cohort, known)
     if pretrain_on is not None:
         wanted |= _named("--pretrain-on", None if pretrain_on == "all" else pretrain_on, known)
+    tasks = ",".join(_whole_task(pattern) for pattern in tasks.split(","))
     for _, second in _transfers_in(tasks):
         wanted |= {name for name in known if fnmatchcase(name, second)}
     for pattern in (part.strip() for part in tasks.split(",")):
@@ -48,6 +50,27 @@ def needed(
                     f"{', '.join(sorted(known))}{near(name, known)}"
                 )
     return wanted
+
+
+def _whole(names: str | None) -> str | None:
+    """Names between commas, each of a cohort as a whole."""
+    if names is None:
+        return None
+    return ",".join((covered_parts(name.strip()) or (name,))[0] for name in names.split(","))
+
+
+def _whole_task(pattern: str) -> str:
+    """A pattern of tasks, asked of the cohort as a whole."""
+    kind, slash, rest = pattern.partition("/")
+    cohort, label, end = rest.partition("/")
+    return f"{kind}{slash}{(covered_parts(cohort) or (cohort,))[0]}{label}{end}"
+
+
+def _parts_in(names: str | None, loaded: Loaded) -> Iterator[tuple[Source, Cohort]]:
+    """The cohorts `COHORT@EMBEDDINGS` of names between commas: patients who have embeddings."""
+    for name in (names or "").split(","):
+        if covered_parts(name.strip()) is not None:
+            yield asked_as(name.strip(), loaded)
 
 
 def _named(option: str, names: str | None, known: set[str]) -> set[str]:
@@ -95,10 +118,21 @@ def asked(
     Raises:
         InputError: A name is unknown, or outside of the pool; or as of `transfers`.
     """
-    own = _chosen("--cohorts", names, loaded)
+    wholes = [one for one in (names or "").split(",") if covered_parts(one.strip()) is None]
+    own = (
+        []
+        if names is not None and not wholes
+        else _chosen("--cohorts", None if names is None else ",".join(wholes), loaded)
+    )
+    parts = list(_parts_in(names, loaded))
+    if parts and (members or test_cohort is not None):
+        raise InputError(
+            "--cohorts: expected whole cohorts with --pretrain-on and --test-cohort, found "
+            f"{parts[0][1].name}"
+        )
     between = transfers(test_cohort, tasks, own, loaded)
     if not members:
-        return [*(own if test_cohort is None else ()), *between]
+        return [*(own if test_cohort is None else ()), *parts, *between]
     if between:
         raise InputError(
             f"--pretrain-on: expected tasks of single cohorts, found {between[0][1].name}"
@@ -143,12 +177,15 @@ def transfers(
 
 
 def asked_as(name: str, loaded: Loaded) -> tuple[Source, Cohort]:
-    """The cohort of this name, which is one of those that were loaded, or a transfer of two.
+    """The cohort of this name: one of those that were loaded, a part of one, a transfer of two.
 
     Raises:
-        InputError: The two do not fit together.
+        InputError: The two do not fit together, or there are no embeddings that make the part.
     """
     named = {cohort.name: (folder, cohort) for folder, cohort in loaded}
+    if (of := covered_parts(name)) is not None:
+        folder, whole = named[of[0]]
+        return Covered(folder, of[1]), covered(whole, of[1])
     parts = transfer_parts(name)
     if parts is None:
         return named[name]

@@ -15,9 +15,11 @@ from benchmark.engine.folds import Folds
 from benchmark.records.protocol import Control, TrialProtocol, Tuning
 from benchmark.records.store import Attempt
 from methods.base import Budget, MethodSpec, Role
+from methods.precomputed import PrecomputedConfig
 from tasks.base import Protocol, Status, Task
 from tasks.data.cohort import Cohort
 from tasks.data.fold_expression import selecting_label
+from tasks.data.precomputed import Given
 from tasks.data.sources import POOL, Pool, Source
 from tasks.data.splits import Split, split_fingerprint
 from tasks.readouts import Part, Readout
@@ -68,6 +70,8 @@ class Trial:
         budget: Under which `config` was chosen.
         cohort: Name.
         source: Where the cohort is read from; not part of the key.
+        embeddings: Where embeddings are read from that no cohort.toml declares; what is in them
+            is part of the method's configuration.
         pretraining: What the method is fitted on, if not on the cohort's own training patients.
         split: The outer fold's patients.
         n_folds: Number of outer folds; of one deal, where the patients are dealt repeatedly.
@@ -87,6 +91,7 @@ class Trial:
     budget: Budget
     cohort: str
     source: Source
+    embeddings: Given
     pretraining: Pretraining | None
     split: Split
     n_folds: int
@@ -113,6 +118,7 @@ class Request:
         tuning: Search before each fit, None for the default configuration unjudged.
         readout: What of embeddings is judged, None for what methods hand over.
         pretraining: By fold, what to fit on; nothing where each cohort has a fit of its own.
+        embeddings: Names and files that no cohort.toml declares.
     """
 
     methods: Sequence[MethodSpec]
@@ -126,6 +132,7 @@ class Request:
     tuning: Tuning | None = None
     readout: Readout | None = None
     pretraining: Mapping[int, Pretraining] = field(default_factory=dict)
+    embeddings: Given = ()
 
     def protocol_of(self, cohort: str) -> TrialProtocol:
         """A union's folds may be others than its members'."""
@@ -187,7 +194,7 @@ def make_plan(
         splits = request.folds.splits[cohort.name]
         own = {split.fold: _patients(cohort.name, own_data, split) for split in splits}
         for spec in request.methods:
-            config = _config(spec, request)
+            config = _config(spec, request, cohort)
             identity = {name: _identity(value) for name, value in config.items()}
             code = code_fingerprint(spec)
             groups = _by_target(tasks) if spec.role is Role.SUPERVISED else [tasks]
@@ -234,6 +241,7 @@ def make_plan(
                             budget=request.budget,
                             cohort=cohort.name,
                             source=source,
+                            embeddings=request.embeddings,
                             pretraining=request.pretraining[split.fold] if pools else None,
                             split=split,
                             n_folds=request.folds.n_folds[cohort.name],
@@ -247,9 +255,13 @@ def make_plan(
     return Plan(tuple(trials), n_done, frozenset(done))
 
 
-def _config(spec: MethodSpec, request: Request) -> dict[str, Any]:
+def _config(spec: MethodSpec, request: Request, cohort: Cohort) -> dict[str, Any]:
     """What is fitted, field by field: nothing where it is judged before its first epoch."""
-    config = asdict(spec.config_for(request.budget))
+    own = spec.config_for(request.budget)
+    config = asdict(own)
+    if isinstance(own, PrecomputedConfig):
+        made = cohort.embeddings.get(own.embeddings)
+        config["content"] = made.vectors.fingerprint()[:16] if made else ""
     untrained = request.readout is not None and request.readout.part is Part.UNTRAINED
     # What is told the outcomes learns in its head; a trial says so of it.
     if untrained and spec.role is not Role.SUPERVISED and "epochs" in config:

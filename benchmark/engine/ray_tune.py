@@ -139,9 +139,9 @@ def tune_trials(plan: Sequence[Trial], setting: Setting, tell: Tell) -> None:
     else:
         _connect(setting.address)
     signal.signal(signal.SIGTERM, lambda *_: None)  # not Ray's, which prints and exits
-    shares = {spec.name: spec.gpus for spec in all_methods().values()}
+    shares = {spec.name: spec.gpus for spec in all_methods().values()}  # others need no GPU
     on_gpu = setting.device.startswith("cuda")
-    gpus = [shares[trial.method] if on_gpu else 0.0 for trial in plan]
+    gpus = [shares.get(trial.method, 0.0) if on_gpu else 0.0 for trial in plan]
     cpus = int(ray.cluster_resources().get("CPU", 1))  # type: ignore[no-untyped-call]
     batches = Batches(plan, gpus, setting.workers or cpus)
     tune.Tuner(

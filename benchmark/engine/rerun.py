@@ -19,16 +19,18 @@ from benchmark.records.schema import ScoreRecord, TaskRecord, TrialRecord
 from benchmark.records.segments import read_records
 from benchmark.records.store import Store, existing_store
 from methods.base import Budget
-from methods.registry import all_methods, select_methods
+from methods.precomputed import FAMILY
+from methods.registry import all_methods, find_method, select_methods
 from tasks.base import Status
 from tasks.cache_dir import cache_dir
 from tasks.data.cohort import Cohort
 from tasks.data.load import find_cohorts, load_cohort
 from tasks.data.manifest import read_manifest
+from tasks.data.precomputed import Given
 from tasks.data.splits import split_fingerprint
 from tasks.data.synthetic import embedded_cohorts
 from tasks.errors import InputError
-from tasks.names import transfer_parts
+from tasks.names import covered_parts, transfer_parts
 from tasks.registry import all_tasks, under
 from tasks.seeds import derive_seed
 
@@ -65,7 +67,14 @@ class Comparison:
         return self.recorded == self.again
 
 
-def rerun(trial: str, results: Path, data: Path | None, split: str | None, console: Console) -> int:
+def rerun(
+    trial: str,
+    results: Path,
+    data: Path | None,
+    split: str | None,
+    console: Console,
+    embeddings: Given = (),
+) -> int:
     """Compute a recorded trial again in this process, and show both.
 
     A method or library that has changed since is run all the same, and said to have changed: the
@@ -78,6 +87,7 @@ def rerun(trial: str, results: Path, data: Path | None, split: str | None, conso
         data: A folder of cohorts, or None for the embedded ones.
         split: As given to `run`, needed only where the folds came from a file.
         console: Where to show it.
+        embeddings: As given to `run`.
 
     Returns:
         0 if every score agrees to the last bit, 1 if not.
@@ -90,7 +100,7 @@ def rerun(trial: str, results: Path, data: Path | None, split: str | None, conso
     console.print(
         f"{recorded}, {recorded.line.protocol}, budget {recorded.line.budget}", highlight=False
     )
-    comparisons, changes = _again(recorded, _folders(data), split, console)
+    comparisons, changes = _again(recorded, _folders(data), split, console, embeddings)
     console.print(_table(comparisons))
     for change in changes:
         console.print(f"changed since: {change}", highlight=False)
@@ -103,7 +113,13 @@ def rerun(trial: str, results: Path, data: Path | None, split: str | None, conso
 
 
 def rerun_sample(
-    n: int, seed: int | None, results: Path, data: Path | None, split: str | None, console: Console
+    n: int,
+    seed: int | None,
+    results: Path,
+    data: Path | None,
+    split: str | None,
+    console: Console,
+    embeddings: Given = (),
 ) -> int:
     """Compute some recorded trials again, drawn by lot from those whose cohorts are at hand.
 
@@ -115,6 +131,7 @@ def rerun_sample(
         data: Cohorts.
         split: A split file.
         console: Where to show it.
+        embeddings: As of `rerun`.
 
     Returns:
         0 if every score of them agrees to the last bit, 1 if one differs or a trial cannot be
@@ -144,7 +161,7 @@ def rerun_sample(
     for trial in sample:
         recorded = _recorded([pair for pair in pairs.values() if pair[0].trial == trial])
         try:
-            comparisons, changes = _again(recorded, folders, split, console)
+            comparisons, changes = _again(recorded, folders, split, console, embeddings)
         except InputError as error:
             console.print(f"{recorded}: not computed again: {error}", highlight=False, markup=False)
             continue
@@ -171,11 +188,15 @@ def drawn(trials: Iterable[str], n: int, lot: int) -> list[str]:
 
 
 def _again(
-    recorded: Recorded, folders: Mapping[str, Path], split: str | None, console: Console
+    recorded: Recorded,
+    folders: Mapping[str, Path],
+    split: str | None,
+    console: Console,
+    embeddings: Given,
 ) -> tuple[list[Comparison], list[str]]:
     """A trial computed again: score by score, and what has changed since."""
     line = recorded.line
-    again = _planned(recorded, _loaded(line, folders), split)
+    again = _planned(recorded, _loaded(line, folders, embeddings), split, embeddings)
     device = line.device or "cpu"  # a lost worker's device is not known
     if not device.startswith("cpu") and not torch.cuda.is_available():
         raise InputError(f"{line.trial}: expected {device}, on which it ran, found cpu alone")
@@ -251,27 +272,26 @@ def _folders(data: Path | None) -> dict[str, Path]:
 
 def _cohorts_of(line: TrialRecord) -> list[str]:
     """What a trial was computed from: its own cohort, or two, and those of a pool."""
-    return list(
-        dict.fromkeys((*(transfer_parts(line.cohort) or (line.cohort,)), *line.protocol.pool))
-    )
+    whole, _ = covered_parts(line.cohort) or (line.cohort, "")
+    return list(dict.fromkeys((*(transfer_parts(line.cohort) or (whole,)), *line.protocol.pool)))
 
 
-def _loaded(line: TrialRecord, folders: Mapping[str, Path]) -> Loaded:
+def _loaded(line: TrialRecord, folders: Mapping[str, Path], embeddings: Given) -> Loaded:
     for name in _cohorts_of(line):
         if name not in folders:
             raise InputError(
                 f"{line.trial}: expected the cohort {name}, found {', '.join(sorted(folders))}; "
                 "--data DIR says where it is"
             )
-    return [(folders[name], load_cohort(folders[name])) for name in _cohorts_of(line)]
+    return [(folders[name], load_cohort(folders[name], embeddings)) for name in _cohorts_of(line)]
 
 
-def _planned(recorded: Recorded, loaded: Loaded, split: str | None) -> Trial:
+def _planned(recorded: Recorded, loaded: Loaded, split: str | None, embeddings: Given) -> Trial:
     """The trial as `run` would plan it now."""
     line = recorded.line
-    if line.method not in all_methods():
+    if line.method not in all_methods() and line.family != FAMILY:
         select_methods(line.method)  # raises, with what is near
-    spec = all_methods()[line.method]
+    spec = find_method(line.method, asked_as(line.cohort, loaded)[1])
     spec = replace(spec, config=recorded_config(spec, line.config), budgets={}, delta={})
     protocol = line.protocol
     source, cohort = asked_as(line.cohort, loaded)
@@ -297,6 +317,7 @@ def _planned(recorded: Recorded, loaded: Loaded, split: str | None) -> Trial:
         protocol.tuning,
         protocol.readout,
         together,
+        embeddings,
     )
     plan = make_plan(request, {}, overwrite=False, retry_failed=False)
     trials = [t for t in plan.trials if t.split.fold == line.fold]
@@ -308,6 +329,12 @@ def _planned(recorded: Recorded, loaded: Loaded, split: str | None) -> Trial:
             f"and {len(tasks)} of these tasks"
         )
     (trial,) = trials
+    if "content" in trial.config and trial.config["content"] != line.config["content"]:
+        raise InputError(
+            f"{line.cohort}: expected the embeddings of trial {line.trial}, fingerprint "
+            f"{line.config['content']}, found {trial.config['content'] or 'none'}; --embeddings "
+            "NAME=FILE says where they are, where no cohort.toml does"
+        )
     if split_fingerprint((trial.split,)) != line.split:
         raise InputError(
             f"{line.trial}: expected the patients of its fold {line.fold}, found others: "

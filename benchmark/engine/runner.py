@@ -13,6 +13,7 @@ import pandas as pd
 from benchmark.engine.cache import EmbeddingCache
 from benchmark.engine.cohorts import asked, needed, pool_members, pretraining
 from benchmark.engine.device import bfloat16_cost, check_device
+from benchmark.engine.embeddings import declared_embeddings, parse_given
 from benchmark.engine.folds import outer_folds
 from benchmark.engine.interrupt import Interrupted
 from benchmark.engine.machine import usable_cpus
@@ -26,6 +27,7 @@ from benchmark.records.schema import Predictions, TrialRecord
 from benchmark.records.segments import Stamps
 from benchmark.records.store import History, Store
 from methods.base import Budget, MethodSpec
+from methods.precomputed import precomputed_specs
 from methods.registry import registry, select_methods
 from methods.trainer import Precision, TorchConfig
 from tasks.base import Protocol, Status, Task
@@ -34,10 +36,11 @@ from tasks.checks.leaks.unfit_columns import refuse_unfit
 from tasks.data.cohort import SIDES, Cohort
 from tasks.data.load import NotAsDeclaredError, find_cohorts, load
 from tasks.data.manifest import MANIFEST, read_manifest
+from tasks.data.precomputed import Given
 from tasks.data.splits import Dealing
 from tasks.data.synthetic import embedded_cohorts
 from tasks.errors import InputError, MachineError
-from tasks.names import transfer_parts
+from tasks.names import covered_parts, transfer_parts
 from tasks.readouts import Part, Readout
 from tasks.registry import PUBLISHED, check_kinds, select_tasks, under
 
@@ -64,6 +67,8 @@ class RunOptions:
         seeds: Repeats of the initialisation.
         budget: Sizes and epochs.
         settings: Changes of the methods' configurations, each METHOD.FIELD=VALUE.
+        embeddings: Embeddings that were made elsewhere and that no cohort.toml declares, each
+            NAME=FILE.
         control: What to break on purpose, None for an honest run.
         protocol: How to ask the tasks.
         tuning: Search before each fit, None for the default configuration unjudged.
@@ -90,6 +95,7 @@ class RunOptions:
     seeds: tuple[int, ...] = (0,)
     budget: Budget = Budget.DEFAULT
     settings: tuple[str, ...] = ()
+    embeddings: tuple[str, ...] = ()
     control: Control | None = None
     protocol: Protocol = Protocol.STRICT
     tuning: Tuning | None = None
@@ -218,7 +224,9 @@ def run(options: RunOptions, listener: Listener | None = None) -> Ran:
 
 def resolve(options: RunOptions, listener: Listener) -> Request:
     """Methods, cohorts, tasks and folds of a run; arguments and errors as of `run`."""
-    methods = configured(select_methods(options.methods), options.settings)
+    given, folders = parse_given(options.embeddings), _folders(options, listener)
+    made = precomputed_specs(declared_embeddings(folders, given))
+    methods = configured(select_methods(options.methods, made), options.settings)
     check_kinds(options.tasks)
     _check_together(options)
     if options.methods == "all" and registry().unavailable:
@@ -226,7 +234,7 @@ def resolve(options: RunOptions, listener: Listener) -> Request:
     if options.address is None:
         check_device(options.device)  # a cluster's devices only its workers know
         warn_of_bfloat16(methods, options.budget, options.device, listener)
-    loaded = _load(options, listener)
+    loaded = _load(options, folders, given, listener)
     members = pool_members(options.pretrain_on, loaded)
     cohorts = asked(options.cohorts, options.test_cohort, options.tasks, members, loaded)
     listener.loaded([cohort for _, cohort in cohorts])
@@ -235,6 +243,7 @@ def resolve(options: RunOptions, listener: Listener) -> Request:
     used = {cohort.name: cohort for _, cohort in cohorts if cohort.name in with_tasks}
     used |= {cohort.name: cohort for _, cohort in members}
     parts = {part for name in used for part in transfer_parts(name) or (name,)}
+    parts |= {of[0] for name in used if (of := covered_parts(name)) is not None}
     for folder, cohort in loaded:
         if cohort.name in parts:
             _check_pairs(folder, cohort)
@@ -251,6 +260,7 @@ def resolve(options: RunOptions, listener: Listener) -> Request:
         options.tuning,
         options.readout,
         pretraining(members, folds),
+        given,
     )
 
 
@@ -332,12 +342,16 @@ def _check_pairs(folder: Path, cohort: Cohort) -> None:
         )
 
 
-def _load(options: RunOptions, listener: Listener) -> list[tuple[Path, Cohort]]:
-    if options.data is None:
-        listener.embedded()
-        folders: Sequence[Path] = embedded_cohorts(cache_dir())
-    else:
-        folders = find_cohorts(options.data)
+def _folders(options: RunOptions, listener: Listener) -> Sequence[Path]:
+    if options.data is not None:
+        return find_cohorts(options.data)
+    listener.embedded()
+    return embedded_cohorts(cache_dir())
+
+
+def _load(
+    options: RunOptions, folders: Sequence[Path], given: Given, listener: Listener
+) -> list[tuple[Path, Cohort]]:
     named = [(read_manifest(folder).name, folder) for folder in folders]
     repeated = [name for name, n in Counter(name for name, _ in named).items() if n > 1]
     if repeated:
@@ -358,7 +372,7 @@ def _load(options: RunOptions, listener: Listener) -> list[tuple[Path, Cohort]]:
         if name in wanted:
             listener.reading(folder)
             try:
-                read = load(folder)
+                read = load(folder, given)
             except NotAsDeclaredError as error:
                 refuse_unfit(error.as_read)  # such a column may be what contradicts
                 raise

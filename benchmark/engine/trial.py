@@ -27,11 +27,12 @@ from benchmark.records.schema import (
 )
 from benchmark.records.segments import Stamps
 from methods.base import MethodSpec, Role, UnableError
-from methods.registry import all_methods
+from methods.registry import find_method
 from tasks.base import Outcome, Protocol, Score, Status, Task
 from tasks.data.cohort import Cohort, Endpoint, Label
 from tasks.data.controls import permuted
 from tasks.data.fold_expression import selecting_label
+from tasks.data.precomputed import Given
 from tasks.data.sources import POOL, Pool, Source, load_pool, load_source
 from tasks.data.splits import split_fingerprint
 from tasks.kinds.published.departures import Departures, Published
@@ -57,7 +58,7 @@ def run_trial(trial: Trial, cache: Path, device: str) -> tuple[TrialRecord, list
     torch.set_num_threads(1)
     with threadpool_limits(1):
         cohort = _cohort(trial)
-        spec = all_methods()[trial.method]
+        spec = find_method(trial.method, cohort)
         tasks = _tasks(trial, cohort)
         config, searched = trial.config, None
         try:
@@ -110,7 +111,7 @@ def lost_record(trial: Trial, cohort: Cohort) -> TrialRecord:
     """The record of a trial that could not say itself what became of it."""
     reason = "the worker was lost (killed, out of memory, or its files changed), three times"
     results = [_without(task, cohort, Status.FAILED, reason) for task in _tasks(trial, cohort)]
-    return _record(trial, all_methods()[trial.method], cohort, "", results)
+    return _record(trial, find_method(trial.method, cohort), cohort, "", results)
 
 
 def _tasks(trial: Trial, cohort: Cohort) -> list[Task]:
@@ -136,7 +137,8 @@ def _fit(
         return cached
     split = trial.split
     if trial.pretraining is not None:
-        cohort = _seen(_loaded_together(trial.pretraining.source)[0], trial)
+        together = _loaded_together(trial.pretraining.source, trial.embeddings)
+        cohort = _seen(together[0], trial)
         split = trial.pretraining.split
     fit = fit_and_embed(spec, config, cohort, split, target, _seed(trial), device)
     cache.write(trial.fit, fit)
@@ -197,8 +199,9 @@ def _searched(
 def _cohort(trial: Trial) -> Cohort:
     """What the tasks are asked of."""
     if trial.pretraining is None:
-        return _seen(_loaded(trial.source), trial)
-    return _seen(_loaded_together(trial.pretraining.source)[1][trial.source], trial)
+        return _seen(_loaded(trial.source, trial.embeddings), trial)
+    together = _loaded_together(trial.pretraining.source, trial.embeddings)
+    return _seen(together[1][trial.source], trial)
 
 
 def _seen(cohort: Cohort, trial: Trial) -> Cohort:
@@ -207,15 +210,15 @@ def _seen(cohort: Cohort, trial: Trial) -> Cohort:
 
 
 @lru_cache(maxsize=2)
-def _loaded(source: Source) -> Cohort:
+def _loaded(source: Source, embeddings: Given) -> Cohort:
     """A worker keeps the last cohorts' tables; bags stay on the disk."""
-    return load_source(source)
+    return load_source(source, embeddings)
 
 
 @lru_cache(maxsize=1)
-def _loaded_together(pool: Pool) -> tuple[Cohort, Mapping[Source, Cohort]]:
+def _loaded_together(pool: Pool, embeddings: Given) -> tuple[Cohort, Mapping[Source, Cohort]]:
     """All of a pool: one after the other, they are asked of each fit."""
-    return load_pool(pool)
+    return load_pool(pool, embeddings)
 
 
 def _reason(error: Exception) -> str:

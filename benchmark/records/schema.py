@@ -100,7 +100,9 @@ ConfigValue = TypeAliasType(
 Count = Annotated[int, Field(ge=0, le=_LARGEST)]
 Positive = Annotated[int, Field(ge=1, le=_LARGEST)]
 Time = Annotated[str, AfterValidator(_time)]
-_Role = Annotated[str, _one_of("self-supervised", "ablation", "control", "supervised")]
+_Role = Annotated[
+    str, _one_of("self-supervised", "ablation", "control", "supervised", "precomputed")
+]
 _Budget = Annotated[str, _one_of("smoke", "default", "paper")]
 """The words of `methods.base`, which whoever reads records need not import."""
 

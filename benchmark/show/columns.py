@@ -56,6 +56,7 @@ from tasks.kinds.published.switches import HONEST, Switch
 ROLE_TITLES = {
     "self-supervised": "Self-supervised methods",
     "ablation": "Ablations: their parent with one part taken away or mended, not ranked",
+    "precomputed": "Trained elsewhere: embeddings of others' models, not ranked",
     "control": "Floors and controls, not ranked",
     "supervised": "Supervised references: trained on the training patients' labels, not ranked",
 }

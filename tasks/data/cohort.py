@@ -319,6 +319,30 @@ class Label:
         return replace(self, values={p: c for p, c in self.values.items() if p in wanted})
 
 
+@short_repr
+@dataclass(frozen=True)
+class Precomputed:
+    """Embeddings that somebody made elsewhere, a vector a patient.
+
+    Attributes:
+        side: What they are of, `wsi` or `rna`.
+        vectors: Of the cohort's patients who have some.
+        pretrained_on: What the model that made them has seen, as whoever declares them says.
+        pairs: The cohort's patients with every modality, as it was loaded.
+        covered: How many of these have an embedding.
+    """
+
+    side: str
+    vectors: VectorModality
+    pretrained_on: tuple[str, ...]
+    pairs: int
+    covered: int
+
+    def subset(self, patients: Iterable[str]) -> "Precomputed":
+        """Those of `patients` alone; what the whole cohort has is still known."""
+        return replace(self, vectors=self.vectors.subset(patients))
+
+
 @dataclass(frozen=True)
 class Cohort:
     """A cohort of patients; a patient enters with every modality it has.
@@ -341,6 +365,8 @@ class Cohort:
         pretrained_on: Whose slides that had been trained on, without labels.
         sites: Where each patient comes from, where a table says so and not its barcode.
         held_out: Patients who are tested and never learnt from: of a transfer, its second cohort's.
+        embeddings: Those that were made elsewhere, by name: what one method reads and no other, so
+            that they are no part of the fingerprint.
     """
 
     name: str
@@ -359,6 +385,7 @@ class Cohort:
     pretrained_on: tuple[str, ...] = ()
     held_out: tuple[str, ...] = ()
     sites: Mapping[str, str] = field(default_factory=dict)
+    embeddings: Mapping[str, Precomputed] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         """About five lines, and not its arrays."""
@@ -389,7 +416,15 @@ class Cohort:
         kept = tuple(patient for patient in self.patients if patient in wanted)
         modalities = {name: modality.subset(kept) for name, modality in self.modalities.items()}
         clinical = None if self.clinical is None else self.clinical.subset(kept)
-        return Cohort(self.name, kept, modalities, clinical=clinical, planted=self.planted)
+        embeddings = {name: one.subset(kept) for name, one in self.embeddings.items()}
+        return Cohort(
+            self.name,
+            kept,
+            modalities,
+            clinical=clinical,
+            planted=self.planted,
+            embeddings=embeddings,
+        )
 
     def complete(self, sides: Iterable[str] | None = None) -> tuple[str, ...]:
         """The patients that have every modality, or every one of `sides`, sorted."""

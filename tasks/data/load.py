@@ -4,14 +4,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tasks.data.cohort import Cohort, Endpoint, Label, Modality
+from tasks.data.cohort import Cohort, Endpoint, Label, Modality, VectorModality
 from tasks.data.formats.bags import read_bags
 from tasks.data.formats.clinical import read_endpoints
 from tasks.data.formats.covariates import read_covariates
 from tasks.data.formats.expression import as_declared
 from tasks.data.formats.labels import read_label
 from tasks.data.formats.vectors import read_truth, read_vectors
-from tasks.data.manifest import MANIFEST, BagSource, GeneSource, SlideSource, read_manifest
+from tasks.data.manifest import (
+    MANIFEST,
+    BagSource,
+    ClinicalSource,
+    GeneSource,
+    SlideSource,
+    read_manifest,
+)
+from tasks.data.precomputed import Given, as_vectors, read_precomputed
 from tasks.data.union import united
 from tasks.errors import InputError
 
@@ -66,19 +74,20 @@ class NotAsDeclaredError(InputError):
         self.as_read = as_read
 
 
-def load_cohort(folder: Path) -> Cohort:
+def load_cohort(folder: Path, given: Given = ()) -> Cohort:
     """Load a cohort; bags stay on disk, and are scanned once while their files are unchanged.
 
     Args:
         folder: The folder with the cohort.toml.
+        given: Embeddings beside those that it declares.
 
     Raises:
         InputError: If anything in the manifest or in the files it names is not as it should be.
     """
-    return load(folder).cohort
+    return load(folder, given).cohort
 
 
-def load(folder: Path) -> Loaded:
+def load(folder: Path, given: Given = ()) -> Loaded:
     """As `load_cohort`, with the tables as they were read.
 
     Raises:
@@ -92,7 +101,7 @@ def load(folder: Path) -> Loaded:
                 raise InputError(
                     f"{folder / MANIFEST}: union: expected cohorts, found a union itself: {member}"
                 )
-        parts = [load(part) for part in manifest.union]
+        parts = [load(part, given) for part in manifest.union]
         whole = united(folder / MANIFEST, manifest, [part.cohort for part in parts])
         return Loaded(whole, {path: one for part in parts for path, one in part.as_read.items()})
     modalities: dict[str, Modality] = {}
@@ -124,15 +133,11 @@ def load(folder: Path) -> Loaded:
             )
         )
     members = frozenset(patients)
-    endpoints: dict[str, Endpoint] = {}
-    clinical = None
-    if manifest.clinical is None:
-        notes.append("clinical: no file, so no endpoint")
-    else:
-        endpoints, facts = read_endpoints(manifest.clinical, members)
-        notes += facts
-        clinical, facts = read_covariates(manifest.clinical, members)
-        notes += facts
+    pairs = set.intersection(*having.values())
+    embeddings, facts = read_precomputed(folder, manifest, given, members, pairs)
+    notes += facts
+    endpoints, clinical, facts = _read_clinical(manifest.clinical, members)
+    notes += facts
     labels: dict[str, Label] = {}
     for name, label in manifest.labels.items():
         labels[name], facts = read_label(name, label, members)
@@ -155,8 +160,21 @@ def load(folder: Path) -> Loaded:
         encoder=of_slides.encoder if of_slides else "",
         pretrained_on=of_slides.pretrained_on if of_slides else (),
         sites={p: site for p, site in manifest.ids.reader().sites.items() if p in members},
+        embeddings=embeddings,
     )
+    as_read |= as_vectors(embeddings)
     tables = {folder: replace(cohort, modalities=modalities | as_read)}
     if contradiction:
         raise NotAsDeclaredError(str(contradiction), tables) from contradiction
     return Loaded(cohort, tables)
+
+
+def _read_clinical(
+    source: ClinicalSource | None, members: frozenset[str]
+) -> tuple[dict[str, Endpoint], VectorModality | None, tuple[str, ...]]:
+    """Endpoints and covariates of the members, and notes on both."""
+    if source is None:
+        return {}, None, ("clinical: no file, so no endpoint",)
+    endpoints, of_endpoints = read_endpoints(source, members)
+    clinical, of_covariates = read_covariates(source, members)
+    return endpoints, clinical, (*of_endpoints, *of_covariates)

@@ -169,6 +169,19 @@ def _vectors(value: object, info: ValidationInfo) -> Path:
     return path
 
 
+def _anything(value: object, info: ValidationInfo) -> Path:
+    path = _at(value, info)
+    if info.context and (found := what_is_at(path)) not in ("a file", "a folder"):
+        raise _wrong("a file or a folder", f"{path}: {found}")
+    return path
+
+
+def _side(value: object) -> str:
+    if (text := _text(value)) not in SIDES:
+        raise _wrong("wsi (slides) or rna (expression)", f"{text!r}{near(text, SIDES)}")
+    return text
+
+
 def _event_value(value: object) -> str:
     if not isinstance(value, str | int | float) or not str(value).strip():
         raise _wrong('the value that means "it happened"')
@@ -244,6 +257,12 @@ def _label_name(value: object) -> str:
         raise _wrong(NAME_RULE)
     if value in ENDPOINTS:  # a task finds what it is asked of by its name alone
         raise _wrong("another name than an endpoint's")
+    return str(value)
+
+
+def _embeddings_name(value: object) -> str:
+    if not is_name(value) or "+" in str(value):  # NAME+rna is NAME beside expression
+        raise _wrong(f"{NAME_RULE} but without a +")
     return str(value)
 
 
@@ -571,6 +590,34 @@ class TruthSource(_Identified):
 
 
 @dataclass(frozen=True)
+class EmbeddingSource(_Samples):
+    """Embeddings that somebody made elsewhere (`tasks.data.precomputed`).
+
+    Attributes:
+        path: A file, or a folder of a file a slide.
+        side: What they are of.
+        id: Column of the identifiers, of slides or of patients; None for the only one there is.
+        pretrained_on: What the model that made them has seen.
+        slides: Which slides are taken by how they were made; None as of the cohort's slides.
+        drop: Columns that are no features.
+        keep: Columns that look like an outcome, a covariate, a label or an index, and are meant.
+    """
+
+    path: Annotated[Path, BeforeValidator(_anything)]
+    side: Annotated[str, BeforeValidator(_side)] = field(default=SIDES[0], kw_only=True)
+    id: _TextOrBlank | None = field(default=None, kw_only=True)
+    pretrained_on: _Texts = field(default=(), kw_only=True)
+    slides: Annotated[SlideChoice, _one_of(*SlideChoice)] | None = field(default=None, kw_only=True)
+    drop: _Texts = field(default=(), kw_only=True)
+    keep: _Texts = field(default=(), kw_only=True)
+
+    @property
+    def rule(self) -> SampleRule:
+        """Which of them are taken."""
+        return SampleRule(self.samples, self.slides)
+
+
+@dataclass(frozen=True)
 class Provenance(_Table):
     """What is to be known of the data.
 
@@ -621,6 +668,7 @@ class Manifest(_Table):
         truth: Where the planted factors are, if the cohort is a planted one.
         provenance: What is to be known of the data.
         ids: How identifiers are read.
+        embeddings: Where each table of embeddings is that was made elsewhere.
         union: Folders of the cohorts that it is a union of; it has no data of its own then.
     """
 
@@ -637,6 +685,9 @@ class Manifest(_Table):
     truth: TruthSource | None = None
     provenance: Provenance = Provenance()
     ids: IdSource = IdSource()
+    embeddings: Mapping[Annotated[str, BeforeValidator(_embeddings_name)], EmbeddingSource] = field(
+        default_factory=dict
+    )
     union: Annotated[tuple[Path, ...], BeforeValidator(_members)] = ()
 
     @classmethod
@@ -677,7 +728,8 @@ def _identified(manifest: Manifest) -> Manifest:
     """Every source of a manifest that was just read, told how its identifiers are."""
     if manifest.ids != IdSource():
         reader = manifest.ids.reader()
-        sources = (manifest.clinical, manifest.truth, *manifest.modalities.values())
+        named = (*manifest.modalities.values(), *manifest.embeddings.values())
+        sources = (manifest.clinical, manifest.truth, *named)
         for source in filter(None, (*sources, *manifest.labels.values())):
             object.__setattr__(source, "ids", reader)  # before anybody else has seen it
     return manifest

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tasks.data.cohort import Cohort
 from tasks.data.load import load_cohort
+from tasks.data.precomputed import Given, covered
 from tasks.data.union import together, within_members
 from tasks.names import transfer_name
 
@@ -37,20 +38,40 @@ class Pool:
     folders: tuple[Path, ...]
 
 
-Source = Path | Transfer
+@dataclass(frozen=True)
+class Covered:
+    """Those patients of a cohort who have embeddings that were made elsewhere.
+
+    Attributes:
+        folder: Of the cohort.
+        embeddings: Their name.
+    """
+
+    folder: Path
+    embeddings: str
+
+
+Source = Path | Transfer | Covered
 """Of a cohort that tasks are asked of."""
 
 
-def load_source(source: Source) -> Cohort:
-    """Load the cohort of a source; errors are those of its parts."""
+def load_source(source: Source, given: Given = ()) -> Cohort:
+    """Load the cohort of a source; errors are those of its parts.
+
+    Args:
+        source: Where it is.
+        given: Embeddings beside those that a cohort.toml declares.
+    """
     if isinstance(source, Transfer):
-        return transferred(load_cohort(source.train), load_cohort(source.test))
-    return load_cohort(source)
+        return transferred(load_cohort(source.train, given), load_cohort(source.test, given))
+    if isinstance(source, Covered):
+        return covered(load_cohort(source.folder, given), source.embeddings)
+    return load_cohort(source, given)
 
 
-def load_pool(pool: Pool) -> tuple[Cohort, dict[Source, Cohort]]:
+def load_pool(pool: Pool, given: Given = ()) -> tuple[Cohort, dict[Source, Cohort]]:
     """Load the cohorts of a pool: all of them as one, and each by its source."""
-    members: dict[Source, Cohort] = {folder: load_cohort(folder) for folder in pool.folders}
+    members: dict[Source, Cohort] = {folder: load_cohort(folder, given) for folder in pool.folders}
     return pooled(list(members.values())), members
 
 

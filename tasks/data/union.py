@@ -16,6 +16,7 @@ import numpy as np
 from tasks.data.cohort import BagModality, Cohort, Endpoint, Label, Modality, VectorModality
 from tasks.data.fold_expression import MOST_TIED
 from tasks.data.manifest import Manifest
+from tasks.data.precomputed import joined as joined_embeddings
 from tasks.data.splits import Split
 from tasks.errors import InputError
 
@@ -105,6 +106,9 @@ def together(
         )
     }
     clinical = [member.clinical for member in members if member.clinical is not None]
+    pairs = [patient for member in members for patient in member.complete()]
+    embeddings, facts = joined_embeddings(where, members, pairs)
+    notes += facts
     notes += [f"{member.name}: {note}" for member in members for note in member.notes]
     return Cohort(
         name,
@@ -120,6 +124,7 @@ def together(
         encoder=_encoder(where, members),
         sites={patient: site for member in members for patient, site in member.sites.items()},
         pretrained_on=tuple(dict.fromkeys(seen for m in members for seen in m.pretrained_on)),
+        embeddings=embeddings,
     )
 
 

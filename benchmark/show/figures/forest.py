@@ -18,6 +18,7 @@ _ROW_INCHES = 0.19
 
 _HEADINGS = {
     RANKED: "self-supervised",
+    "precomputed": "trained elsewhere",
     "control": "floors and controls",
     "supervised": "supervised",
 }

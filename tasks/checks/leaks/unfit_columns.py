@@ -30,6 +30,7 @@ from tasks.data.manifest import (
     VectorSource,
     read_manifest,
 )
+from tasks.data.precomputed import PART
 from tasks.errors import InputError
 from tasks.seeds import generator
 
@@ -110,15 +111,23 @@ def advice(unfit: Sequence[Unfit]) -> str:
     """How to leave the columns out, or to say that they are meant."""
     listed = ", ".join(f'"{one.column}"' for one in unfit)
     return (
-        f"leave them out: drop = [{listed}] in [modalities.{unfit[0].side}] of cohort.toml, or say "
+        f"leave them out: drop = [{listed}] in [{_key(unfit[0].side)}] of cohort.toml, or say "
         "that they are meant: keep = [..]"
     )
+
+
+def _key(side: str) -> str:
+    """Where cohort.toml declares a table."""
+    return side if side.startswith(f"{PART}.") else f"modalities.{side}"
 
 
 def declared_as_meant(manifest: Manifest) -> Mapping[str, Collection[str]]:
     """By modality, the columns that a cohort.toml says to keep."""
     sources = manifest.modalities.items()
-    return {side: source.keep for side, source in sources if isinstance(source, VectorSource)}
+    made = {f"{PART}.{name}": source.keep for name, source in manifest.embeddings.items()}
+    return made | {
+        side: source.keep for side, source in sources if isinstance(source, VectorSource)
+    }
 
 
 def _known(manifest: Manifest) -> list[Known]:
@@ -143,7 +152,7 @@ def refuse_unfit(as_read: Mapping[Path, Cohort]) -> None:
         for side in cohort.modalities:
             if own := [one for one in unfit if one.side == side]:
                 named = ", ".join(map(str, own[:8])) + (", ..." if len(own) > 8 else "")
-                where = f"{folder / MANIFEST}: modalities.{side}"
+                where = f"{folder / MANIFEST}: {_key(side)}"
                 raise InputError(f"{where}: expected features, found {named}; {advice(own)}")
 
 
