@@ -98,6 +98,7 @@ class Row:
         parameters: Number of trained parameters, None where it has none.
         flops: Floating-point operations of one training step, None where there is none.
         memory: Mean of the most memory that a trial held, in MB; NaN if unknown.
+        made: Of embeddings that were made elsewhere, of what and what their model has seen.
     """
 
     method: str
@@ -119,6 +120,7 @@ class Row:
     parameters: int | None
     flops: int | None
     memory: float
+    made: str = ""
 
 
 @dataclass(frozen=True)
@@ -368,6 +370,7 @@ def _rows(
 ) -> tuple[Row, ...]:
     methods = table.drop_duplicates("method").set_index("method")
     families, roles = methods["family"].to_dict(), methods["role"].to_dict()
+    made = methods.loc[methods["role"] == "precomputed", "summary"].to_dict()
     means = _mean(cells.scores, axis=(2, 3))
     counts = (~np.isnan(cells.scores)).sum(axis=(2, 3))
     seconds, memory = (
@@ -437,6 +440,7 @@ def _rows(
             parameters=None if np.isnan(parameters[i]) else int(parameters[i]),
             flops=None if np.isnan(flops[i]) else int(flops[i]),
             memory=float(memory[i]),
+            made=str(made.get(name, "")),
         )
         for i, name in ((i, cells.methods[i]) for i in order)
     )

@@ -9,8 +9,9 @@ The JSON is a list of objects, their keys sorted, values as JSON has them:
 * of tasks: `name`, `kind`, `cohort`, `label`, `version`, `default` (whether the kind's name alone
   means it) and `primary_metric`;
 * of cohorts: `name`, `patients`, `complete` (with both sides), what each modality is, `endpoints`,
-  `labels`, `embeddings` (those made elsewhere, by name), `slide_encoder`, `licence` and `fetch`: the catalogue of `data fetch` that brings it,
-  empty if none does. Of a results folder: `name`, `source`, `licence` and `fetch`.
+  `labels`, `embeddings` (those made elsewhere), `slide_encoder`, `licence` and `fetch`: the
+  catalogue of `data fetch` that brings it, empty if none does. Of a results folder: `name`,
+  `source`, `licence` and `fetch`.
 """
 
 from dataclasses import asdict

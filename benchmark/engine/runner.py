@@ -224,10 +224,10 @@ def run(options: RunOptions, listener: Listener | None = None) -> Ran:
 
 def resolve(options: RunOptions, listener: Listener) -> Request:
     """Methods, cohorts, tasks and folds of a run; arguments and errors as of `run`."""
+    check_kinds(options.tasks)
     given, folders = parse_given(options.embeddings), _folders(options, listener)
     made = precomputed_specs(declared_embeddings(folders, given))
     methods = configured(select_methods(options.methods, made), options.settings)
-    check_kinds(options.tasks)
     _check_together(options)
     if options.methods == "all" and registry().unavailable:
         listener.methods_unavailable(registry().unavailable)

@@ -89,9 +89,10 @@ def conditions(table: Standing) -> str:
     patients = f"{most:,} patients" if fewest == most else f"{fewest:,} to {most:,} patients"
     events = "" if table.n_events is None else f", {table.n_events:,} events"
     encoder = slide_encoder(table.encoder, table.pretrained_on)
+    made = "".join(f" · {row.method}: {row.made}" for row in table.rows if row.made)
     return (
         f"protocol {table.protocol} · budget {table.budget} · {table.cohort}: {patients}{events}"
-        f" · {table.layout}{encoder and f' · slide encoder {encoder}'}"
+        f" · {table.layout}{encoder and f' · slide encoder {encoder}'}{made}"
     )
 
 

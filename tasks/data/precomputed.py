@@ -80,13 +80,14 @@ def read_embeddings(
     strange = [text for text, one in zip(table.ids, read, strict=True) if one is None]
     of_cohort = [row for row, one in enumerate(read) if one is not None and one.patient in wanted]
     if not of_cohort:
+        first = table.ids[0][:60] if table.ids else "none with a number"
         others = (
             f", {len(read) - len(strange)} of other patients" if len(strange) < len(read) else ""
         )
         raise InputError(
             f"{source.path}: expected identifiers of the cohort's patients, such as "
             f"{min(wanted, default='none')}, found none among {len(read)} rows, such as "
-            f"{table.ids[0][:60]!r}{others}"
+            f"{first!r}{others}"
         )
     barcodes = [one for row in of_cohort if (one := read[row]) is not None]
     selection = select_samples(barcodes, source.rule)
@@ -103,13 +104,14 @@ def read_embeddings(
     part = f"{PART} {name}"
     unit = "slides" if slides else "samples"
     text = (
-        f"{len(table.ids)} rows x {vectors.width} in, {len(rows)} kept of {len(owners)} patients"
+        f"{len(table.ids) + table.empty} rows x {vectors.width} in, {len(rows)} kept of {len(owners)} patients"
         f"{', those of a patient averaged' if len(rows) > len(owners) else ''}; "
         f"{found.covered} of {found.pairs} patients with both sides covered; "
         f"{made_elsewhere(found.pretrained_on)}"
     )
     notes = [Note(part, text)]
     reasons = {
+        "without a single number": table.empty,
         "identifiers that are none of this cohort's sort": len(strange),
         "of patients who are not in the cohort": len(read) - len(strange) - len(of_cohort),
     }

@@ -10,6 +10,8 @@ from tasks.names import (
     COHORT,
     LONGEST_NAME,
     TASK,
+    covered_name,
+    covered_parts,
     file_name,
     is_name,
     transfer_name,
@@ -46,7 +48,9 @@ def test_a_task_is_three_names_and_slashes() -> None:
 @given(st.from_regex(COHORT, fullmatch=True), st.from_regex(COHORT, fullmatch=True))
 def test_a_transfer_is_two_names_and_its_file_is_its_own(one: str, other: str) -> None:
     parts = transfer_parts(one)
-    assert (parts is None) is is_name(one)
+    assert (parts is None and covered_parts(one) is None) is is_name(one)
     assert parts is None or transfer_name(*parts) == one
+    part = covered_parts(one)
+    assert part is None or covered_name(*part) == one
     assert ">" not in file_name(one)
     assert (file_name(one) == file_name(other)) is (one == other)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tasks.checks.data.bag_facts import verify_bags
-from tasks.checks.data.embedding_facts import verify_embeddings
+from tasks.checks.data.embedding_facts import verify_all_embeddings
 from tasks.checks.data.outcome_facts import verify_clinical, verify_label
 from tasks.checks.data.vector_facts import verify_vectors
 from tasks.checks.finding import Check, Finding, Severity, counted
@@ -14,7 +14,7 @@ from tasks.data.cohort import Cohort, Modality
 from tasks.data.formats.vectors import read_truth
 from tasks.data.load import load_cohort
 from tasks.data.manifest import BagSource, read_manifest
-from tasks.data.precomputed import as_vectors, embedding_sources
+from tasks.data.precomputed import as_vectors
 from tasks.data.store.plan import Progress
 from tasks.errors import InputError
 
@@ -63,12 +63,10 @@ def verify_cohort(folder: Path, looking_at: Progress) -> CohortFacts:
     facts += _partners(patients)
     members = frozenset[str]().union(*patients.values())
     pairs = frozenset.intersection(*patients.values())
-    for name, made in embedding_sources(folder, manifest).items():
-        looking_at(name, 0, 1)
-        seen, table = verify_embeddings(name, made, members, pairs)
-        facts += seen
-        if table is not None:
-            vectors |= as_vectors({name: table})
+    looking_at("embeddings", 0, len(manifest.embeddings))
+    seen, made = verify_all_embeddings(folder, manifest, members, pairs)
+    facts += seen
+    vectors |= as_vectors(made)
     looking_at("clinical", 0, 1)
     seen, endpoints, covariates = verify_clinical(manifest.clinical, members)
     facts += seen

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Collection
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -10,11 +11,25 @@ from tasks.checks.finding import Check, Finding, Severity, counted
 from tasks.checks.leaks.duplicates import copies
 from tasks.checks.leaks.rows import Rows
 from tasks.data.cohort import Precomputed
-from tasks.data.manifest import EmbeddingSource
+from tasks.data.manifest import EmbeddingSource, Manifest
 from tasks.data.notes import About
-from tasks.data.precomputed import PART, read_embeddings
+from tasks.data.precomputed import PART, embedding_sources, read_embeddings
 from tasks.errors import InputError
 from tasks.names import OF
+
+
+def verify_all_embeddings(
+    folder: Path, manifest: Manifest, patients: Collection[str], pairs: Collection[str]
+) -> tuple[list[Finding], dict[str, Precomputed]]:
+    """What is so of every table that a cohort.toml declares, and those that would be loaded."""
+    facts: list[Finding] = []
+    loaded = {}
+    for name, source in embedding_sources(folder, manifest).items():
+        seen, found = verify_embeddings(name, source, patients, pairs)
+        facts += seen
+        if found is not None:
+            loaded[name] = found
+    return facts, loaded
 
 
 def verify_embeddings(

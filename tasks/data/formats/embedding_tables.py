@@ -42,11 +42,13 @@ class EmbeddingTable:
         ids: The identifier of each row, as written; no two are the same.
         features: Names of the columns.
         values: float32 [n rows, width], finite.
+        empty: How many rows had no number at all, as `embed` writes them, and were left out.
     """
 
     ids: tuple[str, ...]
     features: tuple[str, ...]
     values: NDArray[np.float32]
+    empty: int = 0
 
 
 def read_embedding_table(
@@ -118,6 +120,8 @@ def _checked(
         narrow = np.ascontiguousarray(values, dtype=np.float32)
     # a row's sum is finite only if its cells are, and costs no table of booleans
     rows = np.flatnonzero(~np.isfinite(narrow.sum(axis=1, dtype=np.float64)))
+    empty = rows[np.isnan(narrow[rows]).all(axis=1)]
+    rows = np.setdiff1d(rows, empty)
     if len(rows):
         row = int(rows[0])
         column = int(np.flatnonzero(~np.isfinite(narrow[row]))[0])
@@ -125,7 +129,12 @@ def _checked(
             f"{path}: row {ids[row][:60]}, column {features[column]!r}: expected a finite number, "
             f"found {narrow[row, column]}"
         )
-    return EmbeddingTable(tuple(ids), tuple(features), narrow)
+    if not len(empty):
+        return EmbeddingTable(tuple(ids), tuple(features), narrow)
+    gone = set(empty.tolist())
+    kept = [row for row in range(len(ids)) if row not in gone]
+    rest = tuple(ids[row] for row in kept)
+    return EmbeddingTable(rest, tuple(features), narrow[kept], len(empty))
 
 
 def _of_columns(
@@ -215,10 +224,12 @@ def _first(column: pa.ChunkedArray, n: int = 20) -> list[str]:
 
 def _counts(name: str, column: pa.ChunkedArray) -> bool:
     """Whether a column is an index that pandas or R wrote without a name."""
-    blank = not name.strip() or name.startswith(("Unnamed: ", "__index_level_"))
-    if not blank or not pa.types.is_integer(column.type) or column.null_count:
+    if not pa.types.is_integer(column.type) or column.null_count:
         return False
-    return bool((np.diff(column.to_numpy()) > 0).all())
+    if name.startswith("__index_level_"):  # of a table whose rows were sorted, in any order
+        return True
+    blank = not name.strip() or name.startswith("Unnamed: ")
+    return blank and bool((np.diff(column.to_numpy()) > 0).all())
 
 
 def _numbers(
