@@ -104,7 +104,8 @@ def read_embeddings(
     part = f"{PART} {name}"
     unit = "slides" if slides else "samples"
     text = (
-        f"{len(table.ids) + table.empty} rows x {vectors.width} in, {len(rows)} kept of {len(owners)} patients"
+        f"{len(table.ids) + table.empty} rows x {vectors.width} in, "
+        f"{len(rows)} kept of {len(owners)} patients"
         f"{', those of a patient averaged' if len(rows) > len(owners) else ''}; "
         f"{found.covered} of {found.pairs} patients with both sides covered; "
         f"{made_elsewhere(found.pretrained_on)}"
