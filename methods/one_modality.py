@@ -13,9 +13,9 @@ from methods.encoders.pooled import PooledArchitecture
 from methods.objectives.pairs import InfoNCE, PairObjective
 from methods.objectives.retention import choose_masked, masked_error
 from methods.sizes import BUDGETS, CONSTANT_ADAM, DECAYED, INPUTS, PAPER, SPACE
-from methods.trainer import FEWEST_TOKENS, Network, Shape, TorchConfig, TorchMethod
+from methods.trainer import Network, Shape, TorchConfig, TorchMethod
 from methods.two_tower import Tower
-from tasks.errors import InputError
+from methods.views import partial_view, require_visible
 
 
 class TwoViews(Network):
@@ -27,8 +27,7 @@ class TwoViews(Network):
     Args:
         wsi: Encoder of slides.
         width: Of its embedding, and of the linear head that the objective sees it through.
-        mask_ratio: Share that a view hides: of patches, which the encoder then never gets, or of a
-            slide vector's features, which are set to the mean of the training patients.
+        mask_ratio: Share that a view hides, see `partial_view`.
         objective: Of the two views of a batch.
     """
 
@@ -41,17 +40,11 @@ class TwoViews(Network):
 
     def losses(self, wsi: Tensor) -> dict[str, Tensor]:
         """The objective's losses by name, of two views drawn afresh."""
-        first, second = (self.head(self.encode_wsi(self.view(wsi))) for _ in range(2))
+        first, second = (
+            self.head(self.encode_wsi(partial_view(wsi, self.mask_ratio))) for _ in range(2)
+        )
         losses: dict[str, Tensor] = self.objective(first, second)
         return losses
-
-    def view(self, wsi: Tensor) -> Tensor:
-        """What is left of bags, [B, patches kept, D], or of vectors, [B, D] with zeros."""
-        mask = choose_masked(torch.rand(wsi.shape[:2], device=wsi.device), self.mask_ratio)
-        if wsi.dim() == 2:
-            return wsi.masked_fill(mask, 0)
-        kept: Tensor = wsi[~mask].unflatten(0, (len(wsi), -1))  # every bag keeps as many
-        return kept
 
     def encode_wsi(self, wsi: Tensor) -> Tensor:
         """Slide embeddings [B, width], nothing hidden."""
@@ -80,11 +73,7 @@ class IntraConfig(TorchConfig, PooledArchitecture):
         Raises:
             InputError: `mask_ratio` hides every patch.
         """
-        fewest = self.tokens if self.oversample else min(self.tokens, FEWEST_TOKENS)
-        if int(fewest * (1 - self.mask_ratio)) < 1:
-            raise InputError(
-                f"mask_ratio: one that leaves a patch of {fewest} expected, {self.mask_ratio} found"
-            )
+        require_visible(self, self.mask_ratio)
 
 
 class IntraMethod(TorchMethod):

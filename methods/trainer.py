@@ -380,6 +380,27 @@ class TorchMethod(Method):
         values = np.concatenate(chunks or [np.empty((0, self.config.width), np.float32)])
         return rows_for(cohort.patients, modality.patients, values)
 
+    def _together(
+        self, cohort: Cohort, encode: Callable[..., Tensor], width: int
+    ) -> NDArray[np.float32]:
+        """All sides at once, a row for each patient, NaN where one is missing.
+
+        Args:
+            cohort: Whom to embed.
+            encode: Takes the sides of patients who have all, in the method's order; [B, width].
+            width: Of what it gives.
+        """
+        complete = cohort.subset(cohort.complete(self.sides))
+        modalities = {side: complete.modalities[side] for side in self.sides}
+        bags = (m for m in modalities.values() if isinstance(m, BagModality))
+        leading = next(bags, modalities[self.sides[0]])
+        found = [torch.empty((0, width), device=self._device)]
+        for patients in self._embedding_chunks(leading):
+            sides = [self._whole(m, side, patients) for side, m in modalities.items()]
+            with self._autocast():
+                found.append(encode(*sides).float())
+        return rows_for(cohort.patients, complete.patients, torch.cat(found).cpu().numpy())
+
     def _behind_heads(self, parts: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32] | None:
         """Embeddings of all sides as the objective sees them; None if it has no heads."""
         project = getattr(self._network, "project", None)

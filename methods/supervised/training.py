@@ -18,12 +18,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from methods.base import Context, State, UnableError, rows_for
+from methods.base import Context, State, UnableError
 from methods.objectives.cox import CoxLoss
 from methods.sizes import INPUTS
 from methods.supervised.target import Target
 from methods.trainer import Network, Shape, TorchConfig, TorchMethod, TrainingError
-from tasks.data.cohort import BagModality, Cohort
+from tasks.data.cohort import Cohort
 from tasks.embeddings import Embeddings
 from tasks.errors import InputError
 from tasks.seeds import generator
@@ -199,25 +199,11 @@ class SupervisedMethod(TorchMethod):
             raise TrainingError("nothing was fitted yet")
         return self._network
 
-    def _predict(self, cohort: Cohort) -> Tensor:
-        """Predictions [n, outputs] for patients who all have every side."""
-        modalities = {side: cohort.modalities[side] for side in self.sides}
-        bags = (m for m in modalities.values() if isinstance(m, BagModality))
-        leading = next(bags, modalities[self.sides[0]])
-        found = [torch.empty((0, self._n_outputs), device=self._device)]
-        for patients in self._embedding_chunks(leading):
-            sides = [self._whole(m, side, patients) for side, m in modalities.items()]
-            with self._autocast():
-                found.append(self._fitted(*sides).float())
-        return torch.cat(found)
-
     @torch.inference_mode()
     def embed(self, cohort: Cohort) -> Embeddings:
         """The prediction for each patient who has every side that is needed, else NaN."""
         self._fitted.train(self._dropout_on)
-        complete = cohort.subset(cohort.complete(self.sides))
-        predicted = self._predict(complete).cpu().numpy()
-        return Embeddings(cohort.patients, rows_for(cohort.patients, complete.patients, predicted))
+        return Embeddings(cohort.patients, self._together(cohort, self._fitted, self._n_outputs))
 
     def restore(self, state: State) -> None:
         """Rebuild the scalers and the network; the loss says how many outputs it has."""
