@@ -33,6 +33,7 @@ MODULES = (
     "methods.linear",
     "methods.prototypes",
     "methods.drim",
+    "methods.comm",
     "methods.floors",
     "methods.supervised.mil",
     "methods.supervised.clam",

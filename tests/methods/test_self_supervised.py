@@ -30,7 +30,7 @@ from tasks.seeds import generator
 from tests.helpers.planted import planted
 
 PAIRS = ("contrastive", "clip", "siglip", "vicreg", "barlow-twins", "tangle")
-NAMES = (*PAIRS, "byol", "tangle-rec", "masked-autoencoder", "intra", "gene-autoencoder")
+NAMES = (*PAIRS, "byol", "comm", "tangle-rec", "masked-autoencoder", "intra", "gene-autoencoder")
 GENES = 30
 TOKENS = {Kind.BAG: 36, Kind.VECTOR: None}
 SHAPES = {Kind.BAG: (4, 36, 10), Kind.VECTOR: (4, 10)}
