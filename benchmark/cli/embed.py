@@ -8,7 +8,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from benchmark.engine.device import check_device
+from benchmark.engine.device import chosen_device
 from benchmark.engine.overrides import configured
 from methods.base import Budget, Context, Method, MethodSpec, Role, UnableError
 from methods.registry import select_methods
@@ -58,7 +58,7 @@ def embed_to_file(
     if len(chosen) != 1:
         raise InputError(f"expected one method, found {len(chosen)} that {name!r} names")
     (spec,) = configured(chosen, settings)
-    check_device(device)
+    device = chosen_device(device)
     if output.is_dir():
         raise InputError(f"{output}: expected a file that can be written, found: a folder")
     cohort = load_cohort(folder)

@@ -27,7 +27,9 @@ DataOption = Annotated[Path | None, typer.Option(help=DATA_HELP)]
 MethodsOption = Annotated[str, typer.Option(help="all, or names and globs between commas.")]
 TasksOption = Annotated[str, typer.Option(help="all, KIND or KIND/COHORT/LABEL, globs allowed.")]
 BudgetOption = Annotated[Budget, typer.Option(help="Sizes and epochs.")]
-DeviceOption = Annotated[str, typer.Option(help="A torch device: cpu or cuda.")]
+DeviceOption = Annotated[
+    str, typer.Option(help="A torch device, cpu or cuda, or auto: a GPU where there is one.")
+]
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", help="METHOD.FIELD=VALUE, over any budget; repeatable.")
 ]

@@ -6,17 +6,31 @@ import torch
 
 from tasks.errors import InputError
 
+AUTO = "auto"
+"""The GPU where there is one, else the CPU."""
 
-def check_device(name: str) -> None:
-    """Refuse what this machine does not have.
+
+def chosen_device(name: str, *, on_cluster: bool = False) -> str:
+    """The device that a name stands for: itself, or what `auto` finds on this machine.
+
+    Args:
+        name: `auto`, or a torch device.
+        on_cluster: The work is done elsewhere: what is there only the workers know.
 
     Raises:
-        InputError: There is no such device.
+        InputError: There is no such device, or `auto` would have to guess.
     """
+    if on_cluster:
+        if name == AUTO:
+            raise InputError("--device: on a cluster expected cpu or cuda, found 'auto'")
+        return name
     there = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
+    if name == AUTO:
+        return there[-1]
     there += [f"cuda:{i}" for i in range(torch.cuda.device_count())]
     if name not in there:
-        raise InputError(f"--device: expected one of {', '.join(there)}, found {name!r}")
+        raise InputError(f"--device: expected one of auto, {', '.join(there)}, found {name!r}")
+    return name
 
 
 def bfloat16_cost(name: str) -> float:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from benchmark.engine.cache import EmbeddingCache
 from benchmark.engine.cohorts import asked, needed, pool_members, pretraining
-from benchmark.engine.device import bfloat16_cost, check_device
+from benchmark.engine.device import bfloat16_cost, chosen_device
 from benchmark.engine.embeddings import declared_embeddings, parse_given
 from benchmark.engine.folds import outer_folds
 from benchmark.engine.interrupt import Interrupted
@@ -222,6 +222,11 @@ def run(options: RunOptions, listener: Listener | None = None) -> Ran:
         return _sweep(options, request, plan, trials, store, history, listener)
 
 
+def device_of(options: RunOptions) -> str:
+    """Where the trials of a run compute; errors as of `chosen_device`."""
+    return chosen_device(options.device, on_cluster=options.address is not None)
+
+
 def resolve(options: RunOptions, listener: Listener) -> Request:
     """Methods, cohorts, tasks and folds of a run; arguments and errors as of `run`."""
     check_kinds(options.tasks)
@@ -231,9 +236,9 @@ def resolve(options: RunOptions, listener: Listener) -> Request:
     _check_together(options)
     if options.methods == "all" and registry().unavailable:
         listener.methods_unavailable(registry().unavailable)
+    device = device_of(options)
     if options.address is None:
-        check_device(options.device)  # a cluster's devices only its workers know
-        warn_of_bfloat16(methods, options.budget, options.device, listener)
+        warn_of_bfloat16(methods, options.budget, device, listener)
     loaded = _load(options, folders, given, listener)
     members = pool_members(options.pretrain_on, loaded)
     cohorts = asked(options.cohorts, options.test_cohort, options.tasks, members, loaded)
@@ -422,7 +427,7 @@ def _sweep(
             ) as scratch,
             sweeping(
                 trials,
-                Setting(Path(scratch), cache, workers, options.device, options.address),
+                Setting(Path(scratch), cache, workers, device_of(options), options.address),
             ) as outcomes,
         ):
             tracker = Tracker(uri, artifacts, parameters)

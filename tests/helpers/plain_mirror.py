@@ -155,19 +155,26 @@ class TrainingStep:
     """A full training step of a build on a batch of two random pairs."""
 
     def __init__(
-        self, which: Build, tokens: int, width: int, dtype: torch.dtype | None = None
+        self,
+        which: Build,
+        tokens: int,
+        width: int,
+        dtype: torch.dtype | None = None,
+        device: str = "cpu",
     ) -> None:
-        self.model = build(which, tokens, width)
-        self.dtype = dtype
+        self.model = build(which, tokens, width).to(device)
+        self.dtype, self.device = dtype, device
         self.optimiser = torch.optim.Adam(
             self.model.parameters(), lr=2e-5, fused=which != "published" or None
         )
-        self.wsi, self.rna = torch.randn(2, tokens, PATCH_WIDTH), torch.randn(2, GENES)
+        self.wsi = torch.randn(2, tokens, PATCH_WIDTH, device=device)
+        self.rna = torch.randn(2, GENES, device=device)
 
     def __call__(self) -> None:
         """Losses, gradients, Adam."""
         self.model.before_step()
-        with torch.autocast("cpu", self.dtype or torch.bfloat16, enabled=self.dtype is not None):
+        dtype = self.dtype or torch.bfloat16
+        with torch.autocast(self.device, dtype, enabled=self.dtype is not None):
             losses = self.model.losses(self.wsi, self.rna)
         self.optimiser.zero_grad(set_to_none=True)
         losses["total"].backward()
