@@ -42,6 +42,7 @@ from benchmark.show.tables import (
     Text,
     View,
     choice,
+    filtered,
     grouped,
     measured,
     methods,
@@ -178,13 +179,13 @@ def _primary(header: str, *, descending: bool = False) -> Column[Entry]:
 _MAIN = ~View.OTHERS
 _ONE, _EVERY = View.METHOD, View.PAGE | View.METHOD
 _COMPARED = _EVERY | View.TERMINAL | View.LATEX
-_COST = View.PAGE
+_COST = View.OTHERS
 
 _PLACE: tuple[Column[Entry], ...] = (
     Column("task", lambda e: e.table.task, kind="name", views=_ONE,
            link=lambda e: page_of(e.table)),
-    choice("protocol", lambda e: e.table.protocol, _ONE),
-    choice("budget", lambda e: e.table.budget, _ONE),
+    filtered("kind", lambda e: e.table.kind, _ONE),
+    filtered("cohort", lambda e: e.table.cohort, _ONE),
 )  # fmt: skip
 _BEFORE: tuple[Column[Entry], ...] = (
     Column("", lambda e: e.mark, views=_MAIN & ~BROWSER),
@@ -222,8 +223,7 @@ _CELLS: Column[Entry] = measured(
     "folds x seeds", lambda e: f"{e.row.cells}/{e.table.cells}", lambda e: e.row.cells, _EVERY
 )
 _SORT: tuple[Column[Entry], ...] = (
-    choice("role", lambda e: e.row.role, View.PAGE),
-    choice("family", lambda e: e.row.family, View.PAGE),
+    filtered("family", lambda e: e.row.family, View.PAGE | View.OTHERS),
 )
 _COSTS: tuple[Column[Entry], ...] = (
     numeric("fit, s", lambda e: e.row.seconds, seconds, _COST),
@@ -252,11 +252,11 @@ def scores(of: Standing, rows: Sequence[Row] | None = None, caption: str = "") -
         *(_difference(of.compared_with) if of.reference else ()),
         _CELLS,
         *_SORT,
-        *(_other(i, measure) for i, measure in enumerate(of.others)),
         *_COSTS,
+        *(_other(i, measure) for i, measure in enumerate(of.others)),
     )
     groups = grouped([Entry(of, row) for row in shown], lambda e: e.row.role, short_title)
-    return Table(f"{caption}: {conditions(of)}", columns, groups, lambda e: e.style)
+    return Table(f"{caption}: {conditions(of)}", columns, groups, lambda e: e.style, "role")
 
 
 def over_tasks(method: str, entries: Sequence[Entry]) -> Table[Entry]:
@@ -270,7 +270,13 @@ def over_tasks(method: str, entries: Sequence[Entry]) -> Table[Entry]:
         *_difference(entries[0].table.compared_with),
         _CELLS,
     )
-    return table(f"Scores of {method} on every task", columns, entries, lambda e: e.style)
+
+    def setting(e: Entry) -> str:
+        return f"protocol {e.table.protocol}, budget {e.table.budget}"
+
+    ordered = sorted(entries, key=lambda e: (not e.table.plain, setting(e)))
+    caption = f"Scores of {method} on every task"
+    return Table(caption, columns, grouped(ordered, setting, str), lambda e: e.style, "setting")
 
 
 def ranking(of: KindComparison, caption: str, level: float) -> Table[Entrant]:
@@ -294,7 +300,7 @@ def ranking(of: KindComparison, caption: str, level: float) -> Table[Entrant]:
         )
 
     columns: tuple[Column[Entrant], ...] = (
-        choice("groups", lambda row: row.group or NONE),
+        Column("groups", lambda row: row.group or NONE, kind="letters"),
         methods(lambda row: row.method),
         choice("role", lambda row: row.role),
         numeric("mean rank", lambda row: row.rank, lambda x: number(x, 1)),
@@ -344,12 +350,12 @@ def _task_columns(to: str) -> tuple[Column[Standing], ...]:
                link=page_of),
         Column("task", lambda t: f"{t.task.partition('/')[2]}{_circular(t)}", kind="name",
                views=View.MARKDOWN),
+        filtered("cohort", lambda t: t.cohort),
+        filtered("label", lambda t: "circular" if t.circular else "not circular"),
         numeric("patients", lambda t: t.n_patients[1], whole),
         numeric("events", lambda t: t.n_events, whole),
         measured("folds x seeds", lambda t: f"{t.n_splits} x {len(t.seeds)}", lambda t: t.cells,
                  BROWSER),
-        choice("metric", lambda t: directed(t.primary), BROWSER),
-        numeric("chance", lambda t: t.primary.chance, lambda x: f"{x:g}", BROWSER),
         Column("best (95 %)", _best, link=lambda t: method_page(t.best.method) if t.best else ""),
         measured("tied on it", lambda t: f"{sum(r.tied for r in t.ranked)}/{len(t.ranked)}",
                  lambda t: sum(r.tied for r in t.ranked)),
@@ -366,7 +372,7 @@ def _circular(of: Standing) -> str:
 def tasks(of: Sequence[Standing], caption: str) -> Table[Standing]:
     """Who is best on each task, how many cannot be told apart from it, what floors reach."""
     to = of[0].compared_with if of else REFERENCE
-    return Table(caption, _task_columns(to), grouped(of, asked, str))
+    return Table(caption, _task_columns(to), grouped(of, asked, str), by="kind")
 
 
 def _lacking(found: Missing) -> Text:
@@ -387,11 +393,6 @@ _MISSING: tuple[Column[Missing], ...] = (
     Column("tasks", lambda m: ", ".join(m.tasks)),
     Column("reason", lambda m: m.reason),
 )
-
-
-def missing(found: Sequence[Missing]) -> Table[Missing]:
-    """What is not in the tables, and why."""
-    return table("What is missing, and why", _MISSING, found)
 
 
 _Reason = tuple[Missing, ...]
@@ -443,12 +444,28 @@ _REASONS: tuple[Column[_Reason], ...] = (
 )  # fmt: skip
 
 
-def reasons(found: Sequence[Missing]) -> Table[_Reason]:
-    """What is missing, a line a reason, whatever the protocol and the tasks."""
+def by_reason(found: Sequence[Missing]) -> tuple[Table[Missing], ...]:
+    """What is missing, a table a reason, captioned with how much of what it is."""
+    return tuple(_of_reason(of) for of in _same(found))
+
+
+def _of_reason(of: _Reason) -> Table[Missing]:
+    tasks, methods = (len(_of_all(of, pick)) for pick in (lambda m: m.tasks, lambda m: m.methods))
+    counts = f"{count(methods, 'method')}, {count(tasks, 'task')}"
+    caption = f"{of[0].status}: {of[0].reason} ({counts})"
+    return table(caption, [c for c in _MISSING if c.header not in ("status", "reason")], of)
+
+
+def _same(found: Iterable[Missing]) -> list[_Reason]:
     same: dict[tuple[str, str], list[Missing]] = {}
     for one in found:
         same.setdefault((one.status, one.reason), []).append(one)
-    return table("What is missing, and why", _REASONS, [tuple(of) for of in same.values()])
+    return [tuple(of) for of in same.values()]
+
+
+def reasons(found: Sequence[Missing]) -> Table[_Reason]:
+    """What is missing, a line a reason, whatever the protocol and the tasks."""
+    return table("What is missing, and why", _REASONS, _same(found))
 
 
 _DELTAS: tuple[Column[Delta], ...] = (

@@ -92,7 +92,8 @@ class Column(Generic[T]):
         text: What it says of a row.
         sort: What a row is sorted by in the browser; without it, what it says.
         kind: `number` (aligned to the right), `name` (names the row), `choice` (a few values to
-            filter by), `drawing` or `text`.
+            filter by), `letters` (likewise, each letter a value), `filter` (a choice that has no
+            cell), `drawing` or `text`.
         views: Where it is shown.
         heard: What stands above it in the browser, where the header is too short to stand alone.
         descending: Whether the first click sorts from high to low: the better first.
@@ -148,6 +149,7 @@ class Table(Generic[T]):
         caption: What it is of.
         columns: In order.
         groups: Of rows, in order.
+        by: What the groups are, to filter by.
         style: `best`, `tied`, `incomplete` or nothing: how a row stands out.
     """
 
@@ -155,6 +157,7 @@ class Table(Generic[T]):
     columns: tuple[Column[T], ...]
     groups: tuple[Group[T], ...]
     style: Callable[[T], str] = lambda row: ""  # noqa: ARG005
+    by: str = ""
 
     def seen(self, view: View) -> "Table[T]":
         """The table as one place shows it."""
@@ -234,6 +237,11 @@ def span(
 def choice(header: str, text: Callable[[T], Text], views: View = EVERYWHERE) -> Column[T]:
     """A column of a few values, to filter by."""
     return Column(header, text, kind="choice", views=views)
+
+
+def filtered(header: str, text: Callable[[T], Text], views: View = BROWSER) -> Column[T]:
+    """What rows are filtered by in the browser; it has no cells."""
+    return Column(header, text, kind="filter", views=views)
 
 
 def methods(name: Callable[[T], str], views: View = EVERYWHERE) -> Column[T]:

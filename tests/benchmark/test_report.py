@@ -29,12 +29,14 @@ from benchmark.analysis.intervals import patient_intervals
 from benchmark.analysis.over_cohorts import KindComparison
 from benchmark.analysis.standings import standings
 from benchmark.cli.main import app, main
+from benchmark.records.protocol import DealtFolds, TrialProtocol
 from benchmark.records.store import Store
 from benchmark.show.columns import STRIP_WIDTH, Entry, page_of, short_title, strip
 from benchmark.show.html import MANIFEST, drawings, pages, write_report
+from benchmark.show.html.commands import rerun, run_again
 from benchmark.show.html.downloads import prediction_sheets, significant
 from benchmark.show.html.serve import server
-from benchmark.show.html.trials import EPOCHS, command, curve, data, recorded_trials
+from benchmark.show.html.trials import EPOCHS, curve, data, recorded_trials
 from benchmark.show.page_names import method_data, method_page, slug, task_data, task_page
 from benchmark.show.tables import numeric
 from tasks.errors import InputError
@@ -143,7 +145,7 @@ def test_every_reference_leads_to_a_file_or_a_place_of_the_report(report: Path) 
             target = (path.parent / unquote(file)).resolve() if file else path
             assert target.is_file(), (path, reference)
             assert target.is_relative_to(report), (path, reference)
-            if place and not place.startswith("trial-"):
+            if place and not place.startswith(("trial-", "?")):
                 ids = {a.get("id") for _, a in Page(target.read_text()).elements}
                 assert place in ids, (path, reference)
 
@@ -244,7 +246,7 @@ def test_roles_stand_apart(tmp_path: Path) -> None:
     table = read(tmp_path / "page", task_page("survival/PLANTED/os", "strict", "default", 3))
     _, *bodies = table.tables[0]
     assert [body[0] for body in bodies] == [[short_title(role)] for role in roles.values()]
-    assert [body[1][1] for body in bodies] == list(roles)
+    assert [body[1][0] for body in bodies] == list(roles)
 
 
 @pytest.mark.usefixtures("without_figures")
@@ -406,7 +408,7 @@ def test_command_is_one_that_the_program_takes(tmp_path: Path) -> None:
         {"mirror": [[0.6, 0.7]]}, source="my lab", protocol="strict+folds-of-my.csv-0a1b2c-n2"
     )
     (one, _) = recorded_trials(write_store(tmp_path, frame).results())["mirror"]
-    text = command(one)
+    text = rerun(one.line)
     words = "--results RESULTS --data FOLDER-OF-COHORTS --split SPLIT-FILE"
     assert text == f"mirror-bench rerun {one.key} {words}"
     program: Any = typer.main.get_command(app)
@@ -414,9 +416,42 @@ def test_command_is_one_that_the_program_takes(tmp_path: Path) -> None:
     assert parsed["trial"] == one.key
 
 
+@pytest.mark.parametrize(
+    "protocol",
+    [
+        "strict",
+        "strict+patient-folds-x3",
+        "strict+site-folds-x2",
+        "paper+permuted-labels",
+        "strict+folds-of-my.csv-0a1b2c-n2",
+        "strict+readout-wsi-64+tuned-8-asha",
+        "strict+pretrained-on(TCGA-BRCA&TCGA-LUAD)",
+    ],
+)
+def test_command_of_a_mean_is_one_that_the_program_takes(protocol: str) -> None:
+    frame = records({"mirror": [[0.6, 0.7], [0.5, 0.6]]}, protocol=protocol, n_folds=2)
+    (table,) = standings(deduplicate(frame))
+    words = shlex.split(run_again(table, "mirror"))[2:]
+    program: Any = typer.main.get_command(app)
+    parsed = program.commands["run"].make_context("run", words).params
+    of = TrialProtocol.parse(protocol)
+    assert (parsed["methods"], parsed["tasks"]) == ("mirror", table.task)
+    assert parsed["seeds"] == "0,1"
+    assert parsed["protocol"] == of.protocol
+    assert parsed["control"] == of.control
+    assert parsed["tune"] == (of.tuning.n if of.tuning else 0)
+    assert parsed["readout"] == (str(of.readout) if of.readout else None)
+    assert parsed["pretrain_on"] == (",".join(of.pool) or None)
+    if isinstance(of.folds, DealtFolds):
+        assert (parsed["folds"], parsed["repeats"]) == (2, of.folds.repeats)
+        assert parsed["split"] in (None, of.folds.dealing)
+    else:
+        assert parsed["split"] == "SPLIT-FILE"
+
+
 def test_command_needs_no_quotes(tmp_path: Path, store: Store) -> None:
     plain = recorded_trials(store.results())["pca"][0]
-    assert command(plain) == f"mirror-bench rerun {plain.key} --results RESULTS"
+    assert rerun(plain.line) == f"mirror-bench rerun {plain.key} --results RESULTS"
     frame = records({"pca": [[0.6]]}, source="planted by mirror-bench (synthetic)")
     with pytest.raises(ValidationError):
         write_store(tmp_path, frame, trial="a b; rm -rf $HOME")

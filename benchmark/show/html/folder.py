@@ -1,5 +1,6 @@
 """The folder of the report: made beside its place, then put there as a whole."""
 
+import json
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from benchmark.show.html.pages import Pages, everything_missing
 from benchmark.show.html.topics import topics
 from benchmark.show.html.trials import data, packed, recorded_trials
 from benchmark.show.page_names import method_data, method_page, task_data
+from benchmark.show.references import entries, keys
 from tasks.errors import InputError
 
 MANIFEST = "files.txt"
@@ -95,6 +97,9 @@ def _fill(root: Path, store: Store, baseline: str | None, told: Told) -> None:
         (root / name).mkdir()
     with as_file(files("benchmark.show.html") / "assets") as assets:
         shutil.copytree(assets, root / "assets")
+    parents = {method: own[-1].line.parent for method, own in by_method.items()}
+    cited = json.dumps({"keys": keys(parents.items()), "entries": dict(entries())})
+    _write(root, "assets/references.js", f"mirrorBench.references = {cited};\n")
     further = topics(board, store.folder / "figures", root)
     for topic in (*further, everything_missing(board)):
         _write(root, topic.path, pages.topic(topic))

@@ -3,7 +3,7 @@
 Written out here, as a template takes most of the time of a page of ten thousand cells.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -17,6 +17,8 @@ from benchmark.show.tables import Column, Group, Strip, Table
 _LONG = 32
 """Characters of a text that may be broken into lines."""
 
+_CHOICES = ("choice", "letters")
+
 _DIGITS = 7
 """Of what a row is sorted by."""
 
@@ -29,7 +31,25 @@ def escape(text: str) -> str:
 
 def kind_of(column: Column[Any]) -> str:
     """The class of its cells."""
-    return "text" if column.kind == "choice" else column.kind
+    return "text" if column.kind in _CHOICES else column.kind
+
+
+def choices(column: Column[Any]) -> str:
+    """The attribute that says how rows are filtered by its cells, if they are."""
+    return Markup("").join(
+        Markup(' data-choice="{}"').format(k) for k in _CHOICES if k == column.kind
+    )
+
+
+def shown(table: Table[Any]) -> Sequence[Column[Any]]:
+    """The columns with cells, what names a row before the others: it stays in sight."""
+    columns = [column for column in table.columns if column.kind != "filter"]
+    return sorted(columns, key=lambda column: column.kind != "name")
+
+
+def filters(table: Table[Any]) -> Sequence[Column[Any]]:
+    """The columns without cells, to filter by."""
+    return [column for column in table.columns if column.kind == "filter"]
 
 
 def bodies(table: Table[Any], root: str) -> Markup:
@@ -52,15 +72,18 @@ def _title(table: Table[Any], group: Group[Any]) -> str:
     if not group.title:
         return ""
     return (
-        f'<tr class="group"><th scope="rowgroup" colspan="{len(table.columns)}">'
+        f'<tr class="group"><th scope="rowgroup" colspan="{len(shown(table))}">'
         f"<span>{escape(group.title)}</span></th></tr>\n"
     )
 
 
 def _row(table: Table[Any], row: Any, root: str) -> str:
     style = table.style(row)
-    cells = "".join(_cell(column, row, root) for column in table.columns)
-    return f"<tr{_attribute('class', style)}>{cells}</tr>\n"
+    cells = "".join(_cell(column, row, root) for column in shown(table))
+    chosen = "".join(
+        f' data-filter-{i}="{escape(column.words(row))}"' for i, column in enumerate(filters(table))
+    )
+    return f"<tr{_attribute('class', style)}{chosen}>{cells}</tr>\n"
 
 
 def _cell(column: Column[Any], row: Any, root: str) -> str:

@@ -13,14 +13,15 @@ from benchmark.analysis.findings import Findings
 from benchmark.analysis.intervals import RESAMPLES
 from benchmark.analysis.missing import Missing
 from benchmark.analysis.over_cohorts import FEWEST_FOR_GROUPS, Comparison, Entrant, KindComparison
-from benchmark.analysis.standings import REFERENCE, Standing
+from benchmark.analysis.standings import REFERENCE, Row, Standing
 from benchmark.show import columns
 from benchmark.show.columns import Entry
 from benchmark.show.encoders import slide_encoder
 from benchmark.show.escape import plain
 from benchmark.show.first_screen import first_screen
+from benchmark.show.html.commands import run_again, trials_of
 from benchmark.show.html.drawings import Drawing
-from benchmark.show.html.grid import bodies, kind_of
+from benchmark.show.html.grid import bodies, choices, filters, kind_of, shown
 from benchmark.show.html.scatter import compute_chart
 from benchmark.show.html.trials import RecordedTrial
 from benchmark.show.numbers import count, seconds, whole
@@ -47,6 +48,7 @@ class Part:
     title: str
     drawing: Drawing | None = None
     table: Table[Any] | None = None
+    reasons: tuple[Table[Missing], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,9 @@ class Pages:
             finalize=_finalized,
         )
         self._environment.filters["inline"] = inline
-        self._environment.globals |= {"bodies": bodies, "kind_of": kind_of}
+        self._environment.globals |= {
+            function.__name__: function for function in (bodies, choices, filters, kind_of, shown)
+        }
 
     def index(
         self,
@@ -165,8 +169,11 @@ class Pages:
             "../",
             table=of,
             scores=columns.scores(of, caption=f"Scores on {of.task}").seen(View.PAGE),
-            others=columns.scores(of, caption=f"Other metrics on {of.task}").seen(View.OTHERS),
+            others=columns.scores(of, caption=f"Costs and other metrics on {of.task}").seen(
+                View.OTHERS
+            ),
             drawings=drawings,
+            means=_means(of),
             chart=compute_chart(of, "../"),
             offered=offered,
             missing=_missing(ours),
@@ -204,7 +211,7 @@ class Pages:
 def everything_missing(board: Board) -> Topic:
     """All that is missing."""
     text = "Also single metrics that could not be computed, and ablations that were not run."
-    part = Part("All reasons", None, _missing(board.missing))
+    part = Part("All reasons", reasons=_missing(board.missing))
     return Topic("missing.html", "What is missing, and why", text, (part,))
 
 
@@ -213,8 +220,8 @@ def _advice(of: Comparison) -> Table[Standing] | None:
     return columns.advice(kinds[0].of, kinds[0].use).seen(View.PAGE) if kinds else None
 
 
-def _missing(found: Sequence[Missing]) -> Table[Missing] | None:
-    return columns.missing(found).seen(View.PAGE) if found else None
+def _missing(found: Sequence[Missing]) -> tuple[Table[Missing], ...]:
+    return tuple(table.seen(View.PAGE) for table in columns.by_reason(found))
 
 
 _Ranked = tuple[Table[Entrant], Drawing | None]
@@ -265,6 +272,17 @@ def _configurations(trials: Sequence[RecordedTrial]) -> list[tuple[str, list[tup
 def _status(trial: RecordedTrial) -> str:
     """The worst that became of a task of it."""
     return next((s.value for s in (Status.FAILED, Status.SKIPPED) if trial.count(s)), "ok")
+
+
+def _means(of: Standing) -> Table[Row]:
+    """Of every mean its trials, and the command that computes it from nothing."""
+    columns: tuple[Column[Row], ...] = (
+        methods(lambda row: row.method),
+        Column("trials", lambda row: count(row.cells, "trial"), lambda row: row.cells,
+               link=lambda row: trials_of(of, row.method)),
+        Column("command", lambda row: run_again(of, row.method)),
+    )  # fmt: skip
+    return table(f"How each mean of {of.task} is made", columns, of.rows)
 
 
 _TRIALS: tuple[Column[RecordedTrial], ...] = (

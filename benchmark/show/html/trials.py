@@ -4,16 +4,15 @@ import base64
 import gzip
 import json
 import math
-import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
 from benchmark.records.frames import COSTS
-from benchmark.records.protocol import FileFolds
 from benchmark.records.schema import TaskRecord, TrialRecord
 from benchmark.show.escape import plain
+from benchmark.show.html.commands import rerun
 from tasks.base import Status
 
 EPOCHS = 60
@@ -64,20 +63,6 @@ def recorded_trials(
         tasks = tuple(task for _, task in members)
         found.setdefault(last.method, []).append(RecordedTrial(last, tasks))
     return {method: tuple(found[method]) for method in sorted(found)}
-
-
-def command(trial: RecordedTrial) -> str:
-    """The command line that computes a trial again and compares every score.
-
-    Where the records cannot know a place on the reader's disk, a word in capitals stands for it.
-    """
-    line = trial.line
-    words = ["mirror-bench", "rerun", shlex.quote(trial.key), "--results", "RESULTS"]
-    if not line.planted:
-        words += ["--data", "FOLDER-OF-COHORTS"]
-    if isinstance(line.protocol.folds, FileFolds):
-        words += ["--split", "SPLIT-FILE"]
-    return " ".join(words)
 
 
 def short(value: object) -> object:
@@ -161,7 +146,7 @@ def _described(trial: RecordedTrial, pages: Mapping[tuple[Any, ...], str], once:
         "search": _clean(line.search.model_dump()) if line.search else None,
         "versions": once.place(line.versions),
         "curves": _clean(curves),
-        "command": command(trial),
+        "command": rerun(trial.line),
         "tasks": [_task(task, pages.get((task.task, *table), ""), once) for task in trial.tasks],
     }
 

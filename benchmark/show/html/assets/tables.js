@@ -1,11 +1,13 @@
-// Tables that sort by a click on a header, and filter by words and choices.
+// Tables that sort by a click on a header, and filter by words and choices; what a reader chose is
+// kept in the address, behind `#?`, where another finds it.
 "use strict";
 
 window.mirrorBench = window.mirrorBench ?? {};
 
 mirrorBench.table = (() => {
   const FEWEST_ROWS = 4; // Of fewer everything is in sight.
-  const MOST_CHOICES = 12;
+  const MOST_CHOICES = 24;
+  const MOST_NAMED = 6;
 
   const element = (name, properties = {}, ...children) => {
     const made = document.createElement(name);
@@ -33,14 +35,38 @@ mirrorBench.table = (() => {
     return sign * order;
   };
 
-  const rowsOf = (body) => [...body.rows].filter((row) => !row.classList.contains("group"));
+  const isRow = (row) => !row.classList.contains("group");
+  const rowsOf = (body) => [...body.rows].filter(isRow);
+  const headersOf = (table) => [...table.tHead.rows[0].cells];
+  const titleOf = (body) => body.querySelector("tr.group")?.textContent.trim() ?? "";
+  const nameOf = (row) => row.querySelector("th.name")?.textContent.trim() ?? "";
 
-  const makeSortable = (table, status) => {
-    const headers = [...table.tHead.rows[0].cells];
+  // The address: `#?TABLE.WHAT=VALUE&...`. Another place of the page, or a trial, has no question mark.
+  const written = () => new URLSearchParams(location.hash.startsWith("#?") ? location.hash.slice(2) : "");
+
+  const write = (key, chosen) => {
+    const all = written();
+    for (const name of [...all.keys()]) if (name.startsWith(`${key}.`)) all.delete(name);
+    for (const [name, value] of Object.entries(chosen)) if (value) all.set(`${key}.${name}`, value);
+    const text = all.toString();
+    history.replaceState(history.state, "", location.href.split("#")[0] + (text ? `#?${text}` : ""));
+  };
+
+  // The rows that the text above the tables speaks of: by name, or as those that are tied.
+  const spokenOf = () => {
+    const names = new Set(
+      [...document.querySelectorAll(".verdict code, .found code")].map((code) => code.textContent));
+    return (row) => row.matches(".best, .tied") || names.has(nameOf(row));
+  };
+
+  // Sorting: what to call with a column and a direction, and what was called last.
+  const makeSortable = (table, changed) => {
+    const headers = headersOf(table);
     const published = new Map([...table.tBodies].map((body) => [body, rowsOf(body)]));
+    const sortable = headers.map((header) => header.dataset.kind !== "drawing" && rowsOf(table).length > 1);
 
     const sort = (column, direction) => {
-      const numeric = rowsOf(table).length > 0 && [...table.tBodies].every((body) =>
+      const numeric = [...table.tBodies].every((body) =>
         rowsOf(body).every((row) => {
           const text = textOf(row, column);
           return text === "" || Number.isFinite(Number(text));
@@ -56,23 +82,59 @@ mirrorBench.table = (() => {
         if (i === column && direction) header.setAttribute("aria-sort", direction);
         else header.removeAttribute("aria-sort");
       });
-      const name = headers[column].textContent.trim();
-      status.textContent = direction ? `Sorted by ${name}, ${direction}.` : "In the published order.";
     };
 
     headers.forEach((header, column) => {
-      if (header.dataset.kind === "drawing" || rowsOf(table).length < 2) return;
+      if (!sortable[column]) return;
       const button = element("button", { type: "button", className: "sort" });
       button.append(...header.childNodes);
       header.append(button);
       const first = header.dataset.first ?? "ascending";
       const second = first === "ascending" ? "descending" : "ascending";
       const next = new Map([[null, first], [first, second], [second, null]]);
-      button.addEventListener("click", () => sort(column, next.get(header.getAttribute("aria-sort"))));
+      button.addEventListener("click", () => {
+        const direction = next.get(header.getAttribute("aria-sort"));
+        sort(column, direction);
+        const name = header.textContent.trim();
+        changed(direction ? `Sorted by ${name}, ${direction}.` : "In the published order.");
+      });
     });
+
+    const names = headers.map((header) => header.textContent.trim());
+    const chosen = () => {
+      const column = headers.findIndex((header) => header.hasAttribute("aria-sort"));
+      return column < 0 ? "" : `${names[column]},${headers[column].getAttribute("aria-sort")}`;
+    };
+    const choose = (text) => {
+      const [, name, direction] = /^(.*),(ascending|descending)$/.exec(text) ?? [];
+      const column = names.indexOf(name);
+      if (sortable[column]) sort(column, direction);
+    };
+    return { chosen, choose };
   };
 
-  const makeFilterable = (table, status) => {
+  // Every way to filter a table by a choice: its name, and the values of a row.
+  const choicesOf = (table) => {
+    const found = [];
+    const bodies = [...table.tBodies];
+    if (table.dataset.by && bodies.some(titleOf))
+      found.push([table.dataset.by, (row) => [titleOf(row.closest("tbody"))]]);
+    const head = table.tHead.rows[0];
+    for (let i = 0; head.getAttribute(`data-filter-${i}`) !== null; i += 1)
+      found.push([head.getAttribute(`data-filter-${i}`), (row) => [row.getAttribute(`data-filter-${i}`)]]);
+    headersOf(table).forEach((header, column) => {
+      const { choice } = header.dataset;
+      if (!choice) return;
+      const values = (row) => {
+        const text = row.cells[column].textContent.trim();
+        return choice === "letters" ? [...text] : [text];
+      };
+      found.push([header.textContent.trim(), values]);
+    });
+    return found;
+  };
+
+  const makeFilterable = (table, changed) => {
     const bodies = [...table.tBodies];
     const rows = bodies.flatMap(rowsOf);
     if (rows.length < FEWEST_ROWS) return null;
@@ -83,49 +145,87 @@ mirrorBench.table = (() => {
 
     const apply = () => {
       const wanted = words.value.toLowerCase().split(/\s+/).filter(Boolean);
-      let shown = 0;
+      const speaksOf = spokenOf();
+      const hidden = [];
       for (const body of bodies) {
+        const title = titleOf(body);
         let some = false;
         for (const row of rowsOf(body)) {
-          const text = row.textContent.toLowerCase();
-          const fits =
+          const besides = Object.values(row.dataset).join(" "); // what rows are filtered by without a cell
+          const text = `${title} ${row.textContent} ${besides}`.toLowerCase();
+          row.hidden = !(
             wanted.every((word) => text.includes(word)) &&
-            choices.every(([column, select]) =>
-              select.value === "" || row.cells[column].textContent.trim() === select.value);
-          row.hidden = !fits;
-          some ||= fits;
-          shown += fits;
+            choices.every(([, values, select]) => select.value === "" || values(row).includes(select.value)));
+          some ||= !row.hidden;
+          if (row.hidden) hidden.push(row);
         }
         body.hidden = !some;
       }
-      status.textContent = shown === rows.length ? "" : `${shown} of ${rows.length} rows shown.`;
+      if (hidden.length === 0) return "";
+      const named = hidden.filter(speaksOf).map(nameOf);
+      const few = named.slice(0, MOST_NAMED).join(", ");
+      const more = named.length > MOST_NAMED ? ` and ${named.length - MOST_NAMED} more` : "";
+      const besides = named.length ? ` Hidden, though the text above counts them: ${few}${more}.` : "";
+      return `${rows.length - hidden.length} of ${rows.length} rows shown.${besides}`;
     };
 
-    [...table.tHead.rows[0].cells].forEach((header, column) => {
-      if (!("choice" in header.dataset)) return;
-      const values = [...new Set(rows.map((row) => row.cells[column].textContent.trim()))].sort();
-      if (values.length < 2 || values.length > MOST_CHOICES) return;
+    for (const [name, values] of choicesOf(table)) {
+      const every = [...new Set(rows.flatMap(values))].sort();
+      if (every.length < 2 || every.length > MOST_CHOICES) continue;
       const select = element("select", {}, element("option", { value: "" }, "all"));
-      select.append(...values.map((value) => element("option", { value }, value)));
-      select.addEventListener("change", apply);
-      choices.push([column, select]);
-      bar.append(element("label", {}, `${header.textContent.trim()} `, select));
+      select.append(...every.map((value) => element("option", { value }, value)));
+      select.addEventListener("change", () => changed(apply()));
+      choices.push([name, values, select]);
+      bar.append(element("label", {}, `${name} `, select));
+    }
+    words.addEventListener("input", () => changed(apply()));
+
+    const chosen = () => ({
+      words: words.value, ...Object.fromEntries(choices.map(([name, , select]) => [name, select.value])),
     });
-    words.addEventListener("input", apply);
-    return bar;
+    const choose = (found) => {
+      words.value = found.words ?? "";
+      for (const [name, , select] of choices) {
+        select.value = found[name] ?? "";
+        if (select.selectedIndex < 0) select.value = "";
+      }
+      return apply();
+    };
+    return { bar, chosen, choose };
   };
 
-  const enhance = (table) => {
+  let tables = 0;
+
+  // `kept`: whether the address tells what the reader chose.
+  const enhance = (table, kept) => {
+    const key = table.dataset.key ?? `t${(tables += 1)}`;
     const status = element("p", { className: "status", role: "status" });
-    const bar = makeFilterable(table, status);
-    makeSortable(table, status);
-    const scroll = table.closest(".scroll");
-    if (bar) {
-      bar.append(status);
-      scroll.before(bar);
-    } else scroll.before(status);
+    let filter = null;
+    let order = null;
+    const changed = (text) => {
+      status.textContent = text;
+      if (kept) write(key, { ...filter?.chosen(), sort: order.chosen() });
+    };
+    filter = makeFilterable(table, changed);
+    order = makeSortable(table, changed);
+    const bar = filter?.bar ?? element("div", { className: "filters" });
+    bar.append(...mirrorBench.exports.buttons(table, key, (text) => { status.textContent = text; }), status);
+    table.closest(".scroll").before(bar);
+    if (!kept) return;
+
+    // As the address says, when the page is opened and when its address changes.
+    const follow = () => {
+      const found = Object.fromEntries(
+        [...written()].filter(([name]) => name.startsWith(`${key}.`)).map(([name, value]) => [name.slice(key.length + 1), value]));
+      if (Object.keys(found).length === 0) return;
+      if (found.sort) order.choose(found.sort);
+      status.textContent = filter?.choose(found) ?? "";
+      bar.scrollIntoView();
+    };
+    addEventListener("hashchange", follow);
+    follow();
   };
 
-  document.querySelectorAll("table.grid").forEach(enhance);
-  return { element, enhance };
+  addEventListener("DOMContentLoaded", () => document.querySelectorAll("table.grid").forEach((table) => enhance(table, true)));
+  return { element, enhance, headersOf, isRow, titleOf };
 })();

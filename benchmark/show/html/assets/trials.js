@@ -43,7 +43,7 @@
       element("thead", {}, element("tr", {}, ...head)), element("tbody", {}, ...body));
     const scroll = element("div", { className: "scroll", role: "region", tabIndex: 0, "aria-label": caption }, table);
     const whole = element("div", {}, scroll);
-    enhance(table);
+    enhance(table, false);
     return whole;
   };
 
@@ -122,7 +122,7 @@
     if (key === null) {
       document.title = title;
       article.replaceChildren();
-      document.getElementById(location.hash.slice(1))?.scrollIntoView();
+      if (!location.hash.startsWith("#?")) document.getElementById(location.hash.slice(1))?.scrollIntoView();
       return;
     }
     if (trials === null && !broken) {
