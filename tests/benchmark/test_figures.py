@@ -546,6 +546,8 @@ def test_kaplan_meier_is_lifelines() -> None:
     assert legend is not None
     shown = "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
     assert legend.get_title().get_text().replace("<0", "< 0") == f"log-rank {shown}"
+    figure.draw_without_rendering()
+    assert legend.get_window_extent().y0 >= upper.get_window_extent().y1  # no curve is below it
     at_risk = {(x, y): text.get_text() for text in lower.texts for x, y in [text.get_position()]}
     ticks = sorted({x for x, _ in at_risk})
     assert ticks[0] == 0.0

@@ -108,8 +108,11 @@ def kaplan_meier(
     curves.set_xlim(0.0, float(groups.time.max()) * 1.02)
     curves.set_ylabel("share without the event")
     p = groups.p
-    curves.legend(
+    curves.legend(  # above the axes, as curves may go anywhere below
         loc="lower left",
+        bbox_to_anchor=(0, 1),
+        ncols=2,
+        borderaxespad=0.2,
         title="no log-rank test" if np.isnan(p) else f"log-rank {stated(p)}",
         alignment="left",
     )
