@@ -99,6 +99,8 @@ class Column(Generic[T]):
         descending: Whether the first click sorts from high to low: the better first.
         link: Where its text leads, relative to the root of the report, or from `#` on its page.
         strip: What is drawn in the browser instead of the text.
+        shade: How strongly the browser colours a cell, from -5 to 5, positive for the better.
+        hint: What the browser says of a cell under the pointer.
     """
 
     header: str
@@ -110,6 +112,8 @@ class Column(Generic[T]):
     descending: bool = False
     link: Callable[[T], str] | None = None
     strip: Callable[[T], Strip | None] | None = None
+    shade: Callable[[T], int] | None = None
+    hint: Callable[[T], str] | None = None
 
     @property
     def right(self) -> bool:

@@ -97,8 +97,17 @@ def _cell(column: Column[Any], row: Any, root: str) -> str:
         place = link if link.startswith("#") else root + link
         inside = f'<a href="{escape(place)}">{inside}</a>'
     value = _value(column, row, words)
-    style = f"{kind_of(column)}{long}".removeprefix("text").strip()
-    return f"<{tag}{scope}{_attribute('class', style)}{value}>{inside}</{tag}>"
+    style = f"{kind_of(column)}{long}{_shade(column, row)}".removeprefix("text").strip()
+    hint = _attribute("title", column.hint(row) if column.hint else "")
+    return f"<{tag}{scope}{_attribute('class', style)}{hint}{value}>{inside}</{tag}>"
+
+
+def _shade(column: Column[Any], row: Any) -> str:
+    """The classes of a coloured cell."""
+    if column.shade is None:
+        return ""
+    shade = column.shade(row)
+    return " map" if shade == 0 else f" map {'above' if shade > 0 else 'below'}-{abs(shade)}"
 
 
 def _value(column: Column[Any], row: Any, words: str) -> str:

@@ -8,6 +8,7 @@ from benchmark.analysis.board import Board
 from benchmark.show import columns
 from benchmark.show.drawn import saved_figures
 from benchmark.show.figures import ablations, optimism
+from benchmark.show.heatmap import HEATMAP_EXPLAINED, methods_on_tasks
 from benchmark.show.html.drawings import Drawing, save_drawing
 from benchmark.show.html.pages import Part, Topic
 from benchmark.show.page_names import slug
@@ -23,7 +24,25 @@ def topics(board: Board, maps: Path, root: Path) -> tuple[Topic, ...]:
         maps: Where `mirror-bench map` may have drawn embeddings.
         root: The report's folder.
     """
-    return (*_control(board), *_optimism(board, root), *_ablations(board, root), *_maps(maps, root))
+    return (
+        *_heatmap(board),
+        *_control(board),
+        *_optimism(board, root),
+        *_ablations(board, root),
+        *_maps(maps, root),
+    )
+
+
+def _heatmap(board: Board) -> Iterator[Topic]:
+    parts = []
+    for one in board.main:
+        cohorts = "Planted" if one.planted else "Real"
+        title = f"{cohorts} cohorts, budget {one.budget}, {one.n_folds} folds"
+        if (found := methods_on_tasks(one.tables, title)) is not None:
+            parts.append(Part(title, None, found.seen(View.PAGE)))
+    if parts:
+        path = "methods-on-tasks.html"
+        yield Topic(path, "Methods on tasks", HEATMAP_EXPLAINED, tuple(parts))
 
 
 def _control(board: Board) -> Iterator[Topic]:
