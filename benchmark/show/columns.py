@@ -31,7 +31,7 @@ from benchmark.show.numbers import (
     whole,
     with_interval,
 )
-from benchmark.show.page_names import method_page, task_page
+from benchmark.show.page_names import cohort_page, method_page, task_page
 from benchmark.show.tables import (
     BROWSER,
     Column,
@@ -415,7 +415,12 @@ def advice(of: KindComparison, use: str) -> Table[Standing]:
         use: The method to use.
     """
     columns: tuple[Column[Standing], ...] = (
-        Column(f"{of.kind} in", lambda t: plain_name(t.cohort), kind="name", link=page_of),
+        Column(
+            f"{of.kind} in",
+            lambda t: plain_name(t.cohort),
+            kind="name",
+            link=lambda t: cohort_page(t.cohort),
+        ),
         Column("asked", question),
         numeric("patients", lambda t: t.n_patients[1], whole),
         numeric("events", lambda t: t.n_events, whole),

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from urllib.parse import urlencode
 
 LONGEST = 80
 
@@ -18,6 +19,17 @@ def slug(*parts: object) -> str:
         return plain
     digest = hashlib.sha256("\0".join(str(part) for part in parts).encode()).hexdigest()[:6]
     return f"{plain}-{digest}".lstrip("-")
+
+
+def cohort_page(cohort: str) -> str:
+    """Of a cohort, relative to the root of the report."""
+    return f"cohort-{slug(cohort)}.html"
+
+
+def compare_page(method: str = "", other: str = "") -> str:
+    """Of any two methods, those that are named chosen, relative to the root of the report."""
+    chosen = {"a": method, "b": other}
+    return "compare.html" + (f"?{urlencode(chosen)}" if method else "")
 
 
 def method_page(method: str) -> str:

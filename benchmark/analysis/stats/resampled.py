@@ -14,7 +14,12 @@ def corrected_error(x: NDArray[np.float64], test_to_train: float) -> float:
         x: One number per test fold, shape [J], J at least 2.
         test_to_train: Test patients over training patients of a fold.
     """
-    return float(np.sqrt((1.0 / x.size + test_to_train) * x.var(ddof=1)))
+    return float(corrected_errors(x, test_to_train))
+
+
+def corrected_errors(x: NDArray[np.float64], test_to_train: float) -> NDArray[np.float64]:
+    """The same of many means at once, folds on the last axis of [.., J]."""
+    return np.asarray(np.sqrt((1.0 / x.shape[-1] + test_to_train) * x.var(axis=-1, ddof=1)))
 
 
 def has_spread(x: NDArray[np.float64]) -> bool:

@@ -16,6 +16,7 @@ from benchmark.show.figures import (
     caption_of,
     diagram_of_many,
     differences,
+    forest,
     retention,
     survival_figures,
     title_of,
@@ -23,6 +24,8 @@ from benchmark.show.figures import (
 from benchmark.show.figures.look import svg
 from benchmark.show.leaderboard import FIRST
 from benchmark.show.page_names import slug
+
+_OF_SURVIVAL = ("figures/kaplan-meier-", "figures/calibration-")
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,18 @@ def of_task(
         for name, figure in survival_figures(table, predicted, curves)
     ]
     return tuple(found)
+
+
+def of_answer(table: Standing, of_its_page: Sequence[Drawing], root: Path) -> tuple[Drawing, ...]:
+    """The forest of a task that a cohort's page answers, and what its own page draws of survival.
+
+    Args:
+        table: The task.
+        of_its_page: From `of_task`.
+        root: The report's folder.
+    """
+    own = [one for one in of_its_page if one.path.startswith(_OF_SURVIVAL)]
+    return (save_drawing(forest(table), root, slug("forest", *table.key)), *own)
 
 
 def first(board: Board, root: Path) -> Drawing | None:

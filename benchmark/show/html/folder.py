@@ -3,16 +3,20 @@
 import json
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.resources import as_file, files
 from pathlib import Path
 
 from benchmark.analysis.board import Board
+from benchmark.analysis.per_cohort import by_cohort
+from benchmark.analysis.per_method import standing_of
 from benchmark.records.store import Store
 from benchmark.show.columns import page_of
 from benchmark.show.figures import survival_predictions, tradeoffs
 from benchmark.show.html import drawings
+from benchmark.show.html.answer_pages import answer_pages
 from benchmark.show.html.downloads import prediction_sheets, score_sheets
+from benchmark.show.html.drawings import Drawing
 from benchmark.show.html.pages import Pages, everything_missing
 from benchmark.show.html.topics import topics
 from benchmark.show.html.trials import data, packed, recorded_trials
@@ -109,26 +113,34 @@ def _fill(root: Path, store: Store, baseline: str | None, told: Told) -> None:
         if (drawing := drawings.over_cohorts(one, root)) is not None
     }
     first = drawings.first(board, root)
-    _write(root, "index.html", pages.index(board, ranks, further, by_method, first))
+    cohorts = by_cohort(board)
+    _write(root, "index.html", pages.index(board, ranks, further, by_method, first, cohorts))
     risks = survival_predictions(board.predictions)
     kept = tradeoffs(board.standings)
     sheets = {
         "scores": score_sheets(board.scores),
         "predictions": prediction_sheets(board.predictions),
     }
+    figures_of: dict[str, Sequence[Drawing]] = {}
     for done, table in enumerate(board.standings):
         told(table.task, done, total)
         figures = drawings.of_task(table, kept, risks, root)
+        figures_of[page_of(table)] = figures
         offered = {}
         for what, by_table in sheets.items():
             if (sheet := by_table.get(table.key)) is not None:
                 offered[what] = (task_data(what, *table.key), len(sheet))
                 (root / offered[what][0]).write_bytes(sheet)
         _write(root, page_of(table), pages.task(table, figures, board.missing, offered))
+    for path, text in answer_pages(board, cohorts, further, figures_of, pages, root):
+        _write(root, path, text)
     where = {table.key: page_of(table) for table in board.standings}
+    of_parts = {topic.parent: topic for topic in further if topic.parent}
     for done, (method, own) in enumerate(by_method.items(), start=len(board.standings)):
         told(method, done, total)
-        _write(root, method_page(method), pages.method(method, own, board.standings))
+        standing = standing_of(method, own[-1].line.role, board)
+        page = pages.method(method, own, board.standings, standing, of_parts.get(method))
+        _write(root, method_page(method), page)
         # A script, as pages on the disk may not read other files.
         _write(root, method_data(method), f'mirrorBench.load("{packed(data(own, where))}");\n')
     _write(root, MANIFEST, "".join(f"{path}\n" for path in _paths(root)))

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -13,9 +14,12 @@ from benchmark.analysis.findings import Findings
 from benchmark.analysis.intervals import RESAMPLES
 from benchmark.analysis.missing import Missing
 from benchmark.analysis.over_cohorts import FEWEST_FOR_GROUPS, Comparison, Entrant, KindComparison
-from benchmark.analysis.standings import REFERENCE, Row, Standing
-from benchmark.show import columns
-from benchmark.show.columns import Entry
+from benchmark.analysis.per_cohort import CohortAnswers
+from benchmark.analysis.per_method import MethodStanding
+from benchmark.analysis.standings import REFERENCE, Measure, Row, Standing
+from benchmark.show import answers, columns
+from benchmark.show.answers import cohort_title, in_short, scale
+from benchmark.show.columns import Entry, page_of
 from benchmark.show.encoders import slide_encoder
 from benchmark.show.escape import plain
 from benchmark.show.first_screen import first_screen
@@ -24,8 +28,8 @@ from benchmark.show.html.drawings import Drawing
 from benchmark.show.html.grid import bodies, choices, filters, kind_of, shown
 from benchmark.show.html.scatter import compute_chart
 from benchmark.show.html.trials import RecordedTrial
-from benchmark.show.numbers import count, seconds, whole
-from benchmark.show.page_names import method_data, method_page
+from benchmark.show.numbers import count, seconds, size, whole
+from benchmark.show.page_names import cohort_page, method_data, method_page
 from benchmark.show.tables import (
     Column,
     Name,
@@ -39,6 +43,8 @@ from benchmark.show.tables import (
     table,
 )
 from tasks.base import Status
+from tasks.cancers import cancers
+from tasks.words import Words, of_kind, of_metric
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,31 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Answered:
+    """What a page of a cohort says of one kind of task.
+
+    Attributes:
+        title: What is asked.
+        short: What to use.
+        sentences: How sure that is, and what stands beside.
+        beside: The same as a table.
+        page: The task's, relative to the root of the report.
+        kind: What the kind asks, in words.
+        metric: What the metric says.
+        drawings: Figures of the task.
+    """
+
+    title: str
+    short: Text
+    sentences: tuple[Text, ...]
+    beside: Table[Any]
+    page: str
+    kind: Words | None
+    metric: Words | None
+    drawings: Sequence[Drawing]
+
+
+@dataclass(frozen=True)
 class Topic:
     """A page of figures and tables that is neither a task's nor a method's.
 
@@ -60,12 +91,14 @@ class Topic:
         title: What it is about.
         text: How to read it.
         parts: In order.
+        parent: The method whose ablations it shows; empty of anything else.
     """
 
     path: str
     title: str
     text: Text
     parts: tuple[Part, ...]
+    parent: str = ""
 
 
 def inline(text: Text) -> Markup:
@@ -112,6 +145,7 @@ class Pages:
         topics: Sequence[Topic],
         trials: Mapping[str, Sequence[RecordedTrial]],
         first: Drawing | None,
+        answered: Sequence[CohortAnswers] = (),
     ) -> str:
         """What was found, the methods and tasks, and what is missing that changes a comparison."""
         main = next(iter(board.main), None)
@@ -137,6 +171,10 @@ class Pages:
             sections=sections,
             topics=topics,
             methods=_methods(trials),
+            cohorts=[
+                (cohort_page(c.cohort), cohort_title(c.cohort), [in_short(a) for a in c.answers])
+                for c in answered
+            ],
             missing=_missing(board.missing_comparisons),
             more=len(board.missing) - len(board.missing_comparisons),
             reference=board.baseline or REFERENCE,
@@ -180,6 +218,68 @@ class Pages:
             tied=sum(row.tied for row in of.ranked),
             reference=of.compared_with,
             encoder=slide_encoder(of.encoder, of.pretrained_on),
+            kind=of_kind(of.kind),
+            measures=[
+                (m, words, scale(m))
+                for m in (of.primary, *of.others)
+                if (words := of_metric(m.name)) is not None
+            ],
+            cohort_page=cohort_page(of.cohort),
+        )
+
+    def cohort(
+        self,
+        of: CohortAnswers,
+        drawings: Mapping[str, Sequence[Drawing]],
+        missing: Iterable[Missing],
+    ) -> str:
+        """The page of a cohort.
+
+        Args:
+            of: The cohort.
+            drawings: The figures of a task, by its page.
+            missing: All that is missing.
+        """
+        names = {table.task for table in of.tables}
+        first = of.tables[0]
+        return self._render(
+            "cohort.html",
+            "",
+            of=of,
+            title=cohort_title(of.cohort),
+            synonyms=(known.synonyms if (known := cancers().get(of.cohort)) else ()),
+            first=first,
+            encoder=slide_encoder(first.encoder, first.pretrained_on),
+            answers=[
+                Answered(
+                    answers.title(a),
+                    in_short(a),
+                    tuple(answers.sentences(a)),
+                    answers.beside(a),
+                    page_of(a.table),
+                    of_kind(a.table.kind),
+                    of_metric(a.table.primary.name),
+                    drawings.get(page_of(a.table), ()),
+                )
+                for a in of.answers
+            ],
+            tasks=answers.tasks_of(of),
+            missing=_missing([one for one in missing if names & set(one.tasks)]),
+        )
+
+    def compare(self) -> str:
+        """The page on which any two methods are compared."""
+        return self._render("compare.html", "")
+
+    def words(self, kinds: Sequence[str], measures: Sequence[Measure]) -> str:
+        """The page that says what kinds of task ask and what metrics say."""
+        return self._render(
+            "words.html",
+            "",
+            kinds=[(kind, words) for kind in kinds if (words := of_kind(kind)) is not None],
+            measures=[
+                (m, words, scale(m)) for m in measures if (words := of_metric(m.name)) is not None
+            ],
         )
 
     def topic(self, topic: Topic) -> str:
@@ -187,9 +287,22 @@ class Pages:
         return self._render("topic.html", "", topic=topic)
 
     def method(
-        self, method: str, trials: Sequence[RecordedTrial], tables: Iterable[Standing]
+        self,
+        method: str,
+        trials: Sequence[RecordedTrial],
+        tables: Iterable[Standing],
+        standing: MethodStanding | None = None,
+        ablations: Topic | None = None,
     ) -> str:
-        """The page of a method, which also shows its trials."""
+        """The page of a method, which also shows its trials.
+
+        Args:
+            method: Its name.
+            trials: Of it.
+            tables: Every table.
+            standing: Where it stands, if it is in the first comparison.
+            ablations: The page of its variants, if there are any.
+        """
         entries = [Entry(t, row) for t in tables for row in t.rows if row.method == method]
         return self._render(
             "method.html",
@@ -202,10 +315,32 @@ class Pages:
             configurations=_configurations(trials),
             trials=table(f"Trials of {method}", _TRIALS, trials),
             data=method_data(method),
+            standing=standing,
+            why=answers.why(standing) if standing else "",
+            places=list(answers.places(standing)) if standing else [],
+            duels=list(answers.duels(standing)) if standing else [],
+            compared=answers.compared_with(standing) if standing else "",
+            ablations=ablations,
+            costs=_costs(trials),
         )
 
     def _render(self, template: str, root: str, **context: Any) -> str:
         return self._environment.get_template(template).render(root=root, **context)
+
+
+def _costs(trials: Sequence[RecordedTrial]) -> list[tuple[str, str]]:
+    """What its fits under the default budget took, or under another one where that was not run."""
+    budgets = {trial.line.budget for trial in trials}
+    budget = "default" if "default" in budgets else sorted(budgets)[0]
+    lines = [trial.line for trial in trials if trial.line.budget == budget]
+    fits = [line.fit_seconds for line in lines if line.fit_seconds is not None]
+    sizes = [line.parameters for line in lines if line.parameters is not None]
+    epochs = [len(next(iter(line.losses.values()))) for line in lines if line.losses]
+    found = [("Budget", f"{budget}, {count(len(lines), 'trial')}")]
+    found += [("Fit", f"{seconds(median(fits))} s in the median")] if fits else []
+    found += [("Parameters", size(max(sizes)))] if sizes else []
+    found += [("Epochs", f"{min(epochs)} to {max(epochs)}")] if epochs else []
+    return found
 
 
 def everything_missing(board: Board) -> Topic:

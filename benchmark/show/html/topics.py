@@ -67,7 +67,7 @@ def _ablations(board: Board, root: Path) -> Iterator[Topic]:
         tables = columns.ablations(found)
         parts += [Part(table.caption, None, table.seen(View.PAGE)) for table in tables]
         text = ablations_explained(parent)
-        yield Topic(f"{name}.html", f"Ablations of {parent}", text, tuple(parts))
+        yield Topic(f"{name}.html", f"Ablations of {parent}", text, tuple(parts), parent)
 
 
 def _maps(folder: Path, root: Path) -> Iterator[Topic]:
