@@ -1,17 +1,15 @@
 """MCAT: genomic-guided co-attention of slides and expression, trained on the outcome."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
-from numpy.typing import NDArray
-from sklearn.cluster import KMeans
 from torch import nn
 
-from methods.base import Budget, Choice, LogUniform, MethodSpec, Role, State, UnableError
-from methods.concatenated import pooled
+from methods.base import Budget, Choice, LogUniform, MethodSpec, Role, State
 from methods.encoders.co_attention import CoAttention
+from methods.gene_groups import Groups, any_groups, gene_groups
 from methods.sizes import SMOKE
 from methods.supervised.training import (
     DEPARTURES,
@@ -23,9 +21,8 @@ from methods.supervised.training import (
     require_patches,
 )
 from methods.trainer import Shape
-from tasks.data.cohort import Cohort, VectorModality
+from tasks.data.cohort import Cohort
 from tasks.data.preprocess import VectorScaler
-from tasks.seeds import derive_seed
 
 MEMBERS, SIZES = "network.encoder.genes.members", "network.encoder.genes.sizes"
 
@@ -56,24 +53,20 @@ class MCATMethod(SupervisedMethod):
 
     def __init__(self, config: MCATConfig) -> None:
         super().__init__(config)
-        self._groups: Sequence[NDArray[np.int64]] | None = None
+        self._groups: Groups | None = None
 
     def _fit_scalers(self, train: Cohort) -> None:
         """The scalers, and the groups of the genes that they keep."""
         super()._fit_scalers(train)
-        rna, scaler = train.modalities["rna"], cast("VectorScaler", self._scalers["rna"])
-        if isinstance(rna, VectorModality) and rna.pathways:
-            self._groups = _in_pathways([rna.features[j] for j in scaler.kept], rna.pathways)
-        else:
-            profiles = scaler.transform(pooled(rna))
-            self._groups = _apart(coexpressed(profiles, self.config.groups))
+        scaler = cast("VectorScaler", self._scalers["rna"])
+        self._groups = gene_groups(train.modalities["rna"], scaler, self.config.groups)
 
     def encoder(self, shapes: Mapping[str, Shape]) -> nn.Module:
         """Co-attention of gene groups and patches."""
         require_patches(shapes["wsi"], "mcat")
         config, groups = self.config, self._groups
         if groups is None:  # asked for its size before it is fitted: any groups will do
-            groups = _apart(np.arange(shapes["rna"].width) % config.groups)
+            groups = any_groups(shapes["rna"].width, config.groups)
         return CoAttention(
             shapes["wsi"].width, groups, config.width, heads=config.heads, dropout=config.dropout
         )
@@ -82,42 +75,6 @@ class MCATMethod(SupervisedMethod):
         """Rebuild the groups, then the network on them."""
         self._groups = np.split(state[MEMBERS], np.cumsum(state[SIZES])[:-1])
         super().restore(state)
-
-
-def coexpressed(profiles: NDArray[np.float32], groups: int) -> NDArray[np.int64]:
-    """Group genes by how they rise and fall together.
-
-    Standardised genes are points with as many coordinates as patients, and the squared distance of
-    two is 2 n (1 - their correlation): k-means makes groups of correlated genes.
-
-    Args:
-        profiles: Standardised expression, [n_patients, genes].
-        groups: How many, at most as many as genes.
-
-    Returns:
-        Group of each gene from 0 upwards, [genes]; the same for every seed.
-    """
-    means = KMeans(
-        min(groups, profiles.shape[1]), n_init=1, random_state=derive_seed("gene-groups") % 2**32
-    )
-    found: NDArray[np.int64] = np.unique(means.fit_predict(profiles.T), return_inverse=True)[1]
-    return found
-
-
-def _apart(groups: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-    """Group of each gene -> the genes of each group."""
-    return [np.flatnonzero(groups == group) for group in range(groups.max() + 1)]
-
-
-def _in_pathways(
-    genes: Sequence[str], pathways: Mapping[str, Sequence[str]]
-) -> list[NDArray[np.int64]]:
-    """The positions among `genes` of each pathway's members, for the pathways that have any."""
-    found = [np.flatnonzero(np.isin(genes, members)) for members in pathways.values()]
-    groups = [members for members in found if len(members)]
-    if not groups:
-        raise UnableError("no gene of any pathway is among those that are kept")
-    return groups
 
 
 SPECS = (

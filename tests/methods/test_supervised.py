@@ -19,10 +19,10 @@ from methods.base import Budget, Context, Method, Role, UnableError
 from methods.encoders.abmil import GatedAttention
 from methods.encoders.co_attention import CoAttention, GeneGroups
 from methods.encoders.self_normalising import self_normalising
+from methods.gene_groups import coexpressed
 from methods.objectives.cox import CoxLoss
 from methods.registry import all_methods
 from methods.supervised.late_fusion import LateFusion, LateFusionConfig
-from methods.supervised.mcat import coexpressed
 from methods.supervised.means import FLOOR
 from methods.supervised.target import Target
 from methods.supervised.training import HELD_OUT, AttentionConfig, SupervisedConfig
