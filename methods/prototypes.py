@@ -133,20 +133,16 @@ class PrototypeCounts(PrototypeMethod):
 
 
 @dataclass(frozen=True)
-class PantherConfig(PrototypesConfig):
-    """Configuration of `Panther`.
+class MixtureConfig(PrototypesConfig):
+    """What every mixture of Gaussians can be told.
 
     Attributes:
-        components: Principal axes of training patients that the means and variances are given
-            on, at most. A head that weighs columns alike would drown sixteen shares in six
-            thousand others.
         steps: Of expectation and maximisation.
         strength: Of the prior, in patches a prototype.
         variance: Of every feature about its prototype before the first step; features are
             standardised.
     """
 
-    components: int = 64
     steps: int = 1
     strength: float = 1e-3
     variance: float = 1.0
@@ -178,12 +174,57 @@ class Mixture:
         return np.asarray(softmax(np.log(self.weights) + log_density, axis=1))
 
 
-class Panther(PrototypeMethod):
+class MixtureMethod(PrototypeMethod):
     """The mixture that explains a patient's patches, found from the prototypes as a prior.
 
     Song et al., CVPR 2024: a step of expectation and maximisation a posteriori from the prior
     whose means are the prototypes. A prototype that a slide does not have stays as it is.
     """
+
+    config: MixtureConfig
+
+    def mixture(self, slides: BagModality, patient: str) -> Mixture:
+        """The mixture that explains a patient's patches, its components as the prototypes are."""
+        number = len(self._centres)
+        spread = np.full_like(self._centres, self.config.variance)
+        prior = Mixture(np.full(number, 1 / number), self._centres, spread)
+        mixture = prior
+        for _ in range(self.config.steps):
+            mixture = self._step(mixture, prior, self.chunks(slides, patient))
+        return mixture
+
+    def _step(self, mixture: Mixture, prior: Mixture, chunks: Iterator[Matrix]) -> Mixture:
+        """One step: what the prior weighs is as if it had so many patches of its own."""
+        tau = self.config.strength
+        count = np.full((len(prior.weights), 1), tau)
+        first = tau * prior.means
+        second = tau * (prior.variances + prior.means**2)
+        for patches in chunks:
+            share = mixture.responsibilities(patches)
+            count += share.sum(axis=0)[:, None]
+            first += share.T @ patches
+            second += share.T @ patches**2
+        means = first / count
+        # The prior's part keeps a variance above zero, but for rounding.
+        variances = np.maximum(second / count - means**2, np.finfo(np.float32).eps)
+        return Mixture(count[:, 0] / count.sum(), means, variances)
+
+
+@dataclass(frozen=True)
+class PantherConfig(MixtureConfig):
+    """Configuration of `Panther`.
+
+    Attributes:
+        components: Principal axes of training patients that the means and variances are given
+            on, at most. A head that weighs columns alike would drown sixteen shares in six
+            thousand others.
+    """
+
+    components: int = 64
+
+
+class Panther(MixtureMethod):
+    """The mixture of a patient's patches: its weights, its means and variances along axes."""
 
     config: PantherConfig
     _axes: Projection
@@ -209,16 +250,6 @@ class Panther(PrototypeMethod):
         mixture = self.mixture(slides, patient)
         return np.concatenate([mixture.weights, *self._axes.transform(_shape(mixture)[None])])
 
-    def mixture(self, slides: BagModality, patient: str) -> Mixture:
-        """The mixture that explains a patient's patches, its components as the prototypes are."""
-        number = len(self._centres)
-        spread = np.full_like(self._centres, self.config.variance)
-        prior = Mixture(np.full(number, 1 / number), self._centres, spread)
-        mixture = prior
-        for _ in range(self.config.steps):
-            mixture = self._step(mixture, prior, self.chunks(slides, patient))
-        return mixture
-
     def state(self) -> State:
         """The prototypes', and those of the axes as `axes.NAME`."""
         axes = {f"axes.{name}": values for name, values in self._axes.state().items()}
@@ -229,21 +260,20 @@ class Panther(PrototypeMethod):
         super().restore(state)
         self._axes = Projection.from_state(below("axes.", state))
 
-    def _step(self, mixture: Mixture, prior: Mixture, chunks: Iterator[Matrix]) -> Mixture:
-        """One step: what the prior weighs is as if it had so many patches of its own."""
-        tau = self.config.strength
-        count = np.full((len(prior.weights), 1), tau)
-        first = tau * prior.means
-        second = tau * (prior.variances + prior.means**2)
-        for patches in chunks:
-            share = mixture.responsibilities(patches)
-            count += share.sum(axis=0)[:, None]
-            first += share.T @ patches
-            second += share.T @ patches**2
-        means = first / count
-        # The prior's part keeps a variance above zero, but for rounding.
-        variances = np.maximum(second / count - means**2, np.finfo(np.float32).eps)
-        return Mixture(count[:, 0] / count.sum(), means, variances)
+
+class PrototypeTokens(MixtureMethod):
+    """A token of each prototype: its weight times their number, and its mean, side by side."""
+
+    @property
+    def width(self) -> int:
+        """Of all tokens."""
+        return self._centres.size + len(self._centres)
+
+    def describe(self, slides: BagModality, patient: str) -> NDArray[np.float64]:
+        """The tokens, [prototypes * (1 + D)]."""
+        mixture = self.mixture(slides, patient)
+        weights = len(mixture.weights) * mixture.weights[:, None]
+        return np.hstack([weights, mixture.means]).ravel()
 
 
 def _shape(mixture: Mixture) -> NDArray[np.float32]:
