@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from methods.base import Budget, Choice, LogUniform, MethodSpec
+from methods.encoders.asking import AskingLayer
 from methods.encoders.linear_map import Linear
 from methods.encoders.mlp import Perceptron
 from methods.objectives.alignment import info_nce
@@ -47,8 +48,7 @@ class VectorTokens(nn.Module):
 class Fusion(nn.Module):
     """A transformer layer of tokens, read at the class token.
 
-    Of one layer nothing but its class token is asked, so that nothing else is computed: its cost
-    is linear in the tokens, and their order is of no consequence.
+    Of one layer nothing but its class token is of use, so that nothing else is computed.
 
     Args:
         width: Of a token and of the result.
@@ -59,16 +59,8 @@ class Fusion(nn.Module):
     def __init__(self, width: int, heads: int, dropout: float) -> None:
         super().__init__()
         self.token = nn.Parameter(0.02 * torch.randn(1, 1, width))
+        self.layer = AskingLayer(width, heads, dropout)
         self.norm = nn.LayerNorm(width)
-        self.attention = nn.MultiheadAttention(width, heads, dropout, batch_first=True)
-        self.perceptron = nn.Sequential(
-            nn.LayerNorm(width),
-            nn.Linear(width, 4 * width),
-            nn.GELU(),
-            nn.Dropout(dropout),
-            nn.Linear(4 * width, width),
-        )
-        self.last = nn.LayerNorm(width)
 
     def forward(self, sides: Sequence[Tensor]) -> Tensor:
         """Tokens [B, n, width] of any sides, fused, [B, width]."""
@@ -85,12 +77,9 @@ class Fusion(nn.Module):
     def _fused(self, sides: Sequence[Tensor], hidden: Tensor | None) -> Tensor:
         """Class tokens [B, k, width], each without what is hidden of it, [k, 1 + tokens]."""
         token = self.token.expand(len(sides[0]), -1, -1)
-        x = self.norm(torch.cat([token, *sides], dim=1))
-        asking = x[:, :1].expand(-1, 1 if hidden is None else len(hidden), -1)
-        seen, _ = self.attention(asking, x, x, attn_mask=hidden, need_weights=False)
-        fused = token + seen
-        output: Tensor = self.last(fused + self.perceptron(fused))
-        return output
+        asking = token if hidden is None else token.expand(-1, len(hidden), -1)
+        fused: Tensor = self.norm(self.layer(asking, torch.cat([token, *sides], dim=1), hidden))
+        return fused
 
 
 class Communicating(Network):

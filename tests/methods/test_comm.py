@@ -33,8 +33,8 @@ def layer_norm(x: Array, w: dict[str, Array], name: str) -> Array:
 def fused_by_hand(tokens: Array, w: dict[str, Array], heads: int) -> Array:
     """A pre-norm transformer layer, of which the class token is read, of one patient's tokens."""
     token = w["token"][0]
-    x = layer_norm(np.vstack([token, tokens]), w, "norm")
-    projected = x @ w["attention.in_proj_weight"].T + w["attention.in_proj_bias"]
+    x = layer_norm(np.vstack([token, tokens]), w, "layer.norm")
+    projected = x @ w["layer.attention.in_proj_weight"].T + w["layer.attention.in_proj_bias"]
     q, k, v = np.split(projected, 3, axis=1)
     size = WIDTH // heads
     seen = []
@@ -42,11 +42,11 @@ def fused_by_hand(tokens: Array, w: dict[str, Array], heads: int) -> Array:
         part = slice(h * size, (h + 1) * size)
         weight = np.exp(q[0, part] @ k[:, part].T / np.sqrt(size))
         seen.append(weight @ v[:, part] / weight.sum())
-    fused = token + linear(np.concatenate(seen)[None], w, "attention.out_proj")
-    hidden = linear(layer_norm(fused, w, "perceptron.0"), w, "perceptron.1")
+    fused = token + linear(np.concatenate(seen)[None], w, "layer.attention.out_proj")
+    hidden = linear(layer_norm(fused, w, "layer.perceptron.0"), w, "layer.perceptron.1")
     hidden = hidden * (1 + erf(hidden / np.sqrt(2))) / 2
-    hidden = fused + linear(hidden, w, "perceptron.4")
-    return np.asarray(layer_norm(hidden, w, "last")[0])
+    hidden = fused + linear(hidden, w, "layer.perceptron.4")
+    return np.asarray(layer_norm(hidden, w, "norm")[0])
 
 
 def test_fusion_is_a_transformer_layer_read_at_its_class_token() -> None:
@@ -106,7 +106,7 @@ def test_each_side_is_set_against_the_other_view() -> None:
     found = model.losses(wsi, rna)["wsi"].item()
     torch.manual_seed(3)
     kept: list[tuple[Tensor, ...]] = []
-    handle = model.fusion.last.register_forward_hook(
+    handle = model.fusion.norm.register_forward_hook(
         lambda _, __, out: kept.append(model.head(out).detach().unbind(1))
     )
     model.losses(wsi, rna)
