@@ -29,6 +29,7 @@ MODULES = (
     "methods.byol",
     "methods.tangle",
     "methods.masked_autoencoder",
+    "methods.morpheus",
     "methods.one_modality",
     "methods.linear",
     "methods.prototypes",

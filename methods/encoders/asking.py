@@ -12,18 +12,19 @@ class AskingLayer(nn.Module):
         width: Of a token.
         heads: Of attention; a divisor of `width`.
         dropout: Of attention and of the perceptron.
+        ratio: Hidden width of the perceptron over `width`.
     """
 
-    def __init__(self, width: int, heads: int, dropout: float) -> None:
+    def __init__(self, width: int, heads: int, dropout: float, ratio: int = 4) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(width)
         self.attention = nn.MultiheadAttention(width, heads, dropout, batch_first=True)
         self.perceptron = nn.Sequential(
             nn.LayerNorm(width),
-            nn.Linear(width, 4 * width),
+            nn.Linear(width, ratio * width),
             nn.GELU(),
             nn.Dropout(dropout),
-            nn.Linear(4 * width, width),
+            nn.Linear(ratio * width, width),
         )
 
     def forward(self, asking: Tensor, tokens: Tensor, hidden: Tensor | None = None) -> Tensor:
