@@ -13,6 +13,9 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+_PAGES = 25
+"""A line is said of so many, where there is no terminal."""
+
 _COLUMNS = (
     TextColumn("{task.description}", markup=False),
     BarColumn(),
@@ -24,14 +27,21 @@ _COLUMNS = (
 
 @contextmanager
 def progress() -> Iterator[Callable[[str, int, int], None]]:
-    """On standard error: a bar in a terminal, a line for each step before the pages elsewhere.
+    """On standard error: a bar in a terminal; elsewhere a line a step, and one every few pages.
 
     Yields:
         Takes what is done next, how many pages are done, and of how many; 0 while unknown.
     """
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield lambda doing, done, _: None if done else console.print(doing, markup=False)
+
+        def said(doing: str, done: int, total: int) -> None:
+            if total == 0:
+                console.print(doing, markup=False, highlight=False)
+            elif done and done % _PAGES == 0:
+                console.print(f"{done} of {total} pages", highlight=False)
+
+        yield said
         return
     with Progress(*_COLUMNS, console=console, transient=True) as shown:
         bar = shown.add_task("", total=None)

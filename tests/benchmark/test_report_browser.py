@@ -320,8 +320,12 @@ def test_landmarks_names_and_captions(page: Browser, report: Path, place: str) -
 def test_figures_are_drawn(page: Browser, report: Path) -> None:
     go(page, report, TASK)
     page.run("document.querySelectorAll('img').forEach(i => i.loading = 'eager')")
-    page.wait("[...document.images].every(i => i.complete)")
-    assert page.run("return [...document.images].map(i => i.naturalWidth > 0)") == [True]
+    page.wait("[...document.images].every(i => i.complete && i.naturalWidth > 0)")
+    filled = """return [...document.querySelectorAll("svg.chart .steps")]
+        .map(path => getComputedStyle(path).fill)"""
+    assert set(page.run(filled)) == {"none"}
+    months = "return document.querySelectorAll('svg.chart .stop title').length"
+    assert page.run(months) > 10
     said = "return [...document.querySelectorAll('svg.chart a title')].map(t => t.textContent)"
     drawn = [text.partition(":")[0] for text in page.run(said)]
     assert sorted(drawn) == ["mirror", "pca", "random-init"]  # of which every fold has a score

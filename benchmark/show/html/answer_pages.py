@@ -20,7 +20,7 @@ from benchmark.show.columns import page_of
 from benchmark.show.escape import plain
 from benchmark.show.first_screen import question
 from benchmark.show.html import drawings
-from benchmark.show.html.drawings import Drawing
+from benchmark.show.html.drawings import Drawn
 from benchmark.show.html.pages import Pages, Topic
 from benchmark.show.numbers import with_interval
 from benchmark.show.page_names import cohort_page, compare_page, method_page
@@ -38,7 +38,7 @@ def answer_pages(
     board: Board,
     cohorts: Sequence[CohortAnswers],
     topics: Sequence[Topic],
-    figures: Mapping[str, Sequence[Drawing]],
+    figures: Mapping[str, Sequence[Drawn]],
     pages: Pages,
     root: Path,
 ) -> Iterator[tuple[str, str]]:

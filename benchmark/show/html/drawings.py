@@ -22,10 +22,11 @@ from benchmark.show.figures import (
     title_of,
 )
 from benchmark.show.figures.look import svg
+from benchmark.show.html.charts import Chart
+from benchmark.show.html.scatter import compute_chart
+from benchmark.show.html.survival_chart import survival_chart
 from benchmark.show.leaderboard import FIRST
 from benchmark.show.page_names import slug
-
-_OF_SURVIVAL = ("figures/kaplan-meier-", "figures/calibration-")
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Drawing:
         text: Its caption, for who cannot see it.
         width: In points, for the page to keep its place.
         height: Likewise.
+        survival: Whether it is of survival.
     """
 
     path: str
@@ -45,6 +47,11 @@ class Drawing:
     text: str
     width: int
     height: int
+    survival: bool = False
+
+
+Drawn = Drawing | Chart
+"""A figure of a page: a file, or part of the page itself."""
 
 
 def of_task(
@@ -52,11 +59,11 @@ def of_task(
     kept: Sequence[Tradeoff],
     predicted: Predicted,
     root: Path,
-) -> tuple[Drawing, ...]:
-    """What is specific to the kind of a task under the plain protocol.
+) -> tuple[Drawn, ...]:
+    """Compute against score, and under the plain protocol what is specific to the kind of a task.
 
-    That is survival by the risks of the best method and how those are calibrated, and retention
-    against alignment. The page itself draws the forest, in the table of scores, and the compute.
+    That is survival by the risks of the best method and how risks are calibrated, and retention
+    against alignment. The forest is in the table of scores.
 
     Args:
         table: The task.
@@ -65,22 +72,26 @@ def of_task(
         root: The report's folder.
     """
     place = table.key
+    chart = compute_chart(table, "../")
+    found: list[Drawn] = [] if chart is None else [chart]
     if not table.plain:
-        return ()
-    found = [
+        return tuple(found)
+    found += [
         save_drawing(retention(one), root, slug("retention", *place))
         for one in kept
         if one.table.key == place
     ]
-    curves = [table.best.method if table.best else SIMPLE]
+    best = table.best.method if table.best else SIMPLE
+    if (rows := predicted.get((*place, best))) is not None:
+        found.append(survival_chart(rows, best, table.task))
     found += [
-        save_drawing(figure, root, slug(name, *place))
-        for name, figure in survival_figures(table, predicted, curves)
+        save_drawing(figure, root, slug(name, *place), survival=True)
+        for name, figure in survival_figures(table, predicted, ())
     ]
     return tuple(found)
 
 
-def of_answer(table: Standing, of_its_page: Sequence[Drawing], root: Path) -> tuple[Drawing, ...]:
+def of_answer(table: Standing, of_its_page: Sequence[Drawn], root: Path) -> tuple[Drawn, ...]:
     """The forest of a task that a cohort's page answers, and what its own page draws of survival.
 
     Args:
@@ -88,7 +99,7 @@ def of_answer(table: Standing, of_its_page: Sequence[Drawing], root: Path) -> tu
         of_its_page: From `of_task`.
         root: The report's folder.
     """
-    own = [one for one in of_its_page if one.path.startswith(_OF_SURVIVAL)]
+    own = [one for one in of_its_page if one.survival]
     return (save_drawing(forest(table), root, slug("forest", *table.key)), *own)
 
 
@@ -113,11 +124,11 @@ def over_cohorts(of: KindComparison, root: Path) -> Drawing | None:
     return None if figure is None else save_drawing(figure, root, slug("ranks", *place))
 
 
-def save_drawing(figure: Figure, root: Path, name: str) -> Drawing:
+def save_drawing(figure: Figure, root: Path, name: str, *, survival: bool = False) -> Drawing:
     """Write a figure into the report."""
     path = root / "figures" / f"{name}.svg"
     path.parent.mkdir(exist_ok=True)
     title, text = title_of(figure), caption_of(figure)
     path.write_text(svg(figure), encoding="utf-8")
     width, height = (round(72 * inches) for inches in figure.get_size_inches())
-    return Drawing(f"figures/{name}.svg", title, text, width, height)
+    return Drawing(f"figures/{name}.svg", title, text, width, height, survival)

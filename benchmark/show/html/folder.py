@@ -16,7 +16,7 @@ from benchmark.show.figures import survival_predictions, tradeoffs
 from benchmark.show.html import drawings
 from benchmark.show.html.answer_pages import answer_pages
 from benchmark.show.html.downloads import prediction_sheets, score_sheets
-from benchmark.show.html.drawings import Drawing
+from benchmark.show.html.drawings import Drawn
 from benchmark.show.html.pages import Pages, everything_missing
 from benchmark.show.html.topics import topics
 from benchmark.show.html.trials import data, packed, recorded_trials
@@ -121,7 +121,7 @@ def _fill(root: Path, store: Store, baseline: str | None, told: Told) -> None:
         "scores": score_sheets(board.scores),
         "predictions": prediction_sheets(board.predictions),
     }
-    figures_of: dict[str, Sequence[Drawing]] = {}
+    figures_of: dict[str, Sequence[Drawn]] = {}
     for done, table in enumerate(board.standings):
         told(table.task, done, total)
         figures = drawings.of_task(table, kept, risks, root)

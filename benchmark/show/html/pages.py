@@ -24,9 +24,8 @@ from benchmark.show.encoders import slide_encoder
 from benchmark.show.escape import plain
 from benchmark.show.first_screen import first_screen
 from benchmark.show.html.commands import run_again, trials_of
-from benchmark.show.html.drawings import Drawing
+from benchmark.show.html.drawings import Drawing, Drawn
 from benchmark.show.html.grid import bodies, choices, filters, kind_of, shown
-from benchmark.show.html.scatter import compute_chart
 from benchmark.show.html.trials import RecordedTrial
 from benchmark.show.numbers import count, seconds, size, whole
 from benchmark.show.page_names import cohort_page, method_data, method_page
@@ -79,7 +78,7 @@ class Answered:
     page: str
     kind: Words | None
     metric: Words | None
-    drawings: Sequence[Drawing]
+    drawings: Sequence[Drawn]
 
 
 @dataclass(frozen=True)
@@ -185,7 +184,7 @@ class Pages:
     def task(
         self,
         of: Standing,
-        drawings: Sequence[Drawing],
+        drawings: Sequence[Drawn],
         missing: Iterable[Missing],
         offered: Mapping[str, tuple[str, int]],
     ) -> str:
@@ -212,7 +211,6 @@ class Pages:
             ),
             drawings=drawings,
             means=_means(of),
-            chart=compute_chart(of, "../"),
             offered=offered,
             missing=_missing(ours),
             tied=sum(row.tied for row in of.ranked),
@@ -230,7 +228,7 @@ class Pages:
     def cohort(
         self,
         of: CohortAnswers,
-        drawings: Mapping[str, Sequence[Drawing]],
+        drawings: Mapping[str, Sequence[Drawn]],
         missing: Iterable[Missing],
     ) -> str:
         """The page of a cohort.
