@@ -1,4 +1,4 @@
-"""Groups of genes, each a token of its own: declared pathways, or else modules of co-expression."""
+"""Groups of genes, each a token of its own: declared gene sets, or modules of co-expression."""
 
 from collections.abc import Mapping, Sequence
 
@@ -9,26 +9,30 @@ from sklearn.cluster import KMeans
 from methods.base import UnableError
 from methods.concatenated import pooled
 from tasks.data.cohort import Modality, VectorModality
+from tasks.data.gene_sets import restricted
 from tasks.data.preprocess import VectorScaler
 from tasks.seeds import derive_seed
 
 Groups = Sequence[NDArray[np.int64]]
 """Positions of the genes of each group among those that a scaler keeps; groups may overlap."""
 
+GROUPED = "genes grouped by the cohort's gene sets, or else by co-expression"
+"""How tokens of genes are made, for the departures of a method."""
+
 
 def gene_groups(rna: Modality, scaler: VectorScaler, modules: int) -> Groups:
-    """The declared pathways that have genes, or, where none are declared, modules of co-expression.
+    """The declared gene sets that have genes, or, where there are none, modules of co-expression.
 
     Args:
         rna: Of the training patients.
         scaler: Fitted on them.
-        modules: How many, where no pathways are declared; no label has a part in them.
+        modules: How many, where no gene sets are declared; no label has a part in them.
 
     Raises:
-        UnableError: Pathways are declared, and none has a gene that is kept.
+        UnableError: Gene sets are declared, and none has a gene that is kept.
     """
-    if isinstance(rna, VectorModality) and rna.pathways:
-        return in_pathways([rna.features[j] for j in scaler.kept], rna.pathways)
+    if isinstance(rna, VectorModality) and rna.gene_sets:
+        return in_sets([rna.features[j] for j in scaler.kept], rna.gene_sets)
     return apart(coexpressed(scaler.transform(pooled(rna)), modules))
 
 
@@ -62,12 +66,11 @@ def apart(groups: NDArray[np.int64]) -> list[NDArray[np.int64]]:
     return [np.flatnonzero(groups == group) for group in range(groups.max() + 1)]
 
 
-def in_pathways(
-    genes: Sequence[str], pathways: Mapping[str, Sequence[str]]
+def in_sets(
+    genes: Sequence[str], gene_sets: Mapping[str, Sequence[str]]
 ) -> list[NDArray[np.int64]]:
-    """The positions among `genes` of each pathway's members, for the pathways that have any."""
-    found = [np.flatnonzero(np.isin(genes, members)) for members in pathways.values()]
-    groups = [members for members in found if len(members)]
-    if not groups:
-        raise UnableError("no gene of any pathway is among those that are kept")
-    return groups
+    """The positions among `genes` of each set's members, for the sets that have any, by name."""
+    sets = restricted(gene_sets, genes)
+    if not sets:
+        raise UnableError("no gene of any gene set is among those that are kept")
+    return [np.flatnonzero(np.isin(genes, sets[name])) for name in sorted(sets)]

@@ -126,7 +126,7 @@ class MorpheusConfig(TorchConfig, MixtureConfig):
     """Configuration of `morpheus`; a bag is read once, all of it, for its prototypes.
 
     Attributes:
-        groups: Groups of genes where the cohort declares no pathways; the paper has fifty.
+        groups: Groups of genes where the cohort declares no gene sets; the paper has fifty.
         heads: Of attention; a divisor of `width`.
         dropout: Of everything that is trained.
         mask_ratio: Share of groups that is hidden.
@@ -152,7 +152,7 @@ class MorpheusConfig(TorchConfig, MixtureConfig):
 class MorpheusMethod(TorchMethod):
     """Slides as prototypes' tokens, expression as tokens of gene groups.
 
-    A cohort that declares pathways has those groups; without, they are modules of genes that rise
+    A cohort that declares gene sets has those groups; without, they are modules of genes that rise
     and fall together in the training patients.
     """
 

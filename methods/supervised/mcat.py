@@ -9,7 +9,7 @@ from torch import nn
 
 from methods.base import Budget, Choice, LogUniform, MethodSpec, Role, State
 from methods.encoders.co_attention import CoAttention
-from methods.gene_groups import Groups, any_groups, gene_groups
+from methods.gene_groups import GROUPED, Groups, any_groups, gene_groups
 from methods.sizes import SMOKE
 from methods.supervised.training import (
     DEPARTURES,
@@ -32,7 +32,7 @@ class MCATConfig(AttentionConfig):
     """Of the network.
 
     Attributes:
-        groups: Groups of genes, each one token, where the cohort declares no pathways; the paper
+        groups: Groups of genes, each one token, where the cohort declares no gene sets; the paper
             has six.
     """
 
@@ -43,7 +43,7 @@ class MCATMethod(SupervisedMethod):
     """Slides and expression; genes are grouped by pathway, or else by co-expression.
 
     The paper groups genes by function (oncogenes, kinases, ...), from a table that is not ours to
-    ship and that does not know every platform's genes. A cohort that declares pathways has those
+    ship and that does not know every platform's genes. A cohort that declares gene sets has those
     groups of its own, and genes in none of them are not seen. Without, the groups are as many
     modules of genes that rise and fall together in the training patients, which no label has a
     part in.
@@ -80,7 +80,7 @@ class MCATMethod(SupervisedMethod):
 SPECS = (
     MethodSpec(
         name="mcat",
-        summary="Supervised: genomic-guided co-attention, genes by pathway or co-expression",
+        summary="Supervised: genomic-guided co-attention, genes by gene set or co-expression",
         family=FAMILY,
         citation="Chen et al., ICCV 2021",
         build=MCATMethod,
@@ -105,7 +105,7 @@ SPECS = (
         departures=(
             *DEPARTURES,
             DRAWN,
-            "genes grouped by pathway or by co-expression; published: by six functions",
+            f"{GROUPED}; published: by six functions",
         ),
     ),
 )

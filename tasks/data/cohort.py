@@ -68,7 +68,7 @@ class VectorModality:
         features: Column names, for example gene symbols.
         ranked: Whether each column is to be replaced by its ranks among training patients.
         selection: How columns are to be selected, None to keep all.
-        pathways: Sets of columns that belong together, by name; they may overlap.
+        gene_sets: Sets of columns that belong together, by name; they may overlap.
         zscores: Whether somebody else standardised each column over the cohort.
         members: Where that was done within each member of a union, the member of each patient:
             columns are to be replaced by their ranks within it; else empty.
@@ -79,7 +79,7 @@ class VectorModality:
     features: tuple[str, ...]
     ranked: bool = False
     selection: Selection | None = None
-    pathways: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    gene_sets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     zscores: bool = False
     members: Mapping[str, str] = field(default_factory=dict)
     kind: Kind = field(default=Kind.VECTOR, init=False)
@@ -109,8 +109,8 @@ class VectorModality:
     def fingerprint(self) -> str:
         """SHA-256 of the patients, the feature names, the values and what was declared of them."""
         digest = hashlib.sha256(repr((self.patients, self.features)).encode())
-        if self.ranked or self.selection or self.pathways:
-            declared = (self.ranked, self.selection, sorted(self.pathways.items()))
+        if self.ranked or self.selection or self.gene_sets:
+            declared = (self.ranked, self.selection, sorted(self.gene_sets.items()))
             digest.update(repr(declared).encode())
         if self.members:
             digest.update(repr(sorted(self.members.items())).encode())

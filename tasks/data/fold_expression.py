@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from tasks.data.cohort import Cohort, VectorModality
 from tasks.data.elimination import TooFewError, eliminate
+from tasks.data.gene_sets import restricted
 from tasks.data.preprocess import RankScaler
 
 MOST_TIED = 0.1
@@ -86,15 +87,8 @@ class Expression:
         if not isinstance(rna, VectorModality):
             raise TypeError(f"expression is a table of vectors, not {rna.kind}")
         values = _ranked(rna, self.ranks)
-        there = set(self.genes)
-        pathways = {
-            name: kept
-            for name, members in rna.pathways.items()
-            if (kept := tuple(gene for gene in members if gene in there))
-        }
-        fitted = VectorModality(
-            rna.patients, values[:, self.columns], self.genes, pathways=pathways
-        )
+        sets = restricted(rna.gene_sets, self.genes)
+        fitted = VectorModality(rna.patients, values[:, self.columns], self.genes, gene_sets=sets)
         return replace(cohort, modalities={**cohort.modalities, "rna": fitted})
 
     def state(self) -> dict[str, NDArray[Any]]:

@@ -498,7 +498,7 @@ class GeneSource(VectorSource):
         scale: What its cells are; None takes them as they are.
         transform: What is done to each gene.
         selection: How genes are selected by a label, None if they are not.
-        pathways: A gmt file of gene sets, if any.
+        gene_sets: A gmt file of gene sets, or a table with a column a set, if any.
         probemap: A table of `id` (the columns' names) and `gene` (symbols), if any.
     """
 
@@ -506,7 +506,7 @@ class GeneSource(VectorSource):
     scale: Annotated[Scale, _one_of(*Scale)] | None = None
     transform: Annotated[Transform, _one_of(*Transform)] = Transform.CLIP
     selection: SelectionSource | None = None
-    pathways: _File | None = None
+    gene_sets: _File | None = None
     probemap: _File | None = None
 
 

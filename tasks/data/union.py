@@ -15,6 +15,7 @@ import numpy as np
 
 from tasks.data.cohort import BagModality, Cohort, Endpoint, Label, Modality, VectorModality
 from tasks.data.fold_expression import MOST_TIED
+from tasks.data.gene_sets import FEWEST_GENES, restricted
 from tasks.data.manifest import Manifest
 from tasks.data.precomputed import joined as joined_embeddings
 from tasks.data.splits import Split
@@ -237,7 +238,7 @@ def _joined(
     others = {name: part.width - len(features) for name, part in vectors.items()}
     joined = replace(
         _vectors(tuple(vectors.values()), features),
-        pathways=_pathways(vectors, common),
+        gene_sets=_gene_sets(vectors, common),
         members={},
     )
     note = f"{side}: {len(features)} features that all members have"
@@ -259,17 +260,13 @@ def _vectors(parts: Sequence[VectorModality], features: tuple[str, ...]) -> Vect
     )
 
 
-def _pathways(
+def _gene_sets(
     vectors: Mapping[str, VectorModality], common: set[str]
 ) -> dict[str, tuple[str, ...]]:
-    """Sets that all members have, less the features that not all have."""
-    first, *rest = (part.pathways for part in vectors.values())
-    kept = {
-        name: tuple(feature for feature in features if feature in common)
-        for name, features in first.items()
-        if all(name in other for other in rest)
-    }
-    return {name: features for name, features in kept.items() if features}
+    """Sets that all members have, of the features that all have."""
+    first, *rest = (part.gene_sets for part in vectors.values())
+    shared = {name: genes for name, genes in first.items() if all(name in one for one in rest)}
+    return restricted(shared, common, FEWEST_GENES)
 
 
 def _check_selection(

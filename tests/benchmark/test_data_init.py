@@ -470,3 +470,15 @@ def test_the_command(
     code, _, error = run("data", "init", str(folder))
     assert (code, error.count("\n")) == (2, 1)
     assert "expected no such file yet" in error
+
+
+def test_gene_sets_are_recognised_where_the_expression_has_their_genes(folder: Path) -> None:
+    xena(folder, "1", "HiSeqV2")
+    (folder / "hallmark.gmt").write_text("\t".join(["ONE", "", *GENES[:6]]))
+    (folder / "others.gmt").write_text("ONE\t\tNOBODY\n")
+    text = draft(folder)
+    assert 'gene_sets = "hallmark.gmt"  # RECOGNISED 1 sets' in text
+    assert "others.gmt: expected genes of HiSeqV2, found none of them" in text.replace("\n#  ", "")
+    rna = load_cohort(folder).modalities["rna"]
+    assert isinstance(rna, VectorModality)
+    assert rna.gene_sets == {"ONE": GENES[:6]}

@@ -303,8 +303,8 @@ def test_a_declared_scale_that_is_not_so(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("declared", "check", "message"),
     [
-        ('pathways = "genes"', "genes", "expected a name, a description and genes"),
-        ('pathways = "other.gmt"', "genes", "other.gmt: expected genes of rna.csv, found none"),
+        ('gene_sets = "genes"', "genes", "expected a name, a description and genes"),
+        ('gene_sets = "other.gmt"', "genes", "other.gmt: expected genes of rna.csv, found none"),
         ('probemap = "cdr.csv"', "genes", "cdr.csv: expected a column 'id'"),
         (
             'selection = { label = "histology", always = "genes" }',

@@ -129,15 +129,13 @@ def test_tokens_are_weights_and_means_of_the_mixture() -> None:
     assert isinstance(method.config, PrototypesConfig)
 
 
-def test_declared_pathways_are_the_groups_and_are_restored() -> None:
+def test_declared_gene_sets_are_the_groups_and_are_restored() -> None:
     cohort = planted(True)
     train = cohort.subset(cohort.complete()[:24])
     rna = train.modalities["rna"]
     assert isinstance(rna, VectorModality)
-    pathways = {"first": rna.features[:5], "second": rna.features[3:9], "strange": ("NOBODY",)}
-    declared = replace(
-        train, modalities={**train.modalities, "rna": replace(rna, pathways=pathways)}
-    )
+    sets = {"first": rna.features[:5], "second": rna.features[3:9], "strange": ("NOBODY",)}
+    declared = replace(train, modalities={**train.modalities, "rna": replace(rna, gene_sets=sets)})
     method = MorpheusMethod(replace(SMOKE, epochs=1, genes=0))
     method.fit(declared, Context(seed=1))
     assert method.state()["network.genes.sizes"].tolist() == [5, 6]

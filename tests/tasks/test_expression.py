@@ -1,5 +1,7 @@
-"""Expression of a fold: ranks, selection by a label, pathways; declared, fitted, never leaking."""
+"""Expression of a fold: ranks, selection by a label, gene sets; declared, fitted, never leaking."""
 
+import gzip
+import itertools
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -28,10 +30,11 @@ from tasks.data import elimination
 from tasks.data.cohort import Cohort, Label, Selection, VectorModality
 from tasks.data.elimination import TooFewError, eliminate
 from tasks.data.fold_expression import Expression
-from tasks.data.formats.genes import read_gene_list, read_gmt
+from tasks.data.formats.genes import read_gene_list, read_gene_sets
 from tasks.data.load import load_cohort
 from tasks.data.preprocess import RankScaler, VectorScaler
 from tasks.data.splits import Split, make_splits
+from tasks.data.union import together
 from tasks.errors import InputError
 from tasks.registry import select_tasks
 from tasks.seeds import derive_seed
@@ -365,23 +368,85 @@ def small(tmp_path: Path, text: str, cells: np.ndarray = TABLE) -> Path:
     return tmp_path
 
 
-def test_pathways_name_columns_and_what_is_not_there_is_counted(tmp_path: Path) -> None:
-    (tmp_path / "sets.gmt").write_text(
-        "ONE\thttp://x\tTSPAN6\tTNMD\nTWO\t\tTP53\tTSPAN6\tNOBODY\nGONE\t-\tNOBODY\n\n"
-    )
-    cohort = load_cohort(small(tmp_path, 'pathways = "sets.gmt"\nprobemap = "probemap.tsv"'))
+NAMES = ("ENSG00000000003.14", "ENSG00000000005.6", "TP53", "G4", "G5", "G6", "G7")
+SETS = {
+    "TWO": ("TP53", "TSPAN6", "G7", "G6", "G5", "NOBODY"),
+    "ONE": ("TSPAN6", "TNMD", "TP53", "G4", "G5"),
+    "FEW": ("G4", "G5", "G6", "G7"),
+    "GONE": ("NOBODY",),
+}
+
+
+def with_sets(folder: Path, file: str, declared: str = 'probemap = "probemap.tsv"') -> Path:
+    """A cohort of the genes `NAMES` and the sets `SETS`."""
+    small(folder, f'gene_sets = "{file}"\n{declared}')
+    cells = np.random.default_rng(0).random((3, 7)).round(3).tolist()
+    rows = [f"TCGA-AA-000{i},{','.join(map(str, row))}" for i, row in enumerate(cells)]
+    (folder / "rna.csv").write_text("\n".join([f"id,{','.join(NAMES)}", *rows]))
+    lines = ["\t".join([name, "http://x", *genes]) for name, genes in SETS.items()]
+    (folder / "sets.gmt").write_text("\n".join(lines) + "\n\n")
+    (folder / "sets.gmt.gz").write_bytes(gzip.compress((folder / "sets.gmt").read_bytes()))
+    table = [",".join(row) for row in itertools.zip_longest(*SETS.values(), fillvalue="")]
+    (folder / "sets.csv").write_text("\n".join([",".join(SETS), *table]))
+    # as MCAT's table has it: rows of fewer cells, not filled up
+    short = [",".join(SETS), *(row.rstrip(",") for row in table)]
+    (folder / "short.csv").write_text("\n".join(short) + "\n")
+    return folder
+
+
+@pytest.mark.parametrize("file", ["sets.gmt", "sets.gmt.gz", "sets.csv", "short.csv"])
+def test_gene_sets_name_columns_and_what_is_left_out_is_counted(tmp_path: Path, file: str) -> None:
+    cohort = load_cohort(with_sets(tmp_path, file))
     rna = cohort.modalities["rna"]
     assert isinstance(rna, VectorModality)
-    assert rna.pathways == {
-        "ONE": ("ENSG00000000003.14", "ENSG00000000005.6"),
-        "TWO": ("TP53", "ENSG00000000003.14"),
-    }
+    assert list(rna.gene_sets) == ["ONE", "TWO"]  # by name, whatever the order of the file
+    assert rna.gene_sets["ONE"] == (*NAMES[:5],)
+    assert rna.gene_sets["TWO"] == ("TP53", NAMES[0], "G7", "G6", "G5")
     assert (
-        "rna: 2 pathways of 3 have genes here; 0 genes of 3 are in none, and 1 of the pathways' "
-        "4 genes are not here"
+        "rna: 2 gene sets of 4 have at least 5 genes here (2 left out: FEW, GONE); 0 genes of 7 "
+        "are in none of them, and 1 of the sets' 8 genes are not here"
     ) in cohort.notes
-    bare = load_cohort(small(tmp_path, 'pathways = "sets.gmt"'))
-    assert "rna: 1 pathways of 3 have genes here; 2 genes of 3 are in none" in " ".join(bare.notes)
+
+
+def test_gene_sets_are_part_of_what_a_cohort_is(tmp_path: Path) -> None:
+    folder = with_sets(tmp_path, "sets.gmt")
+    manifest = (folder / "cohort.toml").read_text()
+    fingerprints = {}
+    for declared in ('"sets.gmt"', '"sets.csv"', "none"):
+        lines = manifest.replace('"sets.gmt"', declared).splitlines()
+        kept = [line for line in lines if "none" not in line]
+        (folder / "cohort.toml").write_text("\n".join(kept))
+        fingerprints[declared] = load_cohort(folder).fingerprint()
+    assert fingerprints['"sets.gmt"'] == fingerprints['"sets.csv"'] != fingerprints["none"]
+
+
+def test_sets_of_few_genes_are_refused(tmp_path: Path) -> None:
+    folder = with_sets(tmp_path, "sets.gmt", "")  # without what translates identifiers
+    message = "sets.gmt: expected sets of at least 5 genes of rna.csv, found at most 4, in FEW"
+    with pytest.raises(InputError, match=message):
+        load_cohort(folder)
+
+
+@pytest.mark.parametrize(("lacking", "kept"), [(["G5"], 5), (["G5", "G6"], 0)])
+def test_unions_have_the_sets_that_they_have_genes_enough_of(
+    tmp_path: Path, lacking: list[str], kept: int
+) -> None:
+    members = []
+    for name, drop in (("A", ["G4"]), ("B", lacking)):
+        (tmp_path / name).mkdir()
+        folder = with_sets(tmp_path / name, "sets.gmt", f"drop = {drop}")
+        (folder / "sets.gmt").write_text("\t".join(["ALL", "", *NAMES]))
+        for file in ("rna.csv", "labels.csv"):
+            text = (folder / file).read_text().replace("TCGA-AA", f"TCGA-{2 * name}")
+            (folder / file).write_text(text)
+        text = (folder / "cohort.toml").read_text().replace('"X"', f'"{name}"')
+        (folder / "cohort.toml").write_text(text)
+        members.append(load_cohort(folder))
+        assert list(members[-1].modalities["rna"].gene_sets) == ["ALL"]  # type: ignore[union-attr]
+    rna = together("BOTH", "BOTH", members).modalities["rna"]
+    assert isinstance(rna, VectorModality)
+    sizes = {name: len(genes) for name, genes in rna.gene_sets.items()}
+    assert sizes == dict([("ALL", kept)][:kept])
 
 
 def test_a_census_table_or_a_list_is_kept_whatever_is_selected(tmp_path: Path) -> None:
@@ -405,10 +470,10 @@ def test_a_census_table_or_a_list_is_kept_whatever_is_selected(tmp_path: Path) -
         ('transform = "ranks"', "rna.transform: expected one of clip, rank"),
         ('selection = { label = "kind" }', "rna.selection.label: expected one of the declared"),
         ("selection = { }", "rna.selection.label: expected a text, found no such key"),
-        ('pathways = "no.gmt"', "rna.pathways: expected a file"),
-        ('pathways = "labels.csv"', "line 1: expected a name, a description and genes"),
+        ('gene_sets = "no.gmt"', "rna.gene_sets: expected a file"),
+        ('gene_sets = "labels.csv"', "labels.csv: expected genes of rna.csv, found none of them"),
         ('probemap = "labels.csv"', "expected a column 'gene'"),
-        ('pathways = "other.gmt"', "other.gmt: expected genes of rna.csv, found none of them"),
+        ('gene_sets = "other.gmt"', "other.gmt: expected genes of rna.csv, found none of them"),
         ('scale = "log2"', "TCGA-AA-0000, TP53: expected at most 64 on the declared scale"),
         ('scale = "counts"', "TCGA-AA-0001, ENSG00000000005.6: expected no negative value"),
     ],
@@ -446,7 +511,23 @@ def test_a_broken_gmt_is_refused(tmp_path: Path, content: bytes, message: str) -
     path = tmp_path / "sets.gmt"
     path.write_bytes(content)
     with pytest.raises(InputError, match=message):
-        read_gmt(path)
+        read_gene_sets(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("A,B\nx,\ny,\n", "column 2: expected a name and genes below it, found 'B' and 0 genes"),
+        ("A,,C\nx,y,z\n", "column 2: expected a name and genes below it, found '' and 1 genes"),
+        ("A,A\nx,y\n", "column 2: expected a new name, found 'A' again"),
+        ("", "expected a header line, found an empty file"),
+    ],
+)
+def test_a_broken_table_of_gene_sets_is_refused(tmp_path: Path, content: str, message: str) -> None:
+    path = tmp_path / "sets.csv"
+    path.write_text(content)
+    with pytest.raises(InputError, match=message):
+        read_gene_sets(path)
 
 
 def test_a_list_without_genes_or_of_other_columns_is_refused(tmp_path: Path) -> None:
@@ -457,10 +538,10 @@ def test_a_list_without_genes_or_of_other_columns_is_refused(tmp_path: Path) -> 
             read_gene_list(path)
 
 
-# Pathways in a method
+# Gene sets in a method
 
 
-def test_mcat_groups_by_pathway_and_without_by_coexpression() -> None:
+def test_mcat_groups_by_gene_set_and_without_by_coexpression() -> None:
     cohort = planted(True)
     patients = cohort.complete()[:40]
     target = cohort.endpoints["os"].subset(patients)
@@ -476,15 +557,15 @@ def test_mcat_groups_by_pathway_and_without_by_coexpression() -> None:
         np.testing.assert_array_equal(restored.embed(one).joint, method.embed(one).joint)
         return method.state()
 
-    state = fitted(declaring(cohort, pathways=sets))
+    state = fitted(declaring(cohort, gene_sets=sets))
     kept = np.array(cohort.modalities["rna"].features)[state["rna.scaler.kept"]]  # type: ignore[union-attr]
     assert state["network.encoder.genes.sizes"].tolist() == [3, 2]
     named = kept[state["network.encoder.genes.members"]].tolist()
     assert named == [*sets["A"], *sets["B"]]
     plain = fitted(cohort)
     assert sorted(plain["network.encoder.genes.members"]) == list(range(300))
-    with pytest.raises(UnableError, match="no gene of any pathway"):
-        fitted(declaring(cohort, pathways={"A": ("OTHER",)}))
+    with pytest.raises(UnableError, match="no gene of any gene set"):
+        fitted(declaring(cohort, gene_sets={"A": ("OTHER",)}))
 
 
 def test_embeddings_in_a_file_say_which_genes_they_are_of(tmp_path: Path) -> None:

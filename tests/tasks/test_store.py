@@ -411,12 +411,14 @@ def test_the_store_of_another_cohort_is_refused_unless_it_is_declared(tmp_path: 
 def test_import_edits_the_manifest_and_nothing_else_of_it(tmp_path: Path) -> None:
     cohort = tmp_path / "cohort"
     slides(cohort / "bags")
-    (cohort / "rna.csv").write_text("id,G1\n" + "".join(f"{barcode(i)},{i}\n" for i in range(5)))
-    (cohort / "sets.gmt").write_text("S\tx\tG1\n")
+    (cohort / "rna.csv").write_text(
+        "id,G1,G2,G3,G4,G5\n" + "".join(f"{barcode(i)},{i},1,2,3,4\n" for i in range(5))
+    )
+    (cohort / "sets.gmt").write_text("S\tx\tG1\tG2\tG3\tG4\tG5\n")
     text = """\
 # mine
 name = "C"   # the name
-modalities.rna = { kind = "vector", path = 'rna.csv', id = "id", pathways = "sets.gmt" }
+modalities.rna = { kind = "vector", path = 'rna.csv', id = "id", gene_sets = "sets.gmt" }
 
 [modalities.wsi]   # slides
   kind = "bag"

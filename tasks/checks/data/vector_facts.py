@@ -99,7 +99,7 @@ def _loaded(
     # one after the other, so that the first fault does not hide the second
     declared = {Check.GENES: replace(source, scale=None)}
     if not problems & {Check.SCALE, Check.EMPTY}:
-        declared[Check.SCALE] = replace(source, selection=None, pathways=None, probemap=None)
+        declared[Check.SCALE] = replace(source, selection=None, gene_sets=None, probemap=None)
     found = []
     for check, genes in declared.items():
         try:

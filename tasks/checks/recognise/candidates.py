@@ -165,9 +165,22 @@ class Classes:
     derived: str
 
 
+@dataclass(frozen=True)
+class GeneSetFile:
+    """A file of gene sets.
+
+    Attributes:
+        path: The file.
+        n: How many sets.
+    """
+
+    path: Path
+    n: int
+
+
 def unused(path: Path, why: str) -> Finding:
     """What is there but is not used, and why."""
     return Finding(str(path), Check.FILES, Severity.NOTE, why)
 
 
-Candidate = Slides | Vectors | Clinical | Classes | Finding
+Candidate = Slides | Vectors | Clinical | Classes | GeneSetFile | Finding

@@ -190,6 +190,9 @@ def _modality(side: str, found: Slides | Vectors, survey: Survey) -> list[str]:
         lines += [f"drop = [{', '.join(map(_text, found.drop))}]"]
     if found.scale is not None:
         lines += [f"scale = {_text(str(found.scale))}  # GUESSED from the first values"]
+    for position, sets in enumerate(survey.gene_sets if found in survey.rna[:1] else ()):
+        text = f"gene_sets = {_text(_path(survey, sets.path))}  # RECOGNISED {sets.n} sets"
+        lines.append(f"# {text}" if position else text)
     return lines + _choice(found)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 from tasks.checks.leaks.copied_columns import known_in
 from tasks.checks.leaks.unfit_columns import unfit_columns
@@ -44,6 +45,17 @@ def refusal(found: Vectors | Clinical, ids: Identifiers) -> str:
     return ""
 
 
+def refusal_of_sets(found: Vectors, sets: Path, ids: Identifiers) -> str:
+    """Why gene sets are of no use to expression; empty if they are, or it is too large to try."""
+    if _is_large(found):
+        return ""
+    try:
+        _read_vectors(found, replace(ids, known=None), sets)
+    except InputError as error:
+        return str(error).removeprefix(f"{sets}: ")
+    return ""
+
+
 def without_unfit(
     found: Vectors, tables: Iterable[Clinical | Classes], ids: Identifiers
 ) -> Vectors:
@@ -73,13 +85,16 @@ def _sources(
             yield LabelSource(one.path, one.id, one.column, tuple(one.patients), ids=ids)
 
 
-def _read_vectors(found: Vectors, ids: Identifiers) -> VectorModality:
+def _read_vectors(
+    found: Vectors, ids: Identifiers, gene_sets: Path | None = None
+) -> VectorModality:
     if found.side == "rna":
         genes = GeneSource(
             found.path,
             found.id,
             found.orientation,
             found.scale,
+            gene_sets=gene_sets,
             quantity=found.quantity,
             drop=found.drop,
             ids=ids,

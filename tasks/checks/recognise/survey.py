@@ -9,8 +9,16 @@ from pathlib import Path
 
 from tasks.checks.finding import Finding
 from tasks.checks.leaks.published_endpoints import projects_of
-from tasks.checks.recognise.candidates import Candidate, Classes, Clinical, Slides, Vectors, unused
-from tasks.checks.recognise.proof import refusal, without_unfit
+from tasks.checks.recognise.candidates import (
+    Candidate,
+    Classes,
+    Clinical,
+    GeneSetFile,
+    Slides,
+    Vectors,
+    unused,
+)
+from tasks.checks.recognise.proof import refusal, refusal_of_sets, without_unfit
 from tasks.checks.recognise.schemes import Proposal, propose
 from tasks.checks.recognise.slide_folders import survey_slides
 from tasks.checks.recognise.table_kinds import (
@@ -22,6 +30,7 @@ from tasks.checks.recognise.table_kinds import (
     survey_vectors,
 )
 from tasks.checks.recognise.walk import folders_below, is_of_a_file
+from tasks.data.formats.genes import read_gene_sets
 from tasks.data.formats.known_formats import format_of, is_slide_file
 from tasks.data.formats.star_counts import ENDINGS, SHEETS
 from tasks.data.identifiers import Identifiers
@@ -51,6 +60,7 @@ class Survey:
         rna: Expression.
         clinical: Clinical files.
         classes: Columns of classes.
+        gene_sets: Files of gene sets that the expression has genes of.
         others: What is not used.
         proposal: How identifiers are read.
     """
@@ -62,6 +72,7 @@ class Survey:
     rna: tuple[Vectors, ...]
     clinical: tuple[Clinical, ...]
     classes: tuple[Classes, ...]
+    gene_sets: tuple[GeneSetFile, ...]
     others: tuple[Finding, ...]
     proposal: Proposal
 
@@ -99,6 +110,9 @@ def survey(folder: Path, looking_at: Callable[[Path], None]) -> Survey:
             looking_at(current)
             found.append(survey_slides(current, slides, ids))
         others = [file for file in files if file not in slides and file.name != MANIFEST]
+        sets = [file for file in others if ".gmt" in map(str.lower, file.suffixes)]
+        found += map(_gene_sets, sets)
+        others = [file for file in others if file not in sets]
         tables = [file for file in others if _is_table(file)]
         for file in tables[: max(0, _MOST_TABLES - n_tables)]:
             looking_at(file)
@@ -123,6 +137,13 @@ def _is_table(file: Path) -> bool:
         return False
     of = format_of(file)
     return of is None or of.table is not None or name.endswith(".json")
+
+
+def _gene_sets(file: Path) -> Candidate:
+    try:
+        return GeneSetFile(file, len(read_gene_sets(file)))
+    except InputError as error:
+        return unused(file, str(error).removeprefix(f"{file}: "))
 
 
 def _foreign(file: Path, ids: Identifiers) -> Iterator[Candidate]:
@@ -174,9 +195,14 @@ def _chosen(folder: Path, found: list[Candidate], proposal: Proposal) -> Survey:
     for side in (wsi, rna):
         if side and isinstance(taken := side[0], Vectors):
             side[:1] = [without_unfit(taken, (*clinical[:1], *classes), proposal.ids)]
+    found = [
+        _useful(one, rna[:1], proposal.ids) if isinstance(one, GeneSetFile) else one
+        for one in found
+    ]
+    gene_sets = tuple(one for one in found if isinstance(one, GeneSetFile))
     whose = str(proposal.table[0]) if proposal.table else ""
     others = tuple(f for f in found if isinstance(f, Finding) and f.where != whose)
-    listed = {*map(_path, (*wsi, *rna, *clinical, *classes, *others)), Path(whose)}
+    listed = {*map(_path, (*wsi, *rna, *clinical, *classes, *gene_sets, *others)), Path(whose)}
     passed_over = sorted({_path(f) for f in found} - listed)
     others += tuple(unused(path, nothing_in(path)) for path in passed_over)
     if not members:
@@ -196,6 +222,7 @@ def _chosen(folder: Path, found: list[Candidate], proposal: Proposal) -> Survey:
         tuple(rna),
         tuple(clinical),
         tuple(classes),
+        gene_sets,
         others,
         proposal,
     )
@@ -218,6 +245,12 @@ def _proven(found: Candidate, ids: Identifiers) -> Candidate:
     return replace(found, problem=why) if isinstance(found, Clinical) else unused(found.path, why)
 
 
+def _useful(sets: GeneSetFile, rna: Sequence[Vectors], ids: Identifiers) -> GeneSetFile | Finding:
+    """The sets if the expression has their genes; else why they are of no use."""
+    why = refusal_of_sets(rna[0], sets.path, ids) if rna else "gene sets, without expression"
+    return unused(sets.path, why) if why else sets
+
+
 def _has_text_name(path: Path) -> bool:
     """Whether a TOML file can name it."""
     try:
@@ -235,6 +268,8 @@ def _size(found: Slides | Vectors) -> tuple[int, int, str]:
 def _what(found: Candidate) -> str:
     if isinstance(found, Finding):
         return found.summary
+    if isinstance(found, GeneSetFile):
+        return "gene sets"
     return "a clinical file" if isinstance(found, Clinical) else "a table"
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +12,10 @@ from tasks.data.formats.genes import (
     columns_by_gene,
     matched,
     read_gene_list,
-    read_gmt,
+    read_gene_sets,
     read_probemap,
 )
+from tasks.data.gene_sets import FEWEST_GENES, restricted
 from tasks.data.manifest import GeneSource, Scale, SelectionSource, Transform
 from tasks.errors import InputError
 
@@ -51,21 +53,10 @@ def as_declared(
         notes.append(f"{name}: genes become ranks among the training patients of a fold")
     probemap = {} if source.probemap is None else read_probemap(source.probemap)
     columns = columns_by_gene(modality.features, probemap)
-    if source.pathways is not None:
-        sets = read_gmt(source.pathways)
-        found = {pathway: matched(members, columns) for pathway, members in sets.items()}
-        pathways = {pathway: features for pathway, features in found.items() if features}
-        if not pathways:
-            raise _strangers(source, source.pathways, next(iter(sets.values()))[0])
-        inside = set().union(*pathways.values())
-        members = set().union(*sets.values())
-        unknown = sum(not matched([gene], columns) for gene in members)
-        notes.append(
-            f"{name}: {len(pathways)} pathways of {len(sets)} have genes here; "
-            f"{modality.width - len(inside)} genes of {modality.width} are in none, and {unknown} "
-            f"of the pathways' {len(members)} genes are not here"
-        )
-        modality = replace(modality, pathways=pathways)
+    if source.gene_sets is not None:
+        sets, note = _gene_sets(source.gene_sets, columns, modality, source)
+        modality = replace(modality, gene_sets=sets)
+        notes.append(f"{name}: {note}")
     if source.selection is not None:
         selection, facts = _selection(source.selection, columns, source)
         modality = replace(modality, selection=selection)
@@ -132,6 +123,37 @@ def _refuse(
             f'expected {expected} on the declared scale "{scale}", found '
             f"{modality.values[row, column]:g}"
         )
+
+
+def _gene_sets(
+    path: Path,
+    columns: Mapping[str, tuple[str, ...]],
+    modality: VectorModality,
+    source: GeneSource,
+) -> tuple[dict[str, tuple[str, ...]], str]:
+    """The sets of a file as columns of the table, by name, and what was left out."""
+    listed = read_gene_sets(path)
+    # by name, so that the order of a file is of no consequence
+    found = {name: matched(listed[name], columns) for name in sorted(listed)}
+    largest = max(found, key=lambda name: len(found[name]))
+    if not found[largest]:
+        raise _strangers(source, path, listed[largest][0])
+    sets = restricted(found, modality.features, FEWEST_GENES)
+    if not sets:
+        raise InputError(
+            f"{path}: expected sets of at least {FEWEST_GENES} genes of {source.path.name}, found "
+            f"at most {len(found[largest])}, in {largest}"
+        )
+    small = [name for name in found if name not in sets]
+    dropped = f" ({len(small)} left out: {', '.join(small[:3])}{', ...' * (len(small) > 3)})"
+    inside = set().union(*sets.values())
+    members = set().union(*listed.values())
+    unknown = sum(not matched([gene], columns) for gene in members)
+    return sets, (
+        f"{len(sets)} gene sets of {len(found)} have at least {FEWEST_GENES} genes here"
+        f"{dropped * bool(small)}; {modality.width - len(inside)} genes of {modality.width} are in "
+        f"none of them, and {unknown} of the sets' {len(members)} genes are not here"
+    )
 
 
 def _selection(

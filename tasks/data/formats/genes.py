@@ -15,8 +15,12 @@ CENSUS_COLUMN = "Gene Symbol"
 _LARGEST = 64 << 20
 
 
-def read_gmt(path: Path) -> dict[str, tuple[str, ...]]:
-    """Read gene sets: a line each, name, description and genes, tabs between them.
+def read_gene_sets(path: Path) -> dict[str, tuple[str, ...]]:
+    """Read gene sets.
+
+    Args:
+        path: A gmt file (MSigDB's: a line a set, of name, description and genes with tabs between
+            them), or a csv with a column a set, its name in the header. Either may be gzipped.
 
     Returns:
         The genes of each set, without repetition, by name; both in the order of the file.
@@ -24,6 +28,30 @@ def read_gmt(path: Path) -> dict[str, tuple[str, ...]]:
     Raises:
         InputError: If the file is no such text, a set has no genes, or a name comes twice.
     """
+    return _columns_of_genes(path) if ".csv" in path.suffixes else _lines_of_genes(path)
+
+
+def _columns_of_genes(path: Path) -> dict[str, tuple[str, ...]]:
+    table = read_text_table(path, ragged=True)
+    names = [str(name).strip() for name in table.columns]
+    sets: dict[str, tuple[str, ...]] = {}
+    for column, name in enumerate(names):
+        cells = (str(cell).strip() for cell in table.iloc[:, column])
+        genes = tuple(dict.fromkeys(cell for cell in cells if not is_missing(cell)))
+        if not name or not genes:
+            raise InputError(
+                f"{path}: column {column + 1}: expected a name and genes below it, found {name!r} "
+                f"and {len(genes)} genes"
+            )
+        if name in sets:
+            raise InputError(
+                f"{path}: column {column + 1}: expected a new name, found {name!r} again"
+            )
+        sets[name] = genes
+    return sets
+
+
+def _lines_of_genes(path: Path) -> dict[str, tuple[str, ...]]:
     sets: dict[str, tuple[str, ...]] = {}
     for number, line in enumerate(_lines(path, "a gmt file of gene sets"), start=1):
         if not line.strip():
