@@ -141,6 +141,11 @@ class Classified:
         """Training patients of each class, [n_classes]."""
         return np.bincount(self.train_classes, minlength=self.n_classes)
 
+    @cached_property
+    def fitted_rows(self) -> NDArray[np.intp]:
+        """The training patients of classes that have one for each inner fold."""
+        return np.flatnonzero(self.counts[self.train_classes] >= INNER_FOLDS)
+
     def check(self) -> None:
         """Refuse what no head can be fitted on.
 
@@ -192,7 +197,7 @@ class Classified:
         A class without a training patient for each inner fold is not fitted and has probability
         zero.
         """
-        rows = np.flatnonzero(self.counts[self.train_classes] >= INNER_FOLDS)
+        rows = self.fitted_rows
         y, patients = self.train_classes[rows], [self.train.patients[row] for row in rows]
         folds = inner_folds(patients, y.tolist(), INNER_FOLDS)
         return fit_ridge_logistic(X[rows], y, self.n_classes, folds)

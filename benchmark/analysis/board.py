@@ -15,7 +15,7 @@ from benchmark.analysis.intervals import Intervals, patient_intervals
 from benchmark.analysis.missing import Missing, missing_scores, of_comparisons
 from benchmark.analysis.optimism import Optimism, optimism
 from benchmark.analysis.over_cohorts import Comparison, KindComparison, comparisons
-from benchmark.analysis.standings import Row, Standing, standings
+from benchmark.analysis.standings import ADDED, Row, Standing, standings
 from benchmark.analysis.training import Unsettled, unsettled
 from benchmark.analysis.variants import Gain, gains
 from benchmark.records.protocol import TrialProtocol
@@ -193,6 +193,9 @@ def _matching(option: str, values: Sequence[str], patterns: str) -> set[str]:
 def line(table: Standing, row: Row) -> dict[str, object]:
     """All that a table says of a method, its other metrics by their names."""
     others = zip(table.others, row.others, strict=True)
+    # the mean is one of the other metrics; tables from before it was measured have no such columns
+    measured = any(measure.name in ADDED for measure in table.others)
+    added = {"added_low": row.added.low, "added_high": row.added.high, "added_p": row.added.p}
     return {
         "task": table.task,
         "cohort": table.cohort,
@@ -226,6 +229,7 @@ def line(table: Standing, row: Row) -> dict[str, object]:
         "difference_high": row.difference.high,
         "difference_p": row.difference.p,
         "smallest_difference_shown": row.smallest,
+        **(added if measured else {}),
         "tied_with_best": row.tied,
         "fit_seconds": row.seconds,
         "parameters": row.parameters,

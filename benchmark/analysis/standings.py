@@ -33,6 +33,9 @@ RANKED = "self-supervised"
 ROLES = (RANKED, "ablation", "precomputed", "control", "supervised")
 """The roles in the order in which tables show them."""
 
+ADDED = ("added_c", "added_auroc")
+"""What a method beside age, sex and stage has over these alone, by kind of task."""
+
 TABLE = ["task", "protocol", "budget", "n_folds"]
 """What rows of one table have in common."""
 
@@ -88,6 +91,8 @@ class Row:
             itself or without one.
         smallest: The smallest difference to the reference that these folds, seeds and patients
             could have shown by that interval, with a power of 80 %; NaN likewise.
+        added: What it adds to age, sex and stage (`ADDED`), with intervals and p that hold at once
+            for all rows; NaN where that was not measured.
         nothing: Whether every score is that of chance to the last digit: it found nothing, predicts
             the same of everybody, and its scores have no spread to judge them by.
         tied: Whether it is ranked, found something, and cannot be told from the best of the ranked.
@@ -112,6 +117,7 @@ class Row:
     patients: tuple[float, float]
     difference: Estimate
     smallest: float
+    added: Estimate
     nothing: bool
     tied: bool
     others: tuple[tuple[float, int], ...]
@@ -285,9 +291,7 @@ def _standing(table: pd.DataFrame, intervals: Intervals, baseline: str | None) -
         n_events=None if np.isnan(events).all() else int(np.nansum(_highest(events, axis=0))),
         primary=measures[primary],
         others=tuple(measures[name] for name in others),
-        rows=_rows(
-            table, cells, measures[primary], n_folds, most, intervals, baseline or REFERENCE
-        ),
+        rows=_rows(table, cells, measures, n_folds, most, intervals, baseline or REFERENCE),
         baseline=baseline,
     )
 
@@ -315,6 +319,7 @@ class _Cells:
         metrics: Their order on the first axis, the primary one first.
 
     Attributes:
+        metrics: Likewise.
         methods: By name.
         seeds: In their order.
         scores: Shape [metrics, methods, folds, seeds]; NaN where there is none.
@@ -323,6 +328,7 @@ class _Cells:
     """
 
     def __init__(self, table: pd.DataFrame, metrics: Sequence[str]) -> None:
+        self.metrics = tuple(metrics)
         x = pd.Index(metrics).get_indexer(pd.Index(table["metric"]))
         m, methods = pd.factorize(table["method"], sort=True)
         f, folds = pd.factorize(table["fold"], sort=True)
@@ -362,12 +368,13 @@ def _mean(x: NDArray[np.float64], axis: int | tuple[int, ...]) -> NDArray[np.flo
 def _rows(
     table: pd.DataFrame,
     cells: _Cells,
-    primary: Measure,
+    measures: Mapping[str, Measure],
     n_folds: int,
     n_patients: int,
     intervals: Intervals,
     baseline: str,
 ) -> tuple[Row, ...]:
+    primary = measures[cells.metrics[0]]
     methods = table.drop_duplicates("method").set_index("method")
     families, roles = methods["family"].to_dict(), methods["role"].to_dict()
     made = methods.loc[methods["role"] == "precomputed", "summary"].to_dict()
@@ -406,6 +413,7 @@ def _rows(
     }
     ranked = [name for name in others if roles[name] == RANKED]
     best = _differences(scores, ranked, ranked[0], n_folds, primary) if ranked else {}
+    added = _added(cells, n_folds)
     nothing = {name: bool((x[~np.isnan(x)] == primary.chance).all()) for name, x in scores.items()}
     return tuple(
         Row(
@@ -424,6 +432,7 @@ def _rows(
             ),
             difference=reference[name][0],
             smallest=reference[name][1],
+            added=added.get(name, _NO_ESTIMATE),
             nothing=bool(counts[0, i]) and nothing[name],
             # Not told apart unless the test says so: one fold alone tells nothing.
             tied=(
@@ -503,6 +512,21 @@ def _differences(
             smallest = smallest_over_folds(folds, share, family)
             found[name] = _rounded(estimate), round(smallest, DIGITS)
     return found
+
+
+def _added(cells: _Cells, n_folds: int) -> dict[str, Estimate]:
+    """What each method adds to age, sex and stage, all intervals at once."""
+    place = next((i for i, name in enumerate(cells.metrics) if name in ADDED), None)
+    if place is None:
+        return {}
+    folds = {name: _folds(cells.scores[place, i]) for i, name in enumerate(cells.methods)}
+    folds = {name: one for name, one in folds.items() if one.size}
+    family = max(1, sum(map(has_spread, folds.values())))
+    share = share_tested(n_folds)
+    return {
+        name: _rounded(nadeau_bengio(one, share, family).clipped(1.0))
+        for name, one in folds.items()
+    }
 
 
 def _rounded(found: Estimate) -> Estimate:

@@ -62,6 +62,9 @@ ROLE_TITLES = {
     "supervised": "Supervised references: trained on the training patients' labels, not ranked",
 }
 
+CLINIC = "age, sex, stage"
+"""What a clinician knows before any slide is read, in headers."""
+
 STRIP_WIDTH, _STRIP_MARGIN = 160, 6
 """Of a drawn interval, in its units."""
 
@@ -219,6 +222,13 @@ def _difference(to: str) -> tuple[Column[Entry], ...]:
     )  # fmt: skip
 
 
+_ADDED: tuple[Column[Entry], ...] = (
+    numeric(f"adds to {CLINIC}", lambda e: e.row.added.mean, signed, _EVERY | View.TERMINAL),
+    span("of what it adds", lambda e: (e.row.added.low, e.row.added.high),
+         _EVERY | View.TERMINAL, sign=True, heard="95 % interval of what it adds"),
+    measured(f"adds to {CLINIC} (95 %)", lambda e: with_interval(e.row.added, sign=True),
+             lambda e: e.row.added.mean, View.MARKDOWN),
+)  # fmt: skip
 _CELLS: Column[Entry] = measured(
     "folds x seeds", lambda e: f"{e.row.cells}/{e.table.cells}", lambda e: e.row.cells, _EVERY
 )
@@ -243,6 +253,7 @@ def scores(of: Standing, rows: Sequence[Row] | None = None, caption: str = "") -
     """
     shown = of.rows if rows is None else rows
     patients = any(not np.isnan(row.patients).any() for row in of.rows)
+    added = any(not np.isnan(row.added.mean) for row in of.rows)
     higher = of.primary.higher_is_better
     columns = (
         *_BEFORE,
@@ -250,6 +261,7 @@ def scores(of: Standing, rows: Sequence[Row] | None = None, caption: str = "") -
         *_SCORE,
         *((_PATIENTS,) if patients else ()),
         *(_difference(of.compared_with) if of.reference else ()),
+        *(_ADDED if added else ()),
         _CELLS,
         *_SORT,
         *_COSTS,
@@ -268,6 +280,7 @@ def over_tasks(method: str, entries: Sequence[Entry]) -> Table[Entry]:
         *_SCORE,
         _PATIENTS,
         *_difference(entries[0].table.compared_with),
+        *(_ADDED if any(not np.isnan(e.row.added.mean) for e in entries) else ()),
         _CELLS,
     )
 

@@ -111,6 +111,8 @@ class RidgeCox:
         cumulative_hazard: Efron's baseline cumulative hazard at these times, [m].
         penalty: The best finite penalty, per event and feature.
         effect: 1, or 0 where an infinite penalty is better: survival functions know no features.
+        held_out: Risk of each training patient by the fit that went without its inner fold, at the
+            penalty that was chosen, [n]; None where it was given. No part of `state`.
     """
 
     coefficients: Vector
@@ -119,6 +121,7 @@ class RidgeCox:
     cumulative_hazard: Vector
     penalty: float
     effect: float
+    held_out: Vector | None = None
 
     def risk(self, X: Matrix) -> Vector:
         """Log hazard relative to the average training patient, [n]; higher dies sooner."""
@@ -208,24 +211,30 @@ def fit_ridge_cox(
     everyone = RiskSets.of(time, event)
     width = X.shape[1]
     best, effect = 0, 1.0
+    held_out = None
     if len(penalties) > 1:
         criterion = np.zeros(len(penalties))
+        risks = np.zeros((len(penalties), len(time)))  # of each by the fit without its fold
         for fold in np.unique(folds):
             rest = folds != fold
             without = RiskSets.of(time[rest], event[rest])
             scaled = [penalty * without.n_events * width for penalty in penalties]
             for i, beta in enumerate(fit_path(Z[rest], without, scaled)):
-                criterion[i] += everyone.log_likelihood(Z @ beta)
+                eta = Z @ beta
+                risks[i, ~rest] = eta[~rest]
+                criterion[i] += everyone.log_likelihood(eta)
                 criterion[i] -= without.log_likelihood(Z[rest] @ beta)
         finite = np.isfinite(penalties)
         effect = float(finite[np.argmax(criterion)])
         best = int(np.argmax(np.where(finite, criterion, -np.inf))) if finite.any() else 0
+        held_out = np.empty(len(time))
+        held_out[falling] = risks[best]
     scaled = [penalty * everyone.n_events * width for penalty in penalties[: best + 1]]
     beta = fit_path(Z, everyone, scaled)[-1]
     coefficients = (beta if V is None else V @ beta) / scale
     times, hazard = baseline(everyone, time, effect * (Z @ beta))
     offset = float(mean @ coefficients)
-    return RidgeCox(coefficients, offset, times, hazard, penalties[best], effect)
+    return RidgeCox(coefficients, offset, times, hazard, penalties[best], effect, held_out)
 
 
 def _newton(Z: Matrix, risk_sets: RiskSets, penalty: float, start: Vector) -> Vector:

@@ -1,14 +1,14 @@
 """Ridge logistic regression whose penalty is chosen by cross-validated log-loss."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
 from tasks.heads.inputs import Matrix, Vector, rotate, standardise
-from tasks.heads.softmax import descend, log_loss
+from tasks.heads.softmax import descend, log_loss, logits_of
 
 # Penalties per training patient and per feature, falling: from intercepts alone to nearly none.
 PENALTIES: tuple[float, ...] = tuple(10.0**power for power in range(1, -6, -1))
@@ -28,11 +28,25 @@ class RidgeLogistic:
         coefficients: [n_classes, p].
         intercepts: [n_classes]; -inf for a class that it was not fitted on.
         penalty: The penalty that was chosen, per patient and feature.
+        mean: Of the training features, [p]. No part of `state`, and neither is the next.
+        held_out: Effects on each training patient, as `effects` has them, by the fit that went
+            without its inner fold, [n, columns]; None where the penalty was given.
     """
 
     coefficients: Matrix
     intercepts: Vector
     penalty: float
+    mean: Vector
+    held_out: Matrix | None = None
+
+    def effects(self, X: Matrix) -> Matrix:
+        """What the features change of the average patient's log-odds: [n, fitted classes - 1].
+
+        Of each class that was fitted, against the first one; without the intercept, which of a fit
+        that goes without some patients says how many of these have a class.
+        """
+        fitted = np.isfinite(self.intercepts)
+        return _against_first((X - self.mean) @ self.coefficients[fitted].T)
 
     def probability(self, X: Matrix) -> Matrix:
         """Probability of each class, [n, n_classes]."""
@@ -78,18 +92,23 @@ def fit_ridge_logistic(
     inner = [folds == fold for fold in np.unique(folds)]
     fits = [_start(targets, Z.shape[1])] * len(inner)
     losses: list[float] = []
+    held_out: list[Matrix] = []
     for penalty in penalties:
-        loss = 0.0
+        loss, effects = 0.0, np.empty(targets.shape)
         for i, out in enumerate(inner):
             scaled = penalty * (~out).sum() * width
             fits[i] = descend(Z[~out], targets[~out], scaled, fits[i])
             loss += log_loss(Z[out], targets[out], fits[i])
+            effects[out] = logits_of(Z[out], _without_intercept(fits[i]))
         losses.append(loss)
+        held_out.append(_against_first(effects))
         if loss > WORSE * min(losses):
             break
-    best = penalties[int(np.argmin(losses))]
+    least = int(np.argmin(losses))
+    best = penalties[least]
     beta = descend(Z, targets, best * len(y) * width, _start(targets, Z.shape[1]))
-    return _model(beta, V, mean, scale, seen, n_classes, best)
+    fitted = _model(beta, V, mean, scale, seen, n_classes, best)
+    return replace(fitted, held_out=held_out[least])
 
 
 def fit_logistic(
@@ -110,6 +129,14 @@ def fit_logistic(
     targets = np.eye(len(seen))[codes]
     beta = descend(Z, targets, penalty * X.size, _start(targets, Z.shape[1]))
     return _model(beta, V, mean, scale, seen, n_classes, penalty)
+
+
+def _without_intercept(beta: Matrix) -> Matrix:
+    return np.column_stack([np.zeros(len(beta)), beta[:, 1:]])
+
+
+def _against_first(logits: Matrix) -> Matrix:
+    return logits[:, 1:] - logits[:, :1]
 
 
 def _start(targets: Matrix, width: int) -> Matrix:
@@ -134,4 +161,4 @@ def _model(
     coefficients, intercepts = np.zeros((n_classes, len(mean))), np.full(n_classes, -np.inf)
     coefficients[seen] = (weights if V is None else weights @ V.T) / scale
     intercepts[seen] = bias - coefficients[seen] @ mean
-    return RidgeLogistic(coefficients, intercepts, penalty)
+    return RidgeLogistic(coefficients, intercepts, penalty, mean)

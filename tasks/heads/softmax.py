@@ -39,7 +39,7 @@ def descend(Z: Matrix, targets: Matrix, penalty: float, start: Matrix) -> Matrix
     def objective(scaled: Vector) -> tuple[float, Vector]:
         beta = scaled.reshape(m, width) * unit
         weights = beta[:, 1:]
-        logits = _logits(Z, beta)
+        logits = logits_of(Z, beta)
         top = logits.max(axis=1, keepdims=True)
         odds = np.exp(logits - top)
         total = odds.sum(axis=1, keepdims=True)
@@ -61,19 +61,20 @@ def descend(Z: Matrix, targets: Matrix, penalty: float, start: Matrix) -> Matrix
 
 def probabilities(Z: Matrix, beta: Matrix) -> Matrix:
     """Of each class, [n, K], by intercepts and weights as `descend` lays them out."""
-    logits = _logits(Z, beta)
+    logits = logits_of(Z, beta)
     odds = np.exp(logits - logits.max(axis=1, keepdims=True))
     return np.asarray(odds / odds.sum(axis=1, keepdims=True))
 
 
 def log_loss(Z: Matrix, targets: Matrix, beta: Matrix) -> float:
     """Cross-entropy of all rows."""
-    logits = _logits(Z, beta)
+    logits = logits_of(Z, beta)
     top = logits.max(axis=1)
     total = top + np.log(np.exp(logits - top[:, None]).sum(axis=1))
     return float(total.sum() - np.vdot(targets, logits))
 
 
-def _logits(Z: Matrix, beta: Matrix) -> Matrix:
+def logits_of(Z: Matrix, beta: Matrix) -> Matrix:
+    """Of each class, [n, K], that of the first of two being zero."""
     logits = Z @ beta[:, 1:].T + beta[:, 0]
     return np.hstack([np.zeros_like(logits), logits]) if len(beta) == 1 else logits

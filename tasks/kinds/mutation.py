@@ -2,7 +2,7 @@
 
 from tasks.base import Metric
 from tasks.data.cohort import LabelKind
-from tasks.kinds.diagnosis import Diagnosing
+from tasks.kinds.diagnosis import OVER_CLINIC, Diagnosing
 from tasks.metrics.classification import (
     auroc_macro,
     average_precision,
@@ -31,4 +31,5 @@ class Mutation(Diagnosing):
         ),
         Metric("brier", False, None, UNIT, lambda d: brier(d.y, d.probability)),
         Metric("ece", False, None, UNIT, lambda d: expected_calibration_error(d.y, d.probability)),
+        *OVER_CLINIC,
     )

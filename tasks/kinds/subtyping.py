@@ -1,7 +1,7 @@
 """The subtyping task: which class of tumour an embedding says it is."""
 
 from tasks.base import Metric
-from tasks.kinds.diagnosis import Diagnosing
+from tasks.kinds.diagnosis import OVER_CLINIC, Diagnosing
 from tasks.metrics.classification import (
     accuracy,
     auprc_macro,
@@ -31,4 +31,5 @@ class Subtyping(Diagnosing):
         Metric("kappa", True, 0.0, (-1.0, 1.0), lambda d: kappa(d.y, d.probability)),
         Metric("brier", False, None, (0.0, 2.0), lambda d: brier(d.y, d.probability)),
         Metric("ece", False, None, UNIT, lambda d: expected_calibration_error(d.y, d.probability)),
+        *OVER_CLINIC,
     )

@@ -10,10 +10,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.added_value import AddedRisk, added_risk, gained, relative
 from tasks.base import Metric, Predicted
 from tasks.data.cohort import Cohort
 from tasks.data.splits import Split
 from tasks.embeddings import Embeddings
+from tasks.heads.cox import RidgeCox
 from tasks.heads.hazard import fit_discrete_hazard
 from tasks.heads.inputs import Matrix, Vector
 from tasks.kinds.instances import OfEndpoints
@@ -30,6 +32,7 @@ from tasks.metrics.time_to_event import (
     time_grid,
     uno_c,
 )
+from tasks.metrics.undefined import Undefined
 from tasks.scoring import UNIT, Followed, concordance, explained, parts
 
 MONTHS = (12, 36, 60)  # of the time-dependent AUC and of the survival probabilities that are kept
@@ -61,6 +64,7 @@ class Prognosis:
         train: Outcomes of the training patients.
         test: Of the test patients.
         survival: Predicted of each test patient at each of `MONTHS`, [n, len(MONTHS)].
+        added: Age, sex and stage, with and without the embedding; or why they are not there.
     """
 
     head: Head
@@ -68,6 +72,7 @@ class Prognosis:
     train: Outcomes
     test: Outcomes
     survival: Matrix
+    added: AddedRisk | str = "not asked of this kind of head"
 
     @cached_property
     def risk(self) -> Vector:
@@ -102,6 +107,31 @@ def _ici(i: int, p: Prognosis) -> float:
 def _slope_error(p: Prognosis) -> float:
     middle = float(np.median(p.train.time[p.train.event]))
     return slope_error(p.test, 1.0 - p.head.survival(p.X, [middle])[:, 0])
+
+
+def _added(p: Prognosis) -> AddedRisk:
+    if isinstance(p.added, str):
+        raise Undefined(p.added)
+    return p.added
+
+
+def _with_clinical(p: Prognosis) -> float:
+    added = _added(p)
+    return harrell_c(enough(p.test), added.both.risk(added.X_both))
+
+
+def _added_c(p: Prognosis) -> float:
+    added = _added(p)
+    return _with_clinical(p) - harrell_c(enough(p.test), added.clinical.risk(added.X_clinical))
+
+
+def _added_skill(p: Prognosis) -> float:
+    added, times = _added(p), time_grid(p.train, p.test)
+    alone, both = (
+        ibs(p.train, p.test, head.survival(X, times), times)
+        for head, X in ((added.clinical, added.X_clinical), (added.both, added.X_both))
+    )
+    return skill(both, alone)
 
 
 def _expected(head: Head, X: Matrix, time: Vector) -> Vector:
@@ -140,6 +170,10 @@ class TimeToEvent(OfEndpoints[Prognosis]):
     def fit_head(self, both: Followed) -> Head:
         """Fit on the training patients, the penalty chosen by their inner folds."""
 
+    def added(self, both: Followed, head: Head, cohort: Cohort, split: Split) -> AddedRisk | str:
+        """What stands beside age, sex and stage; of most heads nothing."""
+        return "not asked of this kind of head"
+
     def predict(self, embeddings: Embeddings, cohort: Cohort, split: Split) -> Predicted[Prognosis]:
         """Fit the head on the training patients and ask it of the test patients."""
         endpoint = cohort.endpoints[self.label]
@@ -147,7 +181,14 @@ class TimeToEvent(OfEndpoints[Prognosis]):
         both.check()
         test, head = both.test, self.fit_head(both)
         survival = head.survival(test.X, MONTHS)
-        prognosis = Prognosis(head, test.X, both.train_outcomes, both.test_outcomes, survival)
+        prognosis = Prognosis(
+            head,
+            test.X,
+            both.train_outcomes,
+            both.test_outcomes,
+            survival,
+            self.added(both, head, cohort, split),
+        )
         return Predicted(
             prognosis,
             {
@@ -163,15 +204,27 @@ class TimeToEvent(OfEndpoints[Prognosis]):
 
 
 class Survival(TimeToEvent):
-    """Time to an event by ridge Cox regression."""
+    """Time to an event by ridge Cox regression; and what it adds to age, sex and stage."""
 
     kind = "survival"
     version = 4
+    metrics = (
+        *TimeToEvent.metrics,
+        Metric("with_clinical_c", True, None, UNIT, _with_clinical),
+        gained("added_c", _added_c),
+        relative("added_skill", _added_skill),
+    )
     whole = True  # which endpoint a paper reports is chosen too often by what comes out
 
     def fit_head(self, both: Followed) -> Head:
         """Ridge Cox regression."""
         return both.fit(both.train.X)
+
+    def added(self, both: Followed, head: Head, cohort: Cohort, split: Split) -> AddedRisk | str:
+        """Age, sex and stage with the head's risk, and without it."""
+        if not isinstance(head, RidgeCox):
+            return super().added(both, head, cohort, split)
+        return added_risk(both, head, cohort, split)
 
 
 class SurvivalDiscrete(TimeToEvent):
