@@ -96,8 +96,9 @@ def test_what_was_planted_is_found_and_nothing_else(task: tuple[Task, str, str])
     assert null.low < 0 < null.high
     assert abs(null.mean) < 0.01
     found = nadeau_bengio(scores(kind, *something, difference), 1 / (FOLDS - 1))
-    assert found.low > 0.03
-    assert np.mean(scores(kind, *nothing, skill)) < 0.01
+    assert found.low > 0
+    assert found.mean > 0.05
+    assert abs(np.mean(scores(kind, *nothing, skill))) < 0.01
     assert np.mean(scores(kind, *something, skill)) > 0.1
 
 
