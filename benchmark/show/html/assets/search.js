@@ -67,16 +67,19 @@
     return element("li", {}, title, kind, ...lines);
   };
 
-  const show = () => {
+  const find = () => {
     const query = input.value;
     const all = found(query);
     hits.replaceChildren(...all.slice(0, MOST).map(shown));
     const more = all.length > MOST ? `, ${MOST} shown` : "";
     count.textContent = query.trim() ? `${all.length || "Nothing"} found${more}.` : "";
+  };
+
+  const keep = () => {
     const address = new URL(location.href);
-    if (query.trim()) address.searchParams.set("q", query.trim());
+    if (input.value.trim()) address.searchParams.set("q", input.value.trim());
     else address.searchParams.delete("q");
-    if (address.href !== location.href) history.replaceState(history.state, "", address);
+    history.replaceState(history.state, "", address);
   };
 
   mirrorBench.searchable = (data) => {
@@ -86,7 +89,10 @@
     });
     box.hidden = false;
     input.value = new URLSearchParams(location.search).get("q") ?? "";
-    input.addEventListener("input", show);
-    if (input.value) show();
+    input.addEventListener("input", () => {
+      find();
+      keep();
+    });
+    if (input.value) find();
   };
 })();
