@@ -1,6 +1,7 @@
 """What the records answer of a cohort or a method: sentences and tables drawn from numbers."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -19,13 +20,14 @@ from benchmark.analysis.standings import (
     Standing,
 )
 from benchmark.analysis.stats import Pooled
-from benchmark.show.columns import page_of
+from benchmark.show.columns import Entry, page_of, strip
 from benchmark.show.first_screen import question
 from benchmark.show.numbers import NONE, count, interval, number, with_interval
 from benchmark.show.page_names import compare_page
 from benchmark.show.tables import (
     Column,
     Name,
+    Strip,
     Strong,
     Table,
     Text,
@@ -188,6 +190,7 @@ def beside(answer: Answer) -> Table[Beside]:
     of = answer.table
     columns: tuple[Column[Beside], ...] = (
         methods(lambda one: one.row.method),
+        Column("drawn", lambda _: "", kind="drawing", strip=lambda one: _drawn(one, answer)),
         measured(
             f"{metric_name(of.primary.name)} (95 %)",
             lambda one: with_interval(one.row.score),
@@ -204,9 +207,16 @@ def beside(answer: Answer) -> Table[Beside]:
         Column("what it is", lambda one: "the one to use" if one.against is None else _what(one)),
     )
     caption = (
-        f"{title(answer)}, {_patients(of)}, {of.layout}; intervals of differences hold at once"
+        f"{title(answer)}, {_patients(of)}, {of.layout}; intervals of differences hold at once;"
+        f" the dashed line is at {answer.use.method}"
     )
     return table(caption, columns, answer.beside, lambda one: "best" if not one.against else "")
+
+
+def _drawn(one: Beside, answer: Answer) -> Strip | None:
+    """Its score and interval, and a line where the score of the one to use is."""
+    own, use = (strip(Entry(answer.table, row)) for row in (one.row, answer.use))
+    return None if own is None or use is None else replace(own, reference=use.mean)
 
 
 def _what(one: Beside) -> str:

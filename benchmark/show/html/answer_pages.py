@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -40,7 +39,6 @@ def answer_pages(
     topics: Sequence[Topic],
     figures: Mapping[str, Sequence[Drawn]],
     pages: Pages,
-    root: Path,
 ) -> Iterator[tuple[str, str]]:
     """Path and text of every page that answers, and of what they load.
 
@@ -50,11 +48,10 @@ def answer_pages(
         topics: Pages of their own, for the search.
         figures: Of every task's page, by its path.
         pages: Renders them.
-        root: The report's folder, which further figures are written to.
     """
     for cohort in cohorts:
         drawn = {
-            page_of(of.table): drawings.of_answer(of.table, figures[page_of(of.table)], root)
+            page_of(of.table): drawings.of_survival(figures[page_of(of.table)])
             for of in cohort.answers
         }
         yield cohort_page(cohort.cohort), pages.cohort(cohort, drawn, board.missing)

@@ -16,7 +16,6 @@ from benchmark.show.figures import (
     caption_of,
     diagram_of_many,
     differences,
-    forest,
     retention,
     survival_figures,
     title_of,
@@ -91,16 +90,9 @@ def of_task(
     return tuple(found)
 
 
-def of_answer(table: Standing, of_its_page: Sequence[Drawn], root: Path) -> tuple[Drawn, ...]:
-    """The forest of a task that a cohort's page answers, and what its own page draws of survival.
-
-    Args:
-        table: The task.
-        of_its_page: From `of_task`.
-        root: The report's folder.
-    """
-    own = [one for one in of_its_page if one.survival]
-    return (save_drawing(forest(table), root, slug("forest", *table.key)), *own)
+def of_survival(of_its_page: Sequence[Drawn]) -> tuple[Drawn, ...]:
+    """What of a task's figures a cohort's page shows too, whose tables hold the forest."""
+    return tuple(one for one in of_its_page if one.survival)
 
 
 def first(board: Board, root: Path) -> Drawing | None:

@@ -132,7 +132,7 @@ def _fill(root: Path, store: Store, baseline: str | None, told: Told) -> None:
                 offered[what] = (task_data(what, *table.key), len(sheet))
                 (root / offered[what][0]).write_bytes(sheet)
         _write(root, page_of(table), pages.task(table, figures, board.missing, offered))
-    for path, text in answer_pages(board, cohorts, further, figures_of, pages, root):
+    for path, text in answer_pages(board, cohorts, further, figures_of, pages):
         _write(root, path, text)
     where = {table.key: page_of(table) for table in board.standings}
     of_parts = {topic.parent: topic for topic in further if topic.parent}
