@@ -392,6 +392,13 @@ def test_every_prediction_can_be_downloaded(report: Path, store: Store) -> None:
     assert found["time_months"].to_numpy() == pytest.approx(ours["time_months"], rel=1e-3)
 
 
+def test_predictions_of_broken_outcomes_are_not_offered(store: Store) -> None:
+    honest = store.predictions()
+    broken = honest.assign(protocol="strict+permuted-labels")
+    assert prediction_sheets(pd.concat([honest, broken])) == prediction_sheets(honest)
+    assert prediction_sheets(broken) == {}
+
+
 @given(st.floats(-1e12, 1e12).filter(lambda x: x == 0 or abs(x) > 1e-12), st.integers(1, 7))
 def test_significant_digits(x: float, digits: int) -> None:
     (found,) = significant(np.array([x]), digits)

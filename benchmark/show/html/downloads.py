@@ -13,6 +13,7 @@ from pyarrow import csv
 
 from benchmark.analysis.standings import CELL, TABLE
 from benchmark.records.frames import PREDICTION
+from benchmark.records.protocol import TrialProtocol
 from benchmark.show.escape import csv_frame
 
 SCORE_DIGITS, RISK_DIGITS, SURVIVAL_DIGITS = 7, 4, 3
@@ -45,6 +46,8 @@ def score_sheets(scores: pd.DataFrame) -> Mapping[_Key, bytes]:
 def prediction_sheets(predictions: pd.DataFrame) -> Mapping[_Key, bytes]:
     """(task, protocol, budget, n_folds) -> a row per trial and test patient, as csv.gz.
 
+    Those of outcomes that were broken on purpose are left out: they say nothing of a patient.
+
     Args:
         predictions: As `Store.predictions` gives them.
     """
@@ -53,7 +56,10 @@ def prediction_sheets(predictions: pd.DataFrame) -> Mapping[_Key, bytes]:
     beside = {*PREDICTION, *TABLE}
     own = [name for name in predictions if name not in beside]
     found: dict[_Key, bytes] = {}
-    for key, rows in predictions.groupby(TABLE, sort=True, observed=True):
+    protocols = predictions["protocol"].unique()
+    honest = [name for name in protocols if TrialProtocol.parse(str(name)).control is None]
+    kept = predictions[predictions["protocol"].isin(honest)]
+    for key, rows in kept.groupby(TABLE, sort=True, observed=True):
         columns = [name for name in own if rows[name].notna().any()]
         order = ["fold", "patient", "seed", "method"]
         # A patient's rows and what they have in common stand together, and so pack well.

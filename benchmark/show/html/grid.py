@@ -19,7 +19,7 @@ _LONG = 32
 
 _CHOICES = ("choice", "letters")
 
-_DIGITS = 7
+_DIGITS = 6
 """Of what a row is sorted by."""
 
 
