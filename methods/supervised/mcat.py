@@ -2,79 +2,52 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import cast
 
-import numpy as np
 from torch import nn
 
-from methods.base import Budget, Choice, LogUniform, MethodSpec, Role, State
+from methods.base import Budget, Choice, LogUniform, MethodSpec, Role
 from methods.encoders.co_attention import CoAttention
-from methods.gene_groups import GROUPED, Groups, any_groups, gene_groups
+from methods.gene_groups import GROUPED
 from methods.sizes import SMOKE
+from methods.supervised.grouped import GroupsConfig, GroupsMethod
 from methods.supervised.training import (
     DEPARTURES,
     DRAWN,
     FAMILY,
     PUBLISHED_ADAM,
     AttentionConfig,
-    SupervisedMethod,
     require_patches,
 )
 from methods.trainer import Shape
-from tasks.data.cohort import Cohort
-from tasks.data.preprocess import VectorScaler
-
-MEMBERS, SIZES = "network.encoder.genes.members", "network.encoder.genes.sizes"
 
 
 @dataclass(frozen=True)
-class MCATConfig(AttentionConfig):
-    """Of the network.
-
-    Attributes:
-        groups: Groups of genes, each one token, where the cohort declares no gene sets; the paper
-            has six.
-    """
+class MCATConfig(GroupsConfig, AttentionConfig):
+    """Of the network; the paper has six groups of genes."""
 
     groups: int = 6
 
 
-class MCATMethod(SupervisedMethod):
-    """Slides and expression; genes are grouped by pathway, or else by co-expression.
+class MCATMethod(GroupsMethod):
+    """Slides and expression, genes in groups.
 
     The paper groups genes by function (oncogenes, kinases, ...), from a table that is not ours to
-    ship and that does not know every platform's genes. A cohort that declares gene sets has those
-    groups of its own, and genes in none of them are not seen. Without, the groups are as many
-    modules of genes that rise and fall together in the training patients, which no label has a
-    part in.
+    ship and that does not know every platform's genes; a cohort may declare it as its gene sets.
     """
 
     config: MCATConfig
 
-    def __init__(self, config: MCATConfig) -> None:
-        super().__init__(config)
-        self._groups: Groups | None = None
-
-    def _fit_scalers(self, train: Cohort) -> None:
-        """The scalers, and the groups of the genes that they keep."""
-        super()._fit_scalers(train)
-        scaler = cast("VectorScaler", self._scalers["rna"])
-        self._groups = gene_groups(train.modalities["rna"], scaler, self.config.groups)
-
     def encoder(self, shapes: Mapping[str, Shape]) -> nn.Module:
         """Co-attention of gene groups and patches."""
         require_patches(shapes["wsi"], "mcat")
-        config, groups = self.config, self._groups
-        if groups is None:  # asked for its size before it is fitted: any groups will do
-            groups = any_groups(shapes["rna"].width, config.groups)
+        config = self.config
         return CoAttention(
-            shapes["wsi"].width, groups, config.width, heads=config.heads, dropout=config.dropout
+            shapes["wsi"].width,
+            self.groups_of(shapes["rna"].width),
+            config.width,
+            heads=config.heads,
+            dropout=config.dropout,
         )
-
-    def restore(self, state: State) -> None:
-        """Rebuild the groups, then the network on them."""
-        self._groups = np.split(state[MEMBERS], np.cumsum(state[SIZES])[:-1])
-        super().restore(state)
 
 
 SPECS = (

@@ -38,8 +38,10 @@ class PlantedConfig:
         rna_private: Number of factors that expression alone carries, `rna_private_0` and so on.
         patches: Fewest and most patches of a slide that is not empty.
         patch_types: Number of patch types, such as tumour, stroma and necrosis.
-        genes: Number of genes.
+        genes: Number of genes of pathways.
         genes_as_rows: True writes expression as Xena does, a row a gene; False a row a sample.
+        loose_genes: Number of further genes, of no pathway: they carry no factor.
+        gene_sets: True declares the pathways as the cohort's gene sets.
         sites: Number of tissue-source sites, at most 10; no site is a cause of any outcome.
         wsi_site_shift: Standard deviation of a site's shift of a feature, in units of the noise of
             a patch.
@@ -67,6 +69,8 @@ class PlantedConfig:
     patch_types: int = 6
     genes: int = 300
     genes_as_rows: bool = False
+    loose_genes: int = 0
+    gene_sets: bool = False
     sites: int = 10
     wsi_site_shift: float = 0.12
     rna_site_shift: float = 0.25
@@ -299,7 +303,26 @@ def draw_expression(
     noise = rng.standard_normal((config.patients, config.genes))
     tumour = baseline + activity[:, pathway] * weights + shifts[sites] + noise
     normal = baseline + rng.standard_normal(config.genes)
+    tumour, normal = _with_loose(config, tumour, normal)
     return _log_counts(tumour), _log_counts(normal)
+
+
+def pathways(config: PlantedConfig) -> dict[str, tuple[int, ...]]:
+    """The genes of each planted pathway, by its name."""
+    return {
+        f"PATHWAY_{number:02d}": tuple(range(number, config.genes, PATHWAYS))
+        for number in range(PATHWAYS)
+    }
+
+
+def _with_loose(config: PlantedConfig, tumour: Array, normal: Array) -> tuple[Array, Array]:
+    """The samples with the genes of no pathway behind the others."""
+    rng = config.stream("loose genes")
+    baseline = rng.uniform(1.0, 12.0, config.loose_genes)
+    noise = rng.standard_normal((len(tumour) + 1, config.loose_genes))
+    *patients, healthy = baseline + 1.5 * noise
+    wide = np.array(patients).reshape(len(tumour), config.loose_genes)
+    return np.hstack([tumour, wide]), np.concatenate([normal, healthy])
 
 
 def _log_counts(values: Array) -> Array:

@@ -33,6 +33,7 @@ from tasks.data.planted import (
     draw_mutations,
     draw_outcomes,
     draw_sites,
+    pathways,
 )
 from tasks.sealed import seal, unseal
 
@@ -48,6 +49,8 @@ EMBEDDED: tuple[PlantedConfig, ...] = (
 
 SUMS = "planted.sums"
 """Of an embedded cohort: its key and the checksums of its files."""
+
+GENE_SETS = "pathways.gmt"
 
 PATCH_PIXELS = 512
 """Side of a patch at level 0: 256 pixels at 20x of a slide scanned at 40x."""
@@ -264,7 +267,11 @@ def _write_expression(folder: Path, config: PlantedConfig, factors: Array, roste
     tumour, normal = draw_expression(config, factors, roster.sites)
     values = {f"{roster.patients[row]}-01A": tumour[row] for row in roster.expressed}
     values[f"{roster.patients[roster.normal]}-11A"] = normal
-    genes = pd.Index([f"GENE{i:03d}" for i in range(config.genes)], name="sample")
+    names = [f"GENE{i:03d}" for i in range(config.genes + config.loose_genes)]
+    if config.gene_sets:
+        rows = ([name, "planted", *(names[i] for i in g)] for name, g in pathways(config).items())
+        (folder / GENE_SETS).write_text("".join("\t".join(row) + "\n" for row in rows))
+    genes = pd.Index(names, name="sample")
     by_gene = pd.DataFrame(values, index=genes)
     table = by_gene if config.genes_as_rows else by_gene.T.rename_axis("sample")
     separator = "\t" if config.genes_as_rows else ","
@@ -342,6 +349,7 @@ def _manifest(config: PlantedConfig) -> str:
                     "path": _expression_file(config),
                     "id": "sample",
                     "orientation": "genes" if config.genes_as_rows else "samples",
+                    **({"gene_sets": GENE_SETS} if config.gene_sets else {}),
                 },
             },
             "clinical": {"format": "tcga-cdr", "path": "clinical.csv"},

@@ -158,7 +158,9 @@ def test_what_cannot_be_learnt_from_is_refused_in_words(name: str) -> None:
         fit(name, train, alone)
 
 
-@pytest.mark.parametrize("name", ["abmil", "transmil", "clam", "dsmil", "mcat", "porpoise"])
+@pytest.mark.parametrize(
+    "name", ["abmil", "transmil", "clam", "dsmil", "mcat", "porpoise", "survpath"]
+)
 def test_networks_of_patches_refuse_slide_vectors(name: str) -> None:
     cohort = planted(False)
     with pytest.raises(UnableError, match=f"{name} needs patches, and these slides are vectors"):
