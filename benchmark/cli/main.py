@@ -234,6 +234,7 @@ def report(
     ] = 0,
 ) -> None:
     """Write the page: one folder to explore the results in a browser, without a network."""
+    from benchmark.cli.declarations import declarations
     from benchmark.cli.report_progress import progress
     from benchmark.records.store import existing_store
     from benchmark.show.html import write_report
@@ -241,7 +242,7 @@ def report(
 
     store = existing_store(results)
     with progress() as told:
-        write_report(store, output, baseline, told)
+        write_report(store, output, baseline, told, declarations())
     typer.echo(f"wrote {output / 'index.html'}")
     if serve:
         show(output, port, lambda address: typer.echo(f"showing it at {address}; Ctrl-C ends it"))

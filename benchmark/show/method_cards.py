@@ -63,7 +63,7 @@ def _card(spec: MethodSpec) -> Iterator[str]:
     yield bullets(facts)
     if spec.departures:
         yield f"\nDepartures:\n\n{bullets(spec.departures)}"
-    if settings := _settings(spec):
+    if settings := settings_of(spec):
         columns: tuple[Column[_Setting], ...] = (
             Column("setting", lambda one: one[0], kind="name"),
             Column("equal", lambda one: str(one[1])),
@@ -72,7 +72,7 @@ def _card(spec: MethodSpec) -> Iterator[str]:
         yield f"\n{grid(table('Settings', columns, settings), View.MARKDOWN)}"
 
 
-def _settings(spec: MethodSpec) -> list[_Setting]:
+def settings_of(spec: MethodSpec) -> list[_Setting]:
     """Where the published setting differs from the equal one."""
     equal, published = (spec.config_for(budget) for budget in (Budget.DEFAULT, Budget.PAPER))
     return [

@@ -6,12 +6,14 @@ import tempfile
 from collections.abc import Callable, Sequence
 from importlib.resources import as_file, files
 from pathlib import Path
+from types import MappingProxyType
 
 from benchmark.analysis.board import Board
 from benchmark.analysis.per_cohort import by_cohort
 from benchmark.analysis.per_method import standing_of
 from benchmark.records.store import Store
 from benchmark.show.columns import page_of
+from benchmark.show.declared import Declarations
 from benchmark.show.figures import survival_predictions, tradeoffs
 from benchmark.show.html import drawings
 from benchmark.show.html.answer_pages import answer_pages
@@ -37,6 +39,7 @@ def write_report(
     output: Path,
     baseline: str | None = None,
     told: Told = lambda doing, done, total: None,  # noqa: ARG005
+    declared: Declarations = MappingProxyType({}),
 ) -> None:
     """Write the report of a results folder.
 
@@ -48,6 +51,7 @@ def write_report(
         output: The folder; absent, empty, or an earlier report to which nothing was added.
         baseline: The method that others are compared with, None for the usual one.
         told: Of the progress.
+        declared: What methods say of themselves, which records do not hold.
 
     Raises:
         InputError: If the folder holds something else or cannot be written.
@@ -59,7 +63,7 @@ def write_report(
         with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-") as scratch:
             made = Path(scratch) / "report"
             made.mkdir()
-            _fill(made, store, baseline, told)
+            _fill(made, store, baseline, told, declared)
             _check_free(output)
             if output.exists():
                 output.rename(Path(scratch) / "earlier")
@@ -89,7 +93,9 @@ def _paths(folder: Path) -> list[str]:
     return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if not p.is_dir())
 
 
-def _fill(root: Path, store: Store, baseline: str | None, told: Told) -> None:
+def _fill(
+    root: Path, store: Store, baseline: str | None, told: Told, declared: Declarations
+) -> None:
     told("reading records", 0, 0)
     store = store.read_once()
     board, by_method = Board.of(store).against(baseline), recorded_trials(store.results())
@@ -139,7 +145,9 @@ def _fill(root: Path, store: Store, baseline: str | None, told: Told) -> None:
     for done, (method, own) in enumerate(by_method.items(), start=len(board.standings)):
         told(method, done, total)
         standing = standing_of(method, own[-1].line.role, board)
-        page = pages.method(method, own, board.standings, standing, of_parts.get(method))
+        page = pages.method(
+            method, own, board.standings, standing, of_parts.get(method), declared.get(method)
+        )
         _write(root, method_page(method), page)
         # A script, as pages on the disk may not read other files.
         _write(root, method_data(method), f'mirrorBench.load("{packed(data(own, where))}");\n')

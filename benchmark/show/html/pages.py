@@ -20,6 +20,7 @@ from benchmark.analysis.standings import REFERENCE, Measure, Row, Standing
 from benchmark.show import answers, columns
 from benchmark.show.answers import cohort_title, in_short, scale
 from benchmark.show.columns import Entry, page_of
+from benchmark.show.declared import Declared
 from benchmark.show.encoders import slide_encoder
 from benchmark.show.escape import plain
 from benchmark.show.first_screen import first_screen
@@ -291,6 +292,7 @@ class Pages:
         tables: Iterable[Standing],
         standing: MethodStanding | None = None,
         ablations: Topic | None = None,
+        declared: Declared | None = None,
     ) -> str:
         """The page of a method, which also shows its trials.
 
@@ -300,6 +302,7 @@ class Pages:
             tables: Every table.
             standing: Where it stands, if it is in the first comparison.
             ablations: The page of its variants, if there are any.
+            declared: What it says of itself, if it is registered where the page is made.
         """
         entries = [Entry(t, row) for t in tables for row in t.rows if row.method == method]
         return self._render(
@@ -319,6 +322,7 @@ class Pages:
             duels=list(answers.duels(standing)) if standing else [],
             compared=answers.compared_with(standing) if standing else "",
             ablations=ablations,
+            declared=declared,
             costs=_costs(trials),
         )
 
