@@ -119,6 +119,25 @@ def test_the_contents_are_in_the_key_and_the_place_is_not(data: Path, tmp_path: 
     assert keys(planned(options(data, "pca", given))).items() <= other.items()
 
 
+def test_a_run_that_was_killed_goes_on_from_what_is_recorded(data: Path, tmp_path: Path) -> None:
+    asked = options(data, "titan,titan+rna")
+    store, whole = Store(tmp_path / "results"), planned(asked)
+    with store.locked(lambda: None):
+        writer = store.writer()
+        for trial in whole.trials[:2]:
+            writer.append(*run_trial(trial, tmp_path / "cache", "cpu"))
+    rest = make_plan(
+        resolve(asked, Listener()), store.history().attempts, overwrite=False, retry_failed=False
+    )
+    assert rest.n_done == 2
+    assert [trial.key for trial in rest.trials] == [trial.key for trial in whole.trials[2:]]
+    table(data / "PLANTED-VECTORS" / "titan.csv", PATIENTS, shift=1.0)
+    anew = make_plan(
+        resolve(asked, Listener()), store.history().attempts, overwrite=False, retry_failed=False
+    )
+    assert anew.n_done == 0  # of other embeddings nothing is recorded
+
+
 def test_half_of_the_patients_are_a_cohort_of_their_own(data: Path, tmp_path: Path) -> None:
     half = planted(bags=False).complete()[::2]
     given = f"chief={table(tmp_path / 'half.csv', half)}"
