@@ -178,7 +178,7 @@ def _reached(one: Beside, answer: Answer) -> Sequence[str]:
     gap = number(one.against.mean, sign=True)
     ends = interval(one.against.low, one.against.high, sign=True)
     return (
-        f"{'reach' if one.what in SIDES or one.what == CLINICAL else 'reaches'}"
+        "reaches" if one.what == SIDES[0] else "reach",
         f" {with_interval(one.row.score)}, {gap} ({ends}) to ",
         Name(answer.use.method),
         f", {_VERDICTS[one.verdict]}",

@@ -65,7 +65,7 @@ QUESTIONS = {
     "what does one side alone reach": Question(
         "renal",
         ("Papillary kidney cancer (TCGA-KIRP)",),
-        (rf"One side alone: expression alone reach {_SCORE}", rf"slides alone reach {_SCORE}"),
+        (rf"One side alone: expression alone reaches {_SCORE}", rf"slides alone reach {_SCORE}"),
     ),
     "does it add to the clinic": Question(
         "lung",

@@ -149,27 +149,23 @@ def _scaled(x: float) -> int | None:
 # What is searched.
 
 
-def _entry(kind: str, title: str, path: str, words: Sequence[str], text: str = "") -> Json:
-    return {"kind": kind, "title": title, "path": path, "words": list(words), "text": text}
+def _entry(kind: str, title: str, path: str, words: Sequence[str], *lines: str) -> Json:
+    return {"kind": kind, "title": title, "path": path, "words": words, "lines": lines}
 
 
 def _cohorts(found: Sequence[CohortAnswers]) -> Iterator[Json]:
     recorded = {one.cohort for one in found}
     for one in found:
         words = [one.cohort, *one.cohort.split("-"), *_synonyms(one.cohort)]
-        said = (
+        said = [
             f"{answers.title(a)}: {''.join(answers.in_short(a))}, {a.table.layout},"
             f" {a.table.n_patients[1]:,} patients"
             + ("" if a.table.n_events is None else f", {a.table.n_events:,} events")
             for a in one.answers
-        )
-        yield _entry(
-            "cohort",
-            answers.cohort_title(one.cohort),
-            cohort_page(one.cohort),
-            words,
-            "\n".join(said) or "No task that says what a method is worth.",
-        )
+        ]
+        nothing = "No task that says what a method is worth."
+        page = cohort_page(one.cohort)
+        yield _entry("cohort", answers.cohort_title(one.cohort), page, words, *(said or [nothing]))
     for cohort in cancers():
         if cohort not in recorded:
             words = [cohort, *cohort.split("-"), *_synonyms(cohort)]

@@ -172,7 +172,11 @@ class Pages:
             topics=topics,
             methods=_methods(trials),
             cohorts=[
-                (cohort_page(c.cohort), cohort_title(c.cohort), [in_short(a) for a in c.answers])
+                (
+                    cohort_page(c.cohort),
+                    cohort_title(c.cohort),
+                    [(f"{answers.title(a)}. ", *in_short(a)) for a in c.answers],
+                )
                 for c in answered
             ],
             missing=_missing(board.missing_comparisons),
@@ -341,7 +345,9 @@ def _costs(trials: Sequence[RecordedTrial]) -> list[tuple[str, str]]:
     found = [("Budget", f"{budget}, {count(len(lines), 'trial')}")]
     found += [("Fit", f"{seconds(median(fits))} s in the median")] if fits else []
     found += [("Parameters", size(max(sizes)))] if sizes else []
-    found += [("Epochs", f"{min(epochs)} to {max(epochs)}")] if epochs else []
+    if epochs:
+        few, many = min(epochs), max(epochs)
+        found.append(("Epochs", str(few) if few == many else f"{few} to {many}"))
     return found
 
 

@@ -3,7 +3,7 @@
 
 (() => {
   const { element } = mirrorBench.table;
-  const MOST = 12;
+  const MOST = 8;
   const KINDS = { cohort: "cohort", method: "method", word: "what it means", page: "page", task: "task" };
   const RANKS = { pair: 5, cohort: 4, method: 3, word: 2, page: 1.5, task: 0 };
   // What a question holds beside what it is about.
@@ -55,14 +55,14 @@
     if (named.length !== 2) return [];
     const [a, b] = named.map((entry) => entry.title);
     return [{
-      kind: "pair", title: `Compare ${a} with ${b}`, text: "Their difference on every task and over cohorts, with intervals.",
+      kind: "pair", title: `Compare ${a} with ${b}`, lines: ["Their difference on every task and over cohorts, with intervals."],
       path: `compare.html?${new URLSearchParams({ a, b })}`,
     }];
   };
 
   const shown = (entry) => {
     const title = entry.path ? element("a", { href: entry.path }, entry.title) : element("strong", {}, entry.title);
-    const lines = entry.text.split("\n").filter(Boolean).map((line) => element("p", {}, line));
+    const lines = entry.lines.map((line) => element("p", {}, line));
     const kind = KINDS[entry.kind] ? element("span", { className: "key" }, ` ${KINDS[entry.kind]}`) : "";
     return element("li", {}, title, kind, ...lines);
   };
@@ -85,7 +85,7 @@
   mirrorBench.searchable = (data) => {
     entries = data.map((entry) => {
       const titled = parts(`${entry.title} ${entry.words.join(" ")}`);
-      return { ...entry, titled, names: new Set(titled), told: parts(entry.text) };
+      return { ...entry, titled, names: new Set(titled), told: parts(entry.lines.join(" ")) };
     });
     box.hidden = false;
     input.value = new URLSearchParams(location.search).get("q") ?? "";
