@@ -41,6 +41,7 @@ MODULES = (
     "methods.supervised.dsmil",
     "methods.supervised.snn",
     "methods.supervised.mcat",
+    "methods.supervised.motcat",
     "methods.supervised.survpath",
     "methods.supervised.porpoise",
     "methods.supervised.late_fusion",

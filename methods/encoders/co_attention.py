@@ -101,7 +101,12 @@ class CoAttention(nn.Module):
         """Patches [B, n, patch_width] and profiles [B, genes] -> [B, width]."""
         genes = self.genes(rna)
         patches = self.patches(wsi)
-        seen, _ = self.attention(genes, patches, patches, need_weights=False)
+        seen = self.seen(genes, patches)
         both = torch.cat([self.wsi_summary(seen), self.rna_summary(genes)], dim=1)
         output: Tensor = self.fusion(both)
         return output
+
+    def seen(self, genes: Tensor, patches: Tensor) -> Tensor:
+        """What groups [B, groups, width] see of patches [B, n, width], as groups are."""
+        seen: Tensor = self.attention(genes, patches, patches, need_weights=False)[0]
+        return seen

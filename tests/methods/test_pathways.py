@@ -15,7 +15,9 @@ from sksurv.metrics import concordance_index_censored
 from torch import nn
 
 from methods.base import Budget, Context
+from methods.objectives.transport import unbalanced_plan
 from methods.registry import all_methods
+from methods.supervised.motcat import TransportedAttention
 from methods.supervised.survpath import PathwayAttention
 from tasks.data.cohort import Cohort, VectorModality
 from tasks.data.load import load_cohort
@@ -91,6 +93,58 @@ def test_pathways_see_everything_and_patches_see_pathways() -> None:
     found = network(torch.from_numpy(wsi), torch.from_numpy(rna)).detach().numpy()
     assert (expected > 0).any()
     np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(("groups", "patches"), [(3, 8), (50, 20)])
+@pytest.mark.parametrize(("entropy", "slack"), [(0.1, 0.5), (0.05, 0.5)])
+def test_the_plan_is_pots(groups: int, patches: int, entropy: float, slack: float) -> None:
+    ot = pytest.importorskip("ot", reason="needs POT")
+    cost = np.random.default_rng(groups).random((2, groups, patches))
+    found = unbalanced_plan(torch.from_numpy(cost), entropy, slack).numpy()
+    for one, plan in zip(cost, found, strict=True):
+        expected = ot.unbalanced.sinkhorn_unbalanced(
+            ot.unif(groups), ot.unif(patches), one, entropy, slack, stopThr=1e-13, numItermax=5000
+        )
+        np.testing.assert_allclose(plan, expected, atol=1e-6)
+
+
+def test_the_plan_is_the_best_of_its_neighbours() -> None:
+    """The objective, written out, rises whichever way the plan is changed."""
+    rng = np.random.default_rng(2)
+    cost = rng.random((3, 8))
+    plan = unbalanced_plan(torch.from_numpy(cost[None]), 0.1, 0.5).numpy()[0]
+
+    def divergence(p: Array, q: Array) -> float:
+        return float((p * np.log(p / q) - p + q).sum())
+
+    def objective(p: Array) -> float:
+        left, right = np.full(3, 1 / 3), np.full(8, 1 / 8)
+        marginals = divergence(p.sum(axis=1), left) + divergence(p.sum(axis=0), right)
+        entropy = divergence(p, np.outer(left, right))
+        return float((p * cost).sum() + 0.1 * entropy + 0.5 * marginals)
+
+    lowest = objective(plan)
+    for _ in range(50):
+        assert objective(plan * np.exp(0.01 * rng.normal(size=plan.shape))) > lowest
+
+
+def test_groups_see_what_is_transported_to_them() -> None:
+    options = {"heads": 2, "dropout": 0.25, "entropy": 0.1, "slack": 0.5}
+    network = shaken(TransportedAttention(5, GROUPS, 6, **options))  # type: ignore[arg-type]
+    wsi, rna = inputs()
+    w = weights(network)
+    genes, patches = gene_tokens(w, rna), np.maximum(linear(w, "patches.0", wsi), 0)
+    expected = []
+    for tokens, bag in zip(genes, patches, strict=True):
+        cost = ((tokens[:, None] - bag[None]) ** 2).sum(axis=2)
+        kernel, u, v = np.exp(-cost / cost.max() / 0.1) / 24, np.ones(3), np.ones(8)
+        for _ in range(500):
+            u = (1 / 3 / (kernel @ v)) ** (0.5 / 0.6)
+            v = (1 / 8 / (kernel.T @ u)) ** (0.5 / 0.6)
+        expected.append(3 * (u[:, None] * kernel * v) @ bag)
+    found = network.seen(torch.from_numpy(genes), torch.from_numpy(patches))  # type: ignore[operator]
+    np.testing.assert_allclose(found.numpy(), np.stack(expected), atol=1e-5)
+    assert not any(name.startswith("attention") for name in w)
 
 
 # --- what pathways are good for
