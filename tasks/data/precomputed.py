@@ -123,8 +123,9 @@ def read_embeddings(
 
 def made_elsewhere(pretrained_on: Sequence[str]) -> str:
     """What the model behind the embeddings has seen, in words."""
-    seen = f"trained on {', '.join(pretrained_on)}" if pretrained_on else "on what is not declared"
-    return f"trained elsewhere, {seen}"
+    if not pretrained_on:
+        return "trained elsewhere, on what is not declared"
+    return f"trained elsewhere on {', '.join(pretrained_on)}"
 
 
 def _means(

@@ -90,7 +90,7 @@ def test_a_row_is_scored_as_others_are_and_says_where_it_is_from(
     assert len({record.tasks[0].n_patients for record in by_method.values()}) == 1
     row = by_method["titan"]
     assert (row.role, row.family) == ("precomputed", "precomputed")
-    assert row.summary == "slide embeddings trained elsewhere, trained on GTEx"
+    assert row.summary == "slide embeddings trained elsewhere on GTEx"
     assert any("180 of 180 patients with both sides covered" in note for note in row.notes)
     board = Board.from_folder(tmp_path / "results", over_patients=False)
     (standing,) = board.standings
@@ -99,7 +99,7 @@ def test_a_row_is_scored_as_others_are_and_says_where_it_is_from(
     assert [entry.method for entry in standing.ranked] == ["pca"]
     page = "".join(text for name, text in render(board).tables.items() if name.endswith(".md"))
     assert "Trained elsewhere" in page
-    assert "titan: slide embeddings trained elsewhere, trained on GTEx" in page
+    assert "titan: slide embeddings trained elsewhere on GTEx" in page
 
 
 def test_the_contents_are_in_the_key_and_the_place_is_not(data: Path, tmp_path: Path) -> None:

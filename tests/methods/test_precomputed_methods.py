@@ -108,7 +108,7 @@ def test_they_are_selected_by_name_and_by_all_and_say_what_they_have_seen() -> N
     assert not {"titan+rna", "bulk+wsi"} & everything
     specs = {spec.name: spec for spec in made}
     assert {spec.role for spec in made} == {Role.PRECOMPUTED}
-    assert specs["titan"].summary == "slide embeddings trained elsewhere, trained on GTEx"
+    assert specs["titan"].summary == "slide embeddings trained elsewhere on GTEx"
     assert "on what is not declared" in specs["bulk+wsi"].summary
     with pytest.raises(InputError, match=r"did you mean .*titan"):
         select_methods("titn", made)

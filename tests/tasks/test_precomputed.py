@@ -249,7 +249,7 @@ def test_they_are_declared_in_the_manifest_and_leave_the_fingerprint_alone(tmp_p
     cohort = load(declared(tmp_path)).cohort
     made = cohort.embeddings["titan"]
     assert (made.covered, made.pairs) == (180, 180)
-    assert any("trained elsewhere, trained on Mass-340K" in note for note in cohort.notes)
+    assert any("trained elsewhere on Mass-340K" in note for note in cohort.notes)
     assert cohort.fingerprint() == planted(bags=False).fingerprint()
     some = cohort.patients[:20]
     assert set(cohort.subset(some).embeddings["titan"].vectors.patients) <= set(some)
