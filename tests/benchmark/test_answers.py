@@ -2,10 +2,11 @@
 
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
@@ -164,8 +165,22 @@ def check_page(window: Browser, site: Path, width: int) -> None:
     assert window.run("return document.documentElement.scrollWidth") <= width
 
 
-@pytest.mark.parametrize(("width", "theme"), [(390, "dark"), (1280, "light")])
-@pytest.mark.parametrize("name", QUESTIONS)
+def shared_out(whole: Iterable[str], seen: Sequence[tuple[int, str]]) -> list[Any]:
+    """Everything once, in turns in each way to see it; all the other ways are slow."""
+    return [
+        pytest.param(
+            one,
+            *way,
+            marks=[] if way == seen[i % len(seen)] else pytest.mark.slow,
+        )
+        for i, one in enumerate(whole)
+        for way in seen
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "theme"), shared_out(QUESTIONS, [(390, "dark"), (1280, "light")])
+)
 def test_a_question_is_answered(
     window: Browser, site: Path, name: str, width: int, theme: str
 ) -> None:
@@ -228,12 +243,13 @@ PAGES = (
 
 
 @pytest.mark.skipif(AXE is None, reason="axe-core-python is not installed")
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("place", PAGES)
-def test_axe_finds_nothing(window: Browser, site: Path, place: str, theme: str) -> None:
+@pytest.mark.parametrize(
+    ("place", "width", "theme"), shared_out(PAGES, [(1280, "light"), (390, "dark")])
+)
+def test_axe_finds_nothing(window: Browser, site: Path, place: str, width: int, theme: str) -> None:
     assert AXE is not None
     assert AXE.origin is not None
-    window.resize(1280)
+    window.resize(width)
     window.emulate(prefers_color_scheme=theme)
     path, _, query = place.partition("?")
     window.open((site / path).as_uri() + (f"?{query}" if query else ""))
