@@ -41,7 +41,7 @@ NORMALISED = (
     "AREA_PROP_STROMA_OVER_TUMOR_IN_TISSUE",
     "DENSITY_PLASMA_CELLS_IN_TUMOR",
 )
-GENES = ("TP53", "EGFR", "MKI67")
+GENES = ("TP53", "EGFR", "MKI67", "ESR1", "ERBB2")
 PATIENTS = {
     "AAA": tuple(f"TCGA-Q1-A0{i:02d}" for i in range(12)),
     "BBB": tuple(f"TCGA-Q2-B0{i:02d}" for i in range(12)),
@@ -208,7 +208,9 @@ def _mutations(folder: Path) -> None:
 def write_expression(path: Path, project: str, member: str = "./all_clean.csv.zip") -> None:
     """A PORPOISE archive: a csv with a row a slide, and what macOS adds."""
     patients = PATIENTS[project][1:]
-    table = pd.DataFrame(_values(3, len(patients), 3), columns=[f"{g}_rnaseq" for g in GENES])
+    table = pd.DataFrame(
+        _values(3, len(patients), len(GENES)), columns=[f"{g}_rnaseq" for g in GENES]
+    )
     table.insert(0, "case_id", patients)
     table = pd.concat([table, table.iloc[:1]], ignore_index=True)
     table.insert(1, "slide_id", [f"{p}-01Z-00-DX{i}.svs" for i, p in enumerate(table["case_id"])])
@@ -293,7 +295,9 @@ def describe(raw: Path) -> Catalogue:
             "TCGA-CCC",
             (
                 BagSlides(bags, "an encoder", ("TCGA",)),
-                Expression(archive("CCC"), scale="zscore"),
+                Expression(
+                    archive("CCC"), scale="zscore", gene_sets=remote(EXPRESSION, "sets.csv")
+                ),
                 outcomes("CCC"),
                 Labels(mutations, ("KRAS", "TP53"), "DNA", questions),
             ),
@@ -316,6 +320,8 @@ def write_sources(raw: Path) -> Catalogue:
     expression.mkdir(parents=True)
     for project in PATIENTS:
         write_expression(expression / f"{project.lower()}.zip", project)
+    lines = ["HALLMARK,FEW", *(f"{gene},{gene * (gene == 'TP53')}" for gene in GENES)]
+    (expression / "sets.csv").write_text("\n".join(lines))
     _outcomes(expression / "cdr.xlsx")
     _mutations(expression)
     return describe(raw)

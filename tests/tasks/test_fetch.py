@@ -45,7 +45,7 @@ from tests.helpers.open_data import (
 
 ALL = {
     *("aaa.hifs.csv", "aaa.zip", "bbb.USE.rds", "bbb.HOLDOUT.rds", "bbb.zip", "cdr.xlsx"),
-    *("ccc.zip", "mutations1.txt", "mutations2.txt", *BAGS),
+    *("ccc.zip", "sets.csv", "mutations1.txt", "mutations2.txt", *BAGS),
 }
 
 
@@ -253,10 +253,17 @@ def test_some_cohorts_alone(
 ) -> None:
     assert run(small, tmp_path / "data", server.address, cohorts=names)[0] == 0
     built = bytes_below(tmp_path / "data")
-    assert set(server.asked) == {"ccc.zip", "cdr.xlsx", "mutations1.txt", "mutations2.txt", *BAGS}
+    tables = {"ccc.zip", "sets.csv", "cdr.xlsx", "mutations1.txt", "mutations2.txt"}
+    assert set(server.asked) == {*tables, *BAGS}
     expected = bytes_below(reference)
     assert built == {path: expected[path] for path in built}
     assert {path.split("/")[0] for path in built} == {"TCGA-CCC", "sources"}
+
+
+def test_gene_sets_come_with_the_expression(reference: Path) -> None:
+    rna = load_cohort(reference / "TCGA-CCC").modalities["rna"]
+    assert isinstance(rna, VectorModality)
+    assert rna.gene_sets == {"HALLMARK": GENES}  # and not the set of one gene
 
 
 def test_an_unknown_cohort_is_refused_with_what_is_near(

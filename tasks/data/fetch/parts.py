@@ -4,6 +4,7 @@ Tables are text with newlines; gzip bears neither name nor time, so that the byt
 """
 
 import gzip
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,18 +115,20 @@ class Expression:
         table: What the expression is written to; parquet is read in half the time of csv.
         histology: OncoTree codes that make a subtyping task as they are; none if they do not.
         scale: What its cells are, in a manifest's word, where that is declared.
+        gene_sets: A csv with a column a set, if any.
     """
 
     file: RemoteFile
     table: str = "rna_zscores.parquet"
     histology: tuple[str, ...] = ()
     scale: str = ""
+    gene_sets: RemoteFile | None = None
     packed: ClassVar[bool] = False
 
     @property
     def files(self) -> tuple[RemoteFile, ...]:
-        """The archive."""
-        return (self.file,)
+        """The archive, and the gene sets."""
+        return (self.file,) if self.gene_sets is None else (self.file, self.gene_sets)
 
     def write(self, cohort: str, sources: Sources, folder: Path) -> dict[str, Any]:
         """Write the expression, a row a patient, and what it says of each slide."""
@@ -135,6 +138,9 @@ class Expression:
         rna = {"kind": "vector", "path": self.table, "id": "case_id"}
         if self.scale:
             rna["scale"] = self.scale
+        if self.gene_sets is not None:
+            rna["gene_sets"] = self.gene_sets.name
+            shutil.copyfile(sources.path(self.gene_sets), folder / self.gene_sets.name)
         labels = {}
         if self.histology:
             labels["histology"] = label_keys(SLIDE_TABLE, "oncotree_code", self.histology)

@@ -14,6 +14,18 @@ HISTOTME = Repository(
     "a copy of the TCGA Clinical Data Resource: OS, DSS, DFI, PFI (Liu et al., Cell 2018)",
     "BSD 3-Clause. Cite Liu et al. for the endpoints.",
 )
+SURVPATH = Repository(
+    "mahmoodlab/SurvPath",
+    "3f73ddd6705ec67d643020c5bb04fb13f9f382cc",
+    "the genes of MSigDB's 50 hallmark sets (Liberzon et al., Cell Systems 2015)",
+    "the repository has no licence file; MSigDB's hallmark sets are CC BY 4.0.",
+)
+HALLMARKS = RemoteFile(
+    SURVPATH,
+    "datasets_csv/metadata/hallmarks_signatures.csv",
+    46129,
+    "d12450d83aea1d7a62d33782e4a46d19a2cc40d3db9cc39e54f6f8784fa284dd",
+)
 CLINICAL = RemoteFile(
     HISTOTME,
     "example_data/TCGA-CDR-SupplementalTableS1.xlsx",

@@ -8,7 +8,7 @@ from io import StringIO
 
 from tasks.data.fetch.catalogue import Catalogue, Recipe, RemoteFile, Repository
 from tasks.data.fetch.parts import CLINICAL_TABLE, SLIDE_TABLE, BagSlides, Expression, Outcomes
-from tasks.data.fetch.publishers import CLINICAL, EXPRESSION
+from tasks.data.fetch.publishers import CLINICAL, EXPRESSION, HALLMARKS
 from tasks.data.fetch.questions import Labels, Question
 
 HIPT = Repository(
@@ -165,7 +165,7 @@ def _recipes() -> tuple[Recipe, ...]:
             f"TCGA-{project}",
             (
                 BagSlides(slides, "HIPT (ViT-256, ViT-4096)", ("TCGA",)),
-                Expression(EXPRESSION[project], scale="zscore"),
+                Expression(EXPRESSION[project], scale="zscore", gene_sets=HALLMARKS),
                 Outcomes(CLINICAL, _PROJECTS.get(project, (project,))),
                 Labels(_MUTATIONS, _GENES[project], _GENES_CALLED_FROM, _questions(project)),
             ),
