@@ -15,7 +15,7 @@ from methods.concatenated import below
 from methods.encoders.asking import AskingLayer
 from methods.encoders.co_attention import GeneGroups
 from methods.encoders.linear_map import Linear
-from methods.gene_groups import Groups, any_groups, gene_groups
+from methods.gene_groups import GROUPED, Groups, any_groups, gene_groups
 from methods.objectives.alignment import full_precision
 from methods.objectives.retention import choose_masked
 from methods.optimisation import Optimiser
@@ -167,7 +167,7 @@ class MorpheusMethod(TorchMethod):
         """Fit the prototypes, then the network on the tokens that they make of the bags.
 
         Raises:
-            UnableError: Slides are vectors, there are too few patches, or no gene of any pathway.
+            UnableError: Slides are vectors, there are too few patches, or no gene of any gene set.
             TrainingError: If a loss is not finite, or there are not two patients to train on.
         """
         self._slides.fit(train, context)
@@ -256,7 +256,7 @@ SPECS = (
         departures=(
             INPUTS,
             "expression is the only omics; published: methylation and copy numbers too",
-            "genes grouped by pathway or by co-expression; published: by hallmark sets",
+            f"{GROUPED}; published: by hallmark sets",
             "a slide's tokens are the weights and means of PANTHER's mixture",
             "one layer of cross-attention decodes every group; an embedding is the mean of tokens",
             f"{CONSTANT_ADAM}; published, and under budget paper: AdamW with weight decay",

@@ -159,7 +159,7 @@ def test_what_cannot_be_learnt_from_is_refused_in_words(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["abmil", "transmil", "clam", "dsmil", "mcat", "porpoise", "survpath"]
+    "name", ["abmil", "transmil", "clam", "dsmil", "mcat", "porpoise", "survpath", "motcat"]
 )
 def test_networks_of_patches_refuse_slide_vectors(name: str) -> None:
     cohort = planted(False)
