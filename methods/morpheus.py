@@ -1,6 +1,6 @@
 """MORPHEUS: hidden groups of genes predicted from the others and from the slide's prototypes.
 
-Source: Lucas et al., arXiv 2508.00969, with expression as the only kind of omics.
+Source: Robinet et al., arXiv 2508.00969, with expression as the only kind of omics.
 """
 
 from collections.abc import Mapping
@@ -231,7 +231,7 @@ SPECS = (
         name="morpheus",
         summary="Hidden groups of genes predicted from the others and from prototypes of patches",
         family="masked",
-        citation="Lucas et al., arXiv 2508.00969 (MORPHEUS)",
+        citation="Robinet et al., arXiv 2508.00969 (MORPHEUS)",
         build=MorpheusMethod,
         config=MorpheusConfig(),
         budgets={
