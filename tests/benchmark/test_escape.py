@@ -1,6 +1,8 @@
 """Hostile texts through every sink: nothing that acts comes out, and the words are still there."""
 
+import base64
 import csv
+import gzip
 import io
 import json
 import re
@@ -206,8 +208,7 @@ def test_the_page_holds_every_text_as_text(tmp_path: Path, monkeypatch: pytest.M
         content = path.read_text()
         assert not acts(content), path
         if path.suffix == ".js":
-            line = content.removeprefix("mirrorBench.load(").removesuffix(");\n")
-            assert not acts("".join(strings(json.loads(line))))
+            assert not acts("".join(strings(handed_over(content)))), path
             continue
         page = Elements(content)
         words += "".join(page.words)
@@ -215,8 +216,18 @@ def test_the_page_holds_every_text_as_text(tmp_path: Path, monkeypatch: pytest.M
         leads = [value for key, value in page.attributes if key in {"href", "src"}]
         assert not [value for value in leads if re.match(r"[a-z]+:|//", value)]
         assert "img" not in page.tags or path.name.startswith(("index", "ablations"))
-        assert page.tags.count("script") <= 4
+        assert page.tags.count("script") <= 6
     assert all(is_there(name, words) for name in HOSTILE)
+
+
+def handed_over(script: str) -> object:
+    """What a script of data hands to the page, unpacked."""
+    found = re.fullmatch(r"mirrorBench\.\w+\((.*)\);\n", script, re.DOTALL)
+    assert found is not None
+    value: object = json.loads(found[1])
+    if isinstance(value, str):
+        value = json.loads(gzip.decompress(base64.b64decode(value)))
+    return value
 
 
 def strings(value: object) -> Iterator[str]:

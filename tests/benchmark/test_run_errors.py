@@ -57,7 +57,7 @@ def test_the_task_of_another_cohort_asks_for_data(tmp_path: Path, tasks: str) ->
     [
         (["--folds", "1"], "--folds"),
         (["--folds", "5000"], "--folds must lie between 2 and the number of patients"),
-        (["--device", "gpu"], "--device: expected one of cpu"),
+        (["--device", "gpu"], "--device: expected one of auto, cpu"),
         (["--fold", "3"], "--folds"),
     ],
 )

@@ -267,7 +267,7 @@ def test_what_no_method_can_embed(folder: Path, tmp_path: Path, command: Command
         assert message in command("embed", "pca", "--cohort", folder, "--output", tmp_path / "e.h5")
     for option, value, message in (
         ("--output", folder, "expected a file that can be written, found: a folder"),
-        ("--device", "nosuch", "--device: expected one of cpu"),
+        ("--device", "nosuch", "--device: expected one of auto, cpu"),
     ):
         assert message in command("embed", "pca", "--cohort", folder, option, value)
     assert not (tmp_path / "e.h5").exists()
