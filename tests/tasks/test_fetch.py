@@ -260,8 +260,18 @@ def test_some_cohorts_alone(
     assert {path.split("/")[0] for path in built} == {"TCGA-CCC", "sources"}
 
 
-def test_gene_sets_come_with_the_expression(reference: Path) -> None:
-    rna = load_cohort(reference / "TCGA-CCC").modalities["rna"]
+def test_gene_sets_come_with_the_expression_and_are_read_once_declared(
+    reference: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "TCGA-CCC"
+    shutil.copytree(reference / "TCGA-CCC", folder)
+    rna = load_cohort(folder).modalities["rna"]
+    assert isinstance(rna, VectorModality)
+    assert rna.gene_sets == {}
+    manifest = (folder / "cohort.toml").read_text()
+    declared = manifest.replace("[modalities.rna]", '[modalities.rna]\ngene_sets = "sets.csv"')
+    (folder / "cohort.toml").write_text(declared)
+    rna = load_cohort(folder).modalities["rna"]
     assert isinstance(rna, VectorModality)
     assert rna.gene_sets == {"HALLMARK": GENES}  # and not the set of one gene
 

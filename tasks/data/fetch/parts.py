@@ -115,7 +115,7 @@ class Expression:
         table: What the expression is written to; parquet is read in half the time of csv.
         histology: OncoTree codes that make a subtyping task as they are; none if they do not.
         scale: What its cells are, in a manifest's word, where that is declared.
-        gene_sets: A csv with a column a set, if any.
+        gene_sets: A csv with a column a set that is laid beside the table, if any.
     """
 
     file: RemoteFile
@@ -139,7 +139,8 @@ class Expression:
         if self.scale:
             rna["scale"] = self.scale
         if self.gene_sets is not None:
-            rna["gene_sets"] = self.gene_sets.name
+            # Beside the table, and not declared: what is declared is in the fingerprint of the
+            # data, and most methods read no sets.
             shutil.copyfile(sources.path(self.gene_sets), folder / self.gene_sets.name)
         labels = {}
         if self.histology:
