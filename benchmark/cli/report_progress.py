@@ -29,15 +29,20 @@ _COLUMNS = (
 def progress() -> Iterator[Callable[[str, int, int], None]]:
     """On standard error: a bar in a terminal; elsewhere a line a step, and one every few pages.
 
+    A line is said when its step is done: what ends in the first one says its error alone.
+
     Yields:
         Takes what is done next, how many pages are done, and of how many; 0 while unknown.
     """
     console = Console(stderr=True)
     if not console.is_terminal:
+        begun: list[str] = []
 
         def said(doing: str, done: int, total: int) -> None:
+            if begun:
+                console.print(f"{begun.pop()}: done", markup=False, highlight=False)
             if total == 0:
-                console.print(doing, markup=False, highlight=False)
+                begun.append(doing)
             elif done and done % _PAGES == 0:
                 console.print(f"{done} of {total} pages", highlight=False)
 

@@ -19,10 +19,13 @@ _METRICS: tuple[tuple[str, float | None, float | None, float | None], ...] = (
     (r"ibs_skill|.*_r2", 0.0, None, 1.0),
     (r"ibs|slope_error", None, 0.0, None),
     (r"brier|modality_gap", None, 0.0, 2.0),
+    (r"with_clinical_(c|auroc)", None, 0.0, 1.0),
+    (r"added_(c|auroc)", 0.0, -1.0, 1.0),
+    (r"added_(brier_)?skill", 0.0, None, 1.0),
     (r"alignment", None, 0.0, 4.0),
     (r"uniformity", None, -8.0, 0.0),
 )
-"""Names of metrics before schema 2, with the score of chance and the bounds."""
+"""Names of metrics of kinds that are older than schema 2, with chance and the bounds."""
 
 
 def measure(metric: object) -> Json:

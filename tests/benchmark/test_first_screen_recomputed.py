@@ -103,15 +103,15 @@ def _of_folds(scores: Scores, task: str, method: str) -> NDArray[np.float64]:
 
 
 def _posterior(d: NDArray[np.float64], s: NDArray[np.float64], level: float) -> tuple[float, ...]:
-    """Mean and ends of the mean difference over cohorts, on the grid of 300 spreads up to .3."""
-    spreads = (np.arange(300) + 0.5) * 0.001
+    """Mean and ends of the mean difference over cohorts, on the grid of 500 spreads up to .5."""
+    spreads = (np.arange(500) + 0.5) * 0.001
     weights, means, errors = [], [], []
     for tau in spreads:
         v = np.maximum(s, 5e-5) ** 2 + tau**2
         mean, error = np.average(d, weights=1 / v), np.sqrt(1 / np.sum(1 / v))
-        # p(d | tau), delta integrated out, times the half-normal prior
+        # p(d | tau), delta integrated out, times the half-Cauchy prior
         joint = stats.norm.logpdf(d, mean, np.sqrt(v)).sum() - stats.norm.logpdf(0, 0, error)
-        weights.append(joint + stats.norm.logpdf(tau, 0, PRIOR))
+        weights.append(joint + stats.cauchy.logpdf(tau, 0, PRIOR))
         means.append(mean)
         errors.append(error)
     p = np.exp(np.array(weights) - max(weights))
@@ -179,10 +179,10 @@ def test_the_grid_of_spreads_is_fine_enough(kinds: tuple[KindFindings, ...]) -> 
         v = s**2 + tau**2
         mean = float(np.average(d, weights=1 / v))
         likelihood = np.prod(stats.norm.pdf(d, mean, np.sqrt(v))) / np.sqrt(np.sum(1 / v))
-        return float(likelihood * stats.norm.pdf(tau, 0, PRIOR)), mean
+        return float(likelihood * stats.cauchy.pdf(tau, 0, PRIOR)), mean
 
-    total, _ = integrate.quad(lambda t: weight(t)[0], 0, 0.6)
-    moment, _ = integrate.quad(lambda t: weight(t)[0] * weight(t)[1], 0, 0.6)
+    total, _ = integrate.quad(lambda t: weight(t)[0], 0, 0.5)
+    moment, _ = integrate.quad(lambda t: weight(t)[0] * weight(t)[1], 0, 0.5)
     assert _posterior(d, s, 0.95)[0] == pytest.approx(moment / total, abs=1e-4)
     assert kinds
 

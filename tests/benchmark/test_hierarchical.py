@@ -24,8 +24,8 @@ CASES = [
 
 def joint(d: list[float], s: list[float]) -> tuple[Axis, Axis, Axis]:
     """The joint density of delta and tau on a fine grid of both, [delta, tau], and its axes."""
-    delta, tau = np.linspace(-0.5, 0.5, 2001), np.linspace(0.0, 0.3, 1201)
-    log = scipy_stats.halfnorm.logpdf(tau, scale=0.05)[None] * np.ones((len(delta), 1))
+    delta, tau = np.linspace(-2.5, 2.5, 5001), np.linspace(0.0, 0.5, 1001)
+    log = scipy_stats.halfcauchy.logpdf(tau, scale=0.05)[None] * np.ones((len(delta), 1))
     for mean, error in zip(d, s, strict=True):
         log += scipy_stats.norm.logpdf(mean, delta[:, None], np.hypot(error, tau)[None])
     return delta, tau, np.exp(log - log.max())
@@ -48,7 +48,8 @@ def test_moments_are_those_of_the_joint_density(d: list[float], s: list[float]) 
 def sampled(d: list[float], s: list[float]) -> np.ndarray:
     """Draws of delta: tau by rejection from the prior, theta_c integrated out."""
     rng = generator("hierarchical", len(d))
-    tau = np.abs(rng.normal(0, 0.05, (400_000, 1)))
+    tau = np.abs(0.05 * rng.standard_cauchy((1_000_000, 1)))
+    tau = tau[tau[:, 0] < 0.5]
     variance = np.square(s) + tau**2
     weight = (1 / variance).sum(axis=1)
     mean = (np.array(d) / variance).sum(axis=1) / weight
