@@ -7,10 +7,12 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmark.analysis.findings import Findings
 from benchmark.analysis.intervals import share_tested
 from benchmark.analysis.over_cohorts import ENTERED, Comparison, KindComparison
 from benchmark.analysis.standings import Row, Standing
 from benchmark.analysis.stats import NOTHING, Estimate, Pooled, nadeau_bengio
+from benchmark.analysis.stats.hierarchical import LEVEL
 from benchmark.analysis.stats.resampled import corrected_errors
 from benchmark.analysis.stats.simultaneous import critical_value
 
@@ -88,15 +90,20 @@ class KindPairs:
         return self.pooled[pairs.index((first, second))] if (first, second) in pairs else NOTHING
 
 
-def of_kind(of: KindComparison) -> KindPairs:
-    """Every two methods over cohorts, by the hierarchical model, for each pair alone."""
+def of_kind(of: KindComparison, level: float = LEVEL) -> KindPairs:
+    """Every two methods over cohorts, by the hierarchical model, with intervals of this level."""
     methods = tuple(sorted(entrant.method for entrant in of.entrants))
-    return KindPairs(of, methods, tuple(of.pair(*two) for two in combinations(methods, 2)))
+    return KindPairs(of, methods, tuple(of.pair(*two, level) for two in combinations(methods, 2)))
 
 
 def of_comparison(of: Comparison) -> tuple[tuple[TaskPairs, ...], tuple[KindPairs, ...]]:
-    """Every two methods on the tasks and over the kinds of one setting."""
-    return tuple(_tasks(of.tables)), tuple(map(of_kind, of.kinds))
+    """Every two methods on the tasks and over the kinds of one setting.
+
+    Over cohorts intervals are of the level at which all that the setting's page claims hold at
+    once, so that no page says another verdict of the same pair.
+    """
+    level = Findings(of.kinds).level
+    return tuple(_tasks(of.tables)), tuple(of_kind(kind, level) for kind in of.kinds)
 
 
 def _tasks(tables: Iterable[Standing]) -> Iterator[TaskPairs]:

@@ -9,7 +9,7 @@ import numpy as np
 from benchmark.analysis.ablations import Delta
 from benchmark.analysis.board import Board
 from benchmark.analysis.every_pair import paired
-from benchmark.analysis.findings import Verdict, complete, reference_of
+from benchmark.analysis.findings import Findings, Verdict, complete, reference_of
 from benchmark.analysis.over_cohorts import Comparison, KindComparison
 from benchmark.analysis.standings import ALPHA, RANKED, REFERENCE, SIMPLE, UNTRAINED, Standing
 from benchmark.analysis.stats import Estimate, Pooled
@@ -29,7 +29,8 @@ class Place:
         among: Of how many.
         rank: Its mean rank among all methods, whatever their role.
         first: The best of those that learn without labels.
-        to_first: What it is better by than that one, with the interval of that pair alone.
+        to_first: What it is better by than that one, with an interval of the level at which all
+            that the first page claims hold at once: no page says another verdict of the same pair.
         reference: What methods are held against.
         to_reference: Likewise.
         to_untrained: What the reference method is better by than itself before training; of no
@@ -123,7 +124,8 @@ def standing_of(method: str, role: str, board: Board) -> MethodStanding | None:
     to = reference_of(of.kinds[0]) if of.kinds else SIMPLE
     to = REFERENCE if to == method else to
     parts = tuple(d for d in board.ablations.get(method, ()) if _primary(d, board.main))
-    places = tuple(_place(method, kind, to) for kind in of.kinds)
+    level = Findings(of.kinds).level
+    places = tuple(_place(method, kind, to, level) for kind in of.kinds)
     return MethodStanding(
         method, role, places, to, tuple(_duels(method, to, of)), _kept(method, to, of), parts
     )
@@ -150,7 +152,7 @@ def _primary(delta: Delta, main: Sequence[Comparison]) -> bool:
     )
 
 
-def _place(method: str, of: KindComparison, to: str) -> Place:
+def _place(method: str, of: KindComparison, to: str, level: float) -> Place:
     ranked = [e for e in of.entrants if e.role == RANKED and not np.isnan(e.rank)]
     own = next((e for e in of.entrants if e.method == method), None)
     first = first_of(of)
@@ -166,10 +168,10 @@ def _place(method: str, of: KindComparison, to: str) -> Place:
         len(ranked),
         float(rank),
         first,
-        of.pair(method, first),
+        of.pair(method, first, level),
         to,
-        of.pair(method, to),
-        of.pair(method, UNTRAINED if method == REFERENCE else ""),
+        of.pair(method, to, level),
+        of.pair(method, UNTRAINED if method == REFERENCE else "", level),
         sum(difference > 0 for difference in both),
         len(both),
     )

@@ -3,10 +3,12 @@
 from itertools import combinations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from benchmark.analysis.board import Board
 from benchmark.analysis.every_pair import of_comparison, of_kind, of_task, paired
+from benchmark.analysis.findings import Findings
 from benchmark.analysis.stats import nadeau_bengio
 from tests.helpers.frames import fake, records
 
@@ -59,3 +61,18 @@ def test_a_setting_has_a_task_for_each_table(board: Board) -> None:
     tasks, kinds = of_comparison(board.main[0])
     assert [pairs.table for pairs in tasks] == list(board.main[0].tables)
     assert [pairs.of for pairs in kinds] == list(board.main[0].kinds)
+
+
+def test_the_first_page_says_the_same_of_a_pair() -> None:
+    values = {"pca": [[0.7, 0.72, 0.6]], "mirror": [[0.6, 0.59, 0.6]], "clip": [[0.5, 0.52, 0.6]]}
+    frame = pd.concat([records(values, task=f"survival/C{i}/os") for i in range(3)])
+    of = Board(frame).main[0]
+    ((pairs,), (found,)) = of_comparison(of)[1], Findings(of.kinds).kinds
+    for claim in found.claims:
+        first, second = sorted((claim.method, claim.reference))
+        sign = 1.0 if first == claim.method else -1.0
+        ours = sorted(sign * end for end in (claim.found.low, claim.found.high))
+        there = pairs.pair(first, second)
+        assert ours == pytest.approx([there.low, there.high], abs=1e-9)
+        assert there.high - there.low > (alone := of.kinds[0].pair(first, second)).high - alone.low
+    assert len(found.claims) == 2

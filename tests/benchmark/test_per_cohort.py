@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from benchmark.analysis.board import Board
-from benchmark.analysis.findings import Verdict
+from benchmark.analysis.findings import Findings, Verdict
 from benchmark.analysis.per_cohort import BEST, by_cohort
 from benchmark.analysis.per_method import first_of, standing_of, told_apart
 from benchmark.analysis.stats import nadeau_bengio
@@ -83,7 +83,11 @@ def test_where_a_method_stands() -> None:
     (place,) = found.places
     assert (place.place, place.among, place.first) == (2, 2, "pca")
     assert first_of(place.of) == "pca"
-    assert place.to_first == place.of.pair("mirror", "pca")
+    level = Findings(board.main[0].kinds).level
+    assert place.to_first == place.of.pair("mirror", "pca", level)
+    (claim,) = [c for c in Findings(board.main[0].kinds).kinds[0].claims if c.method == "pca"]
+    turned = (-place.to_first.high, -place.to_first.low)
+    assert (claim.found.low, claim.found.high) == pytest.approx(turned, abs=1e-9)
     assert (place.ahead, place.cohorts) == (0, 3)
     assert place.to_untrained.n == 3
     text = " ".join(words(line) for line in places(found))
