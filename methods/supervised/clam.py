@@ -10,13 +10,14 @@ from torch import Tensor, nn
 from methods.base import Budget, Choice, MethodSpec, Role
 from methods.encoders.abmil import GatedAttention, attended_patches, weighted_mean
 from methods.objectives.instances import UNKNOWN, InstanceClustering
-from methods.sizes import CONSTANT_ADAM, SMOKE
-from methods.supervised.mil import SPACE
+from methods.sizes import SMOKE
 from methods.supervised.training import (
     DEPARTURES,
     DRAWN,
     FAMILY,
-    PUBLISHED_ADAM,
+    PUBLISHED_BAGS,
+    SPACE,
+    UNDECAYED,
     Predictor,
     SupervisedConfig,
     SupervisedMethod,
@@ -154,11 +155,9 @@ SPECS = (
             Budget.SMOKE: {**SMOKE, "learning_rate": 5e-3},
             Budget.PAPER: {
                 "width": 512,
-                **PUBLISHED_ADAM,
+                **PUBLISHED_BAGS,
                 "epochs": 200,
                 "learning_rate": 1e-4,
-                "tokens": 2048,
-                "oversample": True,
             },
         },
         space={**SPACE, "bag_weight": Choice((0.5, 0.7, 0.9)), "instances": Choice((4, 8, 16))},
@@ -166,7 +165,7 @@ SPECS = (
             *DEPARTURES,
             DRAWN,
             "patches of survival are clustered by death before its median time; published: classes",
-            f"{CONSTANT_ADAM}; published, and under budget paper: with weight decay",
+            UNDECAYED,
         ),
     ),
 )

@@ -8,13 +8,14 @@ from torch import Tensor, nn
 
 from methods.base import Budget, Choice, MethodSpec, Role
 from methods.encoders.linear_map import Linear
-from methods.sizes import CONSTANT_ADAM, SMOKE
-from methods.supervised.mil import SPACE
+from methods.sizes import SMOKE
 from methods.supervised.training import (
     DEPARTURES,
     DRAWN,
     FAMILY,
-    PUBLISHED_ADAM,
+    PUBLISHED_BAGS,
+    SPACE,
+    UNDECAYED,
     Predictor,
     SupervisedConfig,
     SupervisedMethod,
@@ -120,11 +121,9 @@ SPECS = (
             Budget.SMOKE: {**SMOKE, "learning_rate": 4e-3, "queries": 24},
             Budget.PAPER: {
                 "width": 512,
-                **PUBLISHED_ADAM,
+                **PUBLISHED_BAGS,
                 "epochs": 200,
                 "learning_rate": 1e-4,
-                "tokens": 2048,
-                "oversample": True,
             },
         },
         space={**SPACE, "queries": Choice((32, 64, 128))},
@@ -134,7 +133,7 @@ SPECS = (
             "a hidden layer on frozen patches of one magnification; published: two magnifications",
             "one loss, of both streams' mean score; public code: the mean of a loss each",
             "cross-entropy of classes; published: of each class on its own",
-            f"{CONSTANT_ADAM}; published, and under budget paper: with weight decay",
+            UNDECAYED,
         ),
     ),
 )

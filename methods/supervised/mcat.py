@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from methods.base import Budget, Choice, LogUniform, MethodSpec, Role
+from methods.base import Budget, Choice, MethodSpec, Role
 from methods.encoders.co_attention import CoAttention
 from methods.gene_groups import GROUPED
 from methods.sizes import SMOKE
@@ -14,7 +14,8 @@ from methods.supervised.training import (
     DEPARTURES,
     DRAWN,
     FAMILY,
-    PUBLISHED_ADAM,
+    PUBLISHED_BAGS,
+    SPACE,
     AttentionConfig,
     require_patches,
 )
@@ -63,18 +64,11 @@ SPECS = (
             Budget.SMOKE: {**SMOKE, "learning_rate": 4e-3},
             Budget.PAPER: {
                 "width": 256,
-                **PUBLISHED_ADAM,
-                "tokens": 2048,
-                "oversample": True,
+                **PUBLISHED_BAGS,
                 "genes": 0,
             },
         },
-        space={
-            "learning_rate": LogUniform(1e-5, 3e-3),
-            "width": Choice((48, 96, 192)),
-            "groups": Choice((4, 6, 12)),
-            "dropout": Choice((0.1, 0.25, 0.5)),
-        },
+        space={**SPACE, "groups": Choice((4, 6, 12))},
         departures=(
             *DEPARTURES,
             DRAWN,

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from methods.base import Budget, Choice, LogUniform, MethodSpec, Role
+from methods.base import Budget, MethodSpec, Role
 from methods.encoders.abmil import attended_patches
 from methods.encoders.architecture import EncoderArchitecture
 from methods.encoders.slide import SlideEncoder
@@ -14,7 +14,9 @@ from methods.supervised.training import (
     DEPARTURES,
     DRAWN,
     FAMILY,
-    PUBLISHED_ADAM,
+    PUBLISHED_BAGS,
+    SPACE,
+    UNDECAYED,
     AttentionConfig,
     SupervisedConfig,
     SupervisedMethod,
@@ -67,12 +69,6 @@ class TransMILMethod(SupervisedMethod):
         return SlideToken(SlideEncoder(shapes["wsi"].width, architecture.for_bags(tokens)))
 
 
-SPACE: dict[str, Choice | LogUniform] = {
-    "learning_rate": LogUniform(1e-5, 3e-3),
-    "width": Choice((48, 96, 192)),
-    "dropout": Choice((0.1, 0.25, 0.5)),
-}
-
 SPECS = (
     MethodSpec(
         name="abmil",
@@ -87,16 +83,14 @@ SPECS = (
             Budget.SMOKE: {**SMOKE, "learning_rate": 5e-3},
             Budget.PAPER: {
                 "width": 512,
-                **PUBLISHED_ADAM,
-                "tokens": 2048,
-                "oversample": True,
+                **PUBLISHED_BAGS,
             },
         },
         space=SPACE,
         departures=(
             *DEPARTURES,
             DRAWN,
-            f"{CONSTANT_ADAM}; published, and under budget paper: with weight decay",
+            UNDECAYED,
         ),
     ),
     MethodSpec(
@@ -113,10 +107,8 @@ SPECS = (
             Budget.SMOKE: {**SMOKE, "epochs": 4, "learning_rate": 4e-3},
             Budget.PAPER: {
                 "width": 512,
-                **PUBLISHED_ADAM,
+                **PUBLISHED_BAGS,
                 "epochs": 200,
-                "tokens": 2048,
-                "oversample": True,
             },
         },
         space=SPACE,

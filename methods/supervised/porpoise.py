@@ -13,13 +13,14 @@ from methods.base import Budget, Choice, MethodSpec, Role
 from methods.encoders.abmil import attended_patches
 from methods.encoders.gated_fusion import KroneckerFusion
 from methods.encoders.self_normalising import self_normalising
-from methods.sizes import CONSTANT_ADAM, SMOKE
-from methods.supervised.mil import SPACE
+from methods.sizes import SMOKE
 from methods.supervised.training import (
     DEPARTURES,
     DRAWN,
     FAMILY,
-    PUBLISHED_ADAM,
+    PUBLISHED_BAGS,
+    SPACE,
+    UNDECAYED,
     SupervisedConfig,
     SupervisedMethod,
     require_patches,
@@ -90,9 +91,7 @@ SPECS = (
             Budget.SMOKE: {**SMOKE, "learning_rate": 1e-2, "narrow": 8},
             Budget.PAPER: {
                 "width": 256,
-                **PUBLISHED_ADAM,
-                "tokens": 2048,
-                "oversample": True,
+                **PUBLISHED_BAGS,
                 "genes": 0,
             },
         },
@@ -102,7 +101,7 @@ SPECS = (
             DRAWN,
             "expression alone beside slides; published: mutations, copy numbers and expression",
             "gates and products of Pathomic Fusion's equations; public code has layers around them",
-            f"{CONSTANT_ADAM}; published, and under budget paper: with weight decay",
+            UNDECAYED,
         ),
     ),
 )

@@ -6,14 +6,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
-from methods.base import Budget, Choice, LogUniform, MethodSpec, Role
+from methods.base import Budget, Choice, MethodSpec, Role
 from methods.encoders.co_attention import GeneGroups
 from methods.encoders.linear_map import Linear
 from methods.gene_groups import GROUPED, Groups
 from methods.optimisation import Schedule
 from methods.sizes import CONSTANT_ADAM, SMOKE
 from methods.supervised.grouped import GroupsConfig, GroupsMethod
-from methods.supervised.training import DEPARTURES, DRAWN, FAMILY, PUBLISHED_ADAM, require_patches
+from methods.supervised.training import (
+    DEPARTURES,
+    DRAWN,
+    FAMILY,
+    PUBLISHED_ADAM,
+    SPACE,
+    require_patches,
+)
 from methods.trainer import Shape
 
 
@@ -96,12 +103,7 @@ SPECS = (
                 "genes": 0,
             },
         },
-        space={
-            "learning_rate": LogUniform(1e-5, 3e-3),
-            "width": Choice((48, 96, 192)),
-            "groups": Choice((20, 50, 100)),
-            "dropout": Choice((0.1, 0.25, 0.5)),
-        },
+        space={**SPACE, "groups": Choice((20, 50, 100))},
         departures=(
             *DEPARTURES,
             DRAWN,

@@ -18,9 +18,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from methods.base import Context, State, UnableError
+from methods.base import Choice, Context, LogUniform, State, UnableError
 from methods.objectives.cox import CoxLoss
-from methods.sizes import INPUTS
+from methods.sizes import CONSTANT_ADAM, INPUTS
 from methods.supervised.target import Target
 from methods.trainer import Network, Shape, TorchConfig, TorchMethod, TrainingError
 from tasks.data.cohort import Cohort
@@ -38,6 +38,19 @@ DEPARTURES = (
 
 PUBLISHED_ADAM = {"epochs": 20, "learning_rate": 2e-4, "weight_decay": 1e-5, "min_gain": 0.0}
 """How MCAT's and PORPOISE's public code trains the references that it compares."""
+
+PUBLISHED_BAGS = {**PUBLISHED_ADAM, "tokens": 2048, "oversample": True}
+"""The same for references that look at patches."""
+
+SPACE: Mapping[str, Choice | LogUniform] = {
+    "learning_rate": LogUniform(1e-5, 3e-3),
+    "width": Choice((48, 96, 192)),
+    "dropout": Choice((0.1, 0.25, 0.5)),
+}
+"""What a search may change of any of them."""
+
+UNDECAYED = f"{CONSTANT_ADAM}; published, and under budget paper: with weight decay"
+"""A departure of those whose papers decay weights."""
 
 DRAWN = "a bag shows as many patches as are drawn; published: all"
 
